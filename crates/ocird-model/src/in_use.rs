@@ -1,0 +1,103 @@
+//! What runs. The registry does not know who uses it, so other sources say (S-4).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::{Digest, Patterns, RepositoryName, Tag};
+
+/// What every configured source said about what runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct InUse {
+    uses: BTreeMap<RepositoryName, Vec<Use>>,
+    doubts: Vec<Doubt>,
+    fresh_until: Option<DateTime<Utc>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Doubt {
+    repositories: Patterns,
+    why: Arc<str>,
+}
+
+/// One thing that uses an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Use {
+    /// What it points at.
+    pub target: Target,
+    /// Who uses it, for people: `web on milan-1 (container)`.
+    pub by: Arc<str>,
+}
+
+/// What a reference points at inside a repository. At least one of the two is known; with both, both are held.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Target {
+    /// The tag it was started by.
+    pub tag: Option<Tag>,
+    /// The digest that really runs.
+    pub digest: Option<Digest>,
+}
+
+/// An image reference of this tenancy's registry, taken apart.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Reference {
+    /// The repository, without the namespace.
+    pub repository: RepositoryName,
+    /// What it points at there.
+    pub target: Target,
+}
+
+impl InUse {
+    /// Nothing is in use, and that is known.
+    pub fn nothing() -> Self {
+        Self::default()
+    }
+
+    /// Adds one use.
+    pub fn add(&mut self, repository: RepositoryName, used: Use) {
+        self.uses.entry(repository).or_default().push(used);
+    }
+
+    /// Says that what runs from these repositories is not known, and why.
+    pub fn doubt(&mut self, repositories: Patterns, why: impl Into<Arc<str>>) {
+        self.doubts.push(Doubt {
+            repositories,
+            why: why.into(),
+        });
+    }
+
+    /// Says until when one of the answers may be believed; the earliest counts.
+    pub fn expires(&mut self, at: DateTime<Utc>) {
+        self.fresh_until = Some(self.fresh_until.map_or(at, |known| known.min(at)));
+    }
+
+    /// The uses known for a repository; complete only when [`InUse::doubt_about`] is `None`.
+    pub fn uses(&self, repository: &RepositoryName) -> &[Use] {
+        self.uses.get(repository).map_or(&[], Vec::as_slice)
+    }
+
+    /// Every repository with a use, with its uses.
+    pub fn all(&self) -> impl Iterator<Item = (&RepositoryName, &[Use])> {
+        self.uses.iter().map(|(name, uses)| (name, uses.as_slice()))
+    }
+
+    /// Why it is not known what runs from this repository; `None` when it is known.
+    pub fn doubt_about(&self, repository: &RepositoryName) -> Option<&str> {
+        self.doubts
+            .iter()
+            .find(|doubt| doubt.repositories.matches(repository.as_str()))
+            .map(|doubt| &*doubt.why)
+    }
+
+    /// Every doubt: the repositories it covers, and why.
+    pub fn doubts(&self) -> impl Iterator<Item = (&Patterns, &str)> {
+        self.doubts.iter().map(|doubt| (&doubt.repositories, &*doubt.why))
+    }
+
+    /// True while every answer may still be believed.
+    pub fn is_fresh(&self, now: DateTime<Utc>) -> bool {
+        self.fresh_until.is_none_or(|until| now <= until)
+    }
+}

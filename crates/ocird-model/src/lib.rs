@@ -1,0 +1,42 @@
+//! The nouns of ocird: what a registry holds, what a policy says, what a plan decides, and the traits through
+//! which a pass reads and writes the registry and asks for the time.
+//!
+//! Nothing here decides, reads or writes anything. Planner, cloud client and store never name each other: whatever
+//! they share is here.
+
+#![deny(clippy::wildcard_enum_match_arm)]
+
+mod bytes;
+mod clock;
+mod digest;
+mod image;
+mod in_use;
+mod inventory;
+mod journal;
+mod mark;
+mod name;
+mod ocid;
+mod pattern;
+mod plan;
+mod policy;
+mod registry;
+mod unreadable;
+
+pub use bytes::Bytes;
+pub use clock::Clock;
+pub use digest::{Digest, ParseDigestError};
+pub use image::{Content, Image, Layer, OpaqueReason};
+pub use in_use::{InUse, Reference, Target, Use};
+pub use inventory::{Inventory, Repository, RepositoryState};
+pub use journal::{Intent, Outcome, OutcomeKind};
+pub use mark::{Mark, MarkKey};
+pub use name::{Namespace, ParseNameError, RepositoryName, RuleName, Tag};
+pub use ocid::{CompartmentId, ImageId, ParseOcidError, RepositoryId, TenancyId};
+pub use pattern::{ParsePatternError, Pattern, Patterns};
+pub use plan::{Decision, DeleteReason, KeepReason, Plan, RepositoryPlan, Verdict};
+pub use policy::{DeleteRule, EffectivePolicy, Guardrails, KeepRule, Policies, Policy, Selects};
+pub use registry::{
+    DeleteTarget, ErrorKind, Etag, FetchedManifest, ImageDetails, ImageRow, Lifecycle, ReadRegistry,
+    RegistryError, RepositoryRow, WriteRegistry,
+};
+pub use unreadable::Unreadable;

@@ -1,0 +1,328 @@
+//! The picture of the daemon that everybody who asks is shown: `/status`, `/healthz`, `/metrics` and the API all
+//! render this one value. The pass publishes it; rendering never asks the cloud, the store or the clock.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use ocird_model::{Bytes, RepositoryName, Unreadable};
+use serde::Serialize;
+use tokio::sync::watch;
+
+/// The present picture. Cheap to clone and to replace as a whole.
+#[derive(Debug, Clone)]
+pub struct Board(watch::Sender<Arc<Status>>);
+
+impl Board {
+    /// A board that shows `status` until somebody posts another.
+    pub fn new(status: Status) -> Self {
+        Self(watch::Sender::new(Arc::new(status)))
+    }
+
+    /// The present picture.
+    pub fn read(&self) -> Arc<Status> {
+        Arc::clone(&self.0.borrow())
+    }
+
+    /// Changes the picture.
+    pub fn update(&self, change: impl FnOnce(&mut Status)) {
+        self.0.send_modify(|status| change(Arc::make_mut(status)));
+    }
+}
+
+/// What the daemon is, did last and will do next.
+#[derive(Debug, Clone, Serialize)]
+pub struct Status {
+    /// Version and build, as `ocird version` prints them.
+    pub version: String,
+    /// When the process started.
+    pub started_at: DateTime<Utc>,
+    /// What it is allowed to do.
+    pub arming: Arming,
+    /// The region and tenancy it looks at, once known.
+    pub place: Option<Place>,
+    /// When the next observing pass is due.
+    pub next_observe_at: Option<DateTime<Utc>>,
+    /// When the next acting pass is due; `None` in report mode.
+    pub next_enforce_at: Option<DateTime<Utc>>,
+    /// A pass is running since then.
+    pub passing_since: Option<DateTime<Utc>>,
+    /// The last pass that ended, well or not.
+    pub last_pass: Option<PassSummary>,
+    /// When a pass last read every repository whole.
+    pub last_complete_at: Option<DateTime<Utc>>,
+    /// Every repository of the last pass that saw any.
+    pub repositories: BTreeMap<RepositoryName, RepositoryStatus>,
+    /// What the rules have selected and not yet deleted, the next to go first.
+    pub pending: Vec<Pending>,
+    /// Why nothing goes, or less than the rules say: one entry per cause (S-33).
+    pub refusals: Vec<Refusal>,
+    /// Each source of what is in use.
+    pub in_use: Vec<SourceStatus>,
+    /// Each part that can fail on its own.
+    pub checks: Checks,
+    /// The latest deletions and other outcomes, newest first, at most 50.
+    pub recent: Vec<RecentOutcome>,
+    /// Counts since the process started.
+    pub counts: Counts,
+}
+
+/// What the daemon is allowed to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Arming {
+    /// Report mode: it looks and says, and deletes nothing.
+    Report,
+    /// Both switches are set and agree with the credentials.
+    Armed,
+    /// Both switches are set, but something does not agree (see the refusals): it deletes nothing.
+    Disarmed,
+}
+
+/// What the credentials belong to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Place {
+    /// The tenancy's OCID.
+    pub tenancy: String,
+    /// The region identifier.
+    pub region: String,
+}
+
+/// One pass that ended.
+#[derive(Debug, Clone, Serialize)]
+pub struct PassSummary {
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When it ended.
+    pub finished_at: DateTime<Utc>,
+    /// Wall time in seconds, by the monotonic clock.
+    pub duration_seconds: f64,
+    /// Whether it was to act.
+    pub enforcing: bool,
+    /// How it ended.
+    pub result: PassResult,
+    /// Families whose head was deleted, and rests of families.
+    pub n_deleted: u64,
+}
+
+/// How a pass ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "result", rename_all = "snake_case")]
+pub enum PassResult {
+    /// Every repository was read whole, and everything due was tried.
+    Complete,
+    /// Some repositories could not be read; the others were dealt with.
+    Partial {
+        /// How many could not be read.
+        n_unreadable: u64,
+    },
+    /// It could not look at all.
+    Failed {
+        /// Where: `sign_in`, `list_repositories`, `refused`, `store`.
+        stage: &'static str,
+        /// What happened, with the whole chain of causes.
+        error: String,
+    },
+}
+
+/// One repository in the last pass.
+#[derive(Debug, Clone, Serialize)]
+pub struct RepositoryStatus {
+    /// The project whose policy governs it.
+    pub project: Option<String>,
+    /// When it was last read whole.
+    pub complete_at: Option<DateTime<Utc>>,
+    /// Why it could not be read in the last pass.
+    pub unreadable: Option<Unreadable>,
+    /// Number of images.
+    pub n_images: u64,
+    /// Number of tags.
+    pub n_tags: u64,
+    /// Number of images by reason of their verdict (the words of `Verdict::as_str`).
+    pub verdicts: BTreeMap<&'static str, u64>,
+    /// ocird's own account of its bytes: distinct layers once, manifests; `None` while a layer is not known.
+    pub size: Option<Bytes>,
+    /// Bytes that the images which may go would free.
+    pub freeable: Option<Bytes>,
+    /// The service's own figure, which lags.
+    pub reported_size: Bytes,
+    /// The newest push.
+    pub newest_push_at: Option<DateTime<Utc>>,
+}
+
+/// A family that rules have selected.
+#[derive(Debug, Clone, Serialize)]
+pub struct Pending {
+    /// Its repository.
+    pub repository: RepositoryName,
+    /// The short digest of its head.
+    pub digest: String,
+    /// The tags of its head.
+    pub tags: Vec<String>,
+    /// The rule that selects it.
+    pub rule: String,
+    /// Since when it has been selected without a break.
+    pub since: DateTime<Utc>,
+    /// The earliest instant at which it may go.
+    pub due_at: DateTime<Utc>,
+}
+
+/// Why nothing goes, or less than the rules say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Refusal {
+    /// A word of the list in [`RefusalCode::ALL`]; log code and metric label.
+    pub code: RefusalCode,
+    /// What it concerns and what clears it, for people.
+    pub text: String,
+}
+
+/// Every cause for which ocird deletes nothing, or less than the rules say. One log code and one metric label each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusalCode {
+    /// Report mode (S-15).
+    ReportMode,
+    /// `armed_for` does not equal what the credentials report (S-15).
+    Disarmed,
+    /// The kill switch is on, or cannot be read (S-24).
+    Paused,
+    /// The clock is in doubt (S-9).
+    ClockDoubt,
+    /// There is no writable store (S-28).
+    NoStore,
+    /// The registry cannot be signed in to or listed (S-2).
+    CannotObserve,
+    /// A repository could not be read whole (S-1).
+    Unreadable,
+    /// It is not known what runs (S-4).
+    InUseUnknown,
+    /// The independent check refused the plan.
+    CheckRefused,
+    /// A new repository, store or gap: it is only observed for a while (S-9, S-15).
+    Observing,
+    /// The limit of one pass was reached; the rest goes in the next (S-19).
+    Deferred,
+    /// An earlier intent could not be settled yet (S-22).
+    OpenIntent,
+    /// Too many unexpected answers in a row while acting (S-25).
+    Breaker,
+}
+
+impl RefusalCode {
+    /// Every code, so that counters exist before the first refusal.
+    pub const ALL: [Self; 13] = [
+        Self::ReportMode,
+        Self::Disarmed,
+        Self::Paused,
+        Self::ClockDoubt,
+        Self::NoStore,
+        Self::CannotObserve,
+        Self::Unreadable,
+        Self::InUseUnknown,
+        Self::CheckRefused,
+        Self::Observing,
+        Self::Deferred,
+        Self::OpenIntent,
+        Self::Breaker,
+    ];
+
+    /// The code as a log field and metric label.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ReportMode => "report_mode",
+            Self::Disarmed => "disarmed",
+            Self::Paused => "paused",
+            Self::ClockDoubt => "clock_doubt",
+            Self::NoStore => "no_store",
+            Self::CannotObserve => "cannot_observe",
+            Self::Unreadable => "unreadable",
+            Self::InUseUnknown => "in_use_unknown",
+            Self::CheckRefused => "check_refused",
+            Self::Observing => "observing",
+            Self::Deferred => "deferred",
+            Self::OpenIntent => "open_intent",
+            Self::Breaker => "breaker",
+        }
+    }
+}
+
+/// One source of what is in use.
+#[derive(Debug, Clone, Serialize)]
+pub struct SourceStatus {
+    /// Its name: the path of the file.
+    pub name: String,
+    /// The host that wrote it.
+    pub host: Option<String>,
+    /// The time its writer put inside.
+    pub written_at: Option<DateTime<Utc>>,
+    /// Number of references into this tenancy's registry.
+    pub n_references: u64,
+    /// Why it cannot be believed; `None` when it can.
+    pub doubt: Option<String>,
+}
+
+/// Each part that can fail on its own: `Ok` or what is wrong and what to do.
+#[derive(Debug, Clone, Serialize)]
+pub struct Checks {
+    /// Signing in to the cloud.
+    pub sign_in: Check,
+    /// Listing the registry.
+    pub registry: Check,
+    /// The store.
+    pub store: Check,
+    /// The clock, against the server's.
+    pub clock: Check,
+    /// The sources of what is in use.
+    pub in_use: Check,
+    /// The policies: a reload that was refused keeps the old ones.
+    pub policies: Check,
+}
+
+/// The state of one part.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum Check {
+    /// Not tried yet.
+    Pending,
+    /// It works.
+    Ok,
+    /// It does not, and deletion stops for it; observing and serving go on.
+    Failed {
+        /// What is wrong, and what to do.
+        text: String,
+    },
+}
+
+/// One settled deletion.
+#[derive(Debug, Clone, Serialize)]
+pub struct RecentOutcome {
+    /// When it was settled.
+    pub at: DateTime<Utc>,
+    /// The repository.
+    pub repository: RepositoryName,
+    /// The short digest.
+    pub digest: String,
+    /// The tags it had.
+    pub tags: Vec<String>,
+    /// A word of `OutcomeKind::ALL`.
+    pub outcome: &'static str,
+    /// The rule or reason.
+    pub rule: String,
+}
+
+/// Counts since the process started.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Counts {
+    /// Passes begun.
+    pub n_passes: u64,
+    /// Passes that failed, by stage.
+    pub n_failed: BTreeMap<&'static str, u64>,
+    /// Outcomes by kind.
+    pub n_outcomes: BTreeMap<&'static str, u64>,
+    /// Refusals by code.
+    pub n_refusals: BTreeMap<&'static str, u64>,
+    /// Reloads of the policies, by `ok` or `refused`.
+    pub n_reloads: BTreeMap<&'static str, u64>,
+    /// When the present policies were loaded.
+    pub policies_loaded_at: Option<DateTime<Utc>>,
+}
