@@ -58,8 +58,10 @@ pub enum OutcomeKind {
     Drifted,
     /// The read before the deletion showed that it was already going or gone by another hand.
     AlreadyGone,
-    /// The registry refused or failed; nothing was deleted.
+    /// The registry refused; nothing was deleted.
     Failed(ErrorKind),
+    /// A later read showed the image still there: the deletion was never asked for, or never arrived.
+    NotDone,
 }
 
 impl OutcomeKind {
@@ -70,9 +72,10 @@ impl OutcomeKind {
             Self::Drifted => "drifted",
             Self::AlreadyGone => "already_gone",
             Self::Failed(_) => "failed",
+            Self::NotDone => "not_done",
         }
     }
 
     /// Every word that [`OutcomeKind::as_str`] can answer.
-    pub const ALL: [&'static str; 4] = ["deleted", "drifted", "already_gone", "failed"];
+    pub const ALL: [&'static str; 5] = ["deleted", "drifted", "already_gone", "failed", "not_done"];
 }

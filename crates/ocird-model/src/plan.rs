@@ -18,6 +18,16 @@ pub struct Plan {
     pub repositories: BTreeMap<RepositoryName, RepositoryPlan>,
 }
 
+impl Plan {
+    /// The decisions about a repository; none when nothing was decided about it.
+    pub fn decisions(&self, repository: &RepositoryName) -> &[Decision] {
+        match self.repositories.get(repository) {
+            Some(RepositoryPlan::Decided { id: _, decisions }) => decisions,
+            Some(RepositoryPlan::Undecided { id: _, why: _ }) | None => &[],
+        }
+    }
+}
+
 /// The decisions about one repository.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -18,6 +18,12 @@ pub trait ReadRegistry: Send + Sync {
     /// The tenancy and region that the credentials belong to, for arming (S-15): `(tenancy, region identifier)`.
     fn identity(&self) -> impl Future<Output = Result<(TenancyId, String), RegistryError>> + Send;
 
+    /// Every host name under which this registry answers, so that a reference to it is known in each spelling (S-4).
+    fn registry_hosts(&self) -> impl Future<Output = Result<Vec<String>, RegistryError>> + Send;
+
+    /// A pass begins: what is rationed for each pass, such as retries, is full again.
+    fn begin_pass(&self) {}
+
     /// Every repository of one compartment, to the last page.
     fn repositories(
         &self,

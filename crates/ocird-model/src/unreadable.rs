@@ -59,4 +59,14 @@ impl Unreadable {
             Self::Manifest { digest: _, kind: _ } => "manifest",
         }
     }
+
+    /// Every word that [`Unreadable::as_str`] can answer, so that gauges exist before the first failure.
+    pub const ALL: [&'static str; 6] = [
+        "listing",
+        "contradiction",
+        "unknown_state",
+        "details",
+        "disagreement",
+        "manifest",
+    ];
 }

@@ -1,1 +1,56 @@
-//! Skeleton.
+//! Decides, refuses, accounts: pure functions over one pass's inventory. Nothing here reads a clock, a file, a socket
+//! or a log, and nothing here deletes: [`plan`] proposes, [`check`] may refuse, and only a [`CheckedPlan`] is acted on.
+//!
+//! # What belongs together
+//! In each repository a graph is drawn from *holder* to *carried*: an index holds the manifests it names, and a subject
+//! holds what speaks about it, by its `subject` field or by a tag of the form `sha256-<hex>` with or without a
+//! suffix such as `.sig`. What nothing holds is a *head*. A *family* is a head with everything that only it reaches.
+//! What two heads reach belongs to no single family: it stays now, and is judged anew when its holders are gone. An image
+//! on a circle, below one only or above one, cannot be judged from its head downwards and stays.
+//!
+//! # Who speaks for a family
+//! Everything a head reaches speaks for it, shared or not: one use, one keep rule, one fresh or implausible time or one
+//! tag that may not go, anywhere below, and the head stays with its family. So naming somebody's image, sharing
+//! it or tagging it can save a family and never costs one (S-34). The other way round only the head's verdict counts: a
+//! child that is kept merely because its parent is does not keep anything.
+//!
+//! # Who counts as newest
+//! Places among the newest are counted over heads that bear a plain tag and have believable times. Children, referrers and
+//! orphaned signatures take no place; a tagged one among them that is as new as the last place holds its head all the
+//! same. So what is left of a deleted family never pushes another out.
+//!
+//! # The rests of a family
+//! When ocird has deleted a head and a complete listing shows it gone, the members that are still listed go without
+//! asking age or order again, as long as nothing present holds them. Two things can only have happened since, and save
+//! a rest: one younger than the guardrail's age was pushed anew (its family was older than that when it was judged), and
+//! one with a plain tag goes only while a delete rule selects it and no keep rule or guardrail holds it, as somebody may
+//! have tagged it.
+//!
+//! # Doubt
+//! Where it is not known what runs, or where a manifest cannot be judged (it may refer to anything, tagged images
+//! included), everything that would go stays, and says that this is why. A pusher can freeze a repository so; that is
+//! visible, and the safe side.
+//!
+//! # Two pairs of eyes
+//! `check` is written from the safety rules and shares no code with `plan`: it has its own reading of tags, its own walk of
+//! the graph and its own count of the newest. Where the two disagree, nothing goes.
+
+#![deny(clippy::wildcard_enum_match_arm)]
+
+mod account;
+mod check;
+mod due;
+mod fingerprint;
+mod graph;
+mod marks;
+mod missing;
+mod plan;
+mod tag;
+
+pub use account::{Account, account, freed};
+pub use check::{CheckedPlan, Violation, Violations, check};
+pub use due::{Due, DueKind, MIN_PASSES, due};
+pub use fingerprint::{PLANNER_VERSION, fingerprint};
+pub use marks::advance;
+pub use missing::{Missing, Need, missing};
+pub use plan::plan;

@@ -3,11 +3,18 @@
 //! One sentence that every part obeys: it looks at everything, decides once in plain code, lets an independent check
 //! refuse, does exactly what was decided, and writes down why.
 
+pub mod cli;
 pub mod clock;
+pub mod cloud;
 pub mod config;
+pub mod daemon;
 pub mod http;
 pub mod in_use;
+pub mod log;
 pub mod metrics;
+pub mod notify;
 pub mod pass;
+pub mod plain;
+pub mod plan_table;
 pub mod schedule;
 pub mod status;

@@ -1,2 +1,7 @@
-//! Skeleton.
-fn main() {}
+//! The `ocird` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ocird::cli::main()
+}

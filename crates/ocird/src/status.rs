@@ -67,6 +67,16 @@ pub struct Status {
     pub counts: Counts,
 }
 
+impl Status {
+    /// True once a pass has ended, or once it is known why none can: from then on the picture tells something.
+    pub fn has_looked(&self) -> bool {
+        self.last_pass.is_some()
+            || self.checks.sign_in.is_failed()
+            || self.checks.registry.is_failed()
+            || self.checks.store.is_failed()
+    }
+}
+
 /// What the daemon is allowed to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -118,7 +128,7 @@ pub enum PassResult {
     },
     /// It could not look at all.
     Failed {
-        /// Where: `sign_in`, `list_repositories`, `refused`, `store`.
+        /// Where: `sign_in`, `list_repositories` or `check`.
         stage: &'static str,
         /// What happened, with the whole chain of causes.
         error: String,
@@ -206,11 +216,13 @@ pub enum RefusalCode {
     OpenIntent,
     /// Too many unexpected answers in a row while acting (S-25).
     Breaker,
+    /// Something that ocird deleted is needed (S-26).
+    ProofFailed,
 }
 
 impl RefusalCode {
     /// Every code, so that counters exist before the first refusal.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::ReportMode,
         Self::Disarmed,
         Self::Paused,
@@ -224,6 +236,7 @@ impl RefusalCode {
         Self::Deferred,
         Self::OpenIntent,
         Self::Breaker,
+        Self::ProofFailed,
     ];
 
     /// The code as a log field and metric label.
@@ -242,6 +255,7 @@ impl RefusalCode {
             Self::Deferred => "deferred",
             Self::OpenIntent => "open_intent",
             Self::Breaker => "breaker",
+            Self::ProofFailed => "proof_failed",
         }
     }
 }
@@ -278,6 +292,28 @@ pub struct Checks {
     pub policies: Check,
 }
 
+impl Checks {
+    /// Each check with its name.
+    pub const fn named(&self) -> [(&'static str, &Check); 6] {
+        let Self {
+            sign_in,
+            registry,
+            store,
+            clock,
+            in_use,
+            policies,
+        } = self;
+        [
+            ("sign_in", sign_in),
+            ("registry", registry),
+            ("store", store),
+            ("clock", clock),
+            ("in_use", in_use),
+            ("policies", policies),
+        ]
+    }
+}
+
 /// The state of one part.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
@@ -291,6 +327,16 @@ pub enum Check {
         /// What is wrong, and what to do.
         text: String,
     },
+}
+
+impl Check {
+    /// True when it is known not to work.
+    pub const fn is_failed(&self) -> bool {
+        match self {
+            Self::Failed { text: _ } => true,
+            Self::Pending | Self::Ok => false,
+        }
+    }
 }
 
 /// One settled deletion.

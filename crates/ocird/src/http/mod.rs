@@ -1,1 +1,178 @@
-//! Skeleton.
+//! What people and Prometheus see over TCP: the board, rendered. Nothing here can change anything (S-32), asks the
+//! cloud or the store, or decides; whatever changes something goes through the local admin socket.
+//!
+//! | path | answer |
+//! |---|---|
+//! | `/` | the paths, as text |
+//! | `/livez` | 200 while the scheduler's loop turns |
+//! | `/readyz` | 200 from the end of the first pass, or once it is known why there is none, until the stop |
+//! | `/healthz` | each check as JSON; `?verbose` as text; `?strict` makes a warning 503 |
+//! | `/status` | one readable screen for curl |
+//! | `/metrics` | the Prometheus text format |
+//! | `/api/v1/status` | the whole board as JSON |
+//! | `/version` | version and build as JSON |
+//!
+//! Errors are `application/problem+json`, save those that hyper answers before a request exists (a head over 16 KiB or
+//! that is not HTTP): they have no body.
+
+mod guard;
+mod heartbeat;
+mod hosts;
+mod json;
+mod probes;
+mod problem;
+mod screen;
+mod server;
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+pub(crate) mod worlds;
+
+use std::fmt;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio_util::sync::CancellationToken;
+
+use self::guard::Door;
+use self::json::Json;
+use self::problem::{Problem, ProblemKind};
+use crate::log::ErrorChain;
+use crate::metrics::{Build, Metrics};
+use crate::status::Board;
+
+pub use self::heartbeat::Heartbeat;
+pub use self::hosts::AllowedHosts;
+pub use self::screen::screen;
+pub use self::server::{Limits, serve, serve_within};
+
+/// Every path that answers, with what people find there. Also the values of the `path` label.
+pub(crate) const PATHS: [(&str, &str); 8] = [
+    ("/", "this list"),
+    ("/livez", "ok while the scheduler runs"),
+    ("/readyz", "ok once the first pass has ended"),
+    (
+        "/healthz",
+        "each check; ?verbose as text, ?strict fails on warnings",
+    ),
+    ("/status", "one screen: what it may do, did, and will do next"),
+    ("/metrics", "for Prometheus"),
+    ("/api/v1/status", "everything /status knows, as JSON"),
+    ("/version", "version and build, as JSON"),
+];
+
+/// The `path` label of a request for anything else.
+pub(crate) const OTHER_PATH: &str = "other";
+
+/// The `code` labels that exist before the first request.
+pub(crate) fn statuses() -> impl Iterator<Item = StatusCode> {
+    std::iter::once(StatusCode::OK).chain(ProblemKind::STATUSES)
+}
+
+/// What the pages need. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    /// The picture that every page renders.
+    pub board: Board,
+    /// The numbers of `/metrics`; the server counts its requests here.
+    pub metrics: Metrics,
+    /// The time, for ages and for what is overdue.
+    pub clock: Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>,
+    /// The scheduler's pulse, for `/livez`.
+    pub heartbeat: Heartbeat,
+    /// Cancelled as soon as a stop is asked for: `/readyz` says so while the last action is finished.
+    pub stopping: CancellationToken,
+    /// The names under which it answers, beside loopback and the address a connection came in on.
+    pub hosts: AllowedHosts,
+    /// How old the last complete pass may be before `/healthz` warns: some intervals of the schedule.
+    pub stale_after: TimeDelta,
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            board: _,
+            metrics: _,
+            clock: _,
+            heartbeat,
+            stopping,
+            hosts,
+            stale_after,
+        } = self;
+        f.debug_struct("App")
+            .field("heartbeat", heartbeat)
+            .field("stopping", &stopping.is_cancelled())
+            .field("hosts", hosts)
+            .field("stale_after", stale_after)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The pages behind the guard.
+fn router(app: App, limits: &Limits) -> Router {
+    let pages = Router::new()
+        .route("/", get(landing))
+        .route("/livez", get(probes::livez))
+        .route("/readyz", get(probes::readyz))
+        .route("/healthz", get(probes::healthz))
+        .route("/status", get(status))
+        .route("/metrics", get(metrics))
+        .route("/api/v1/status", get(api_status))
+        .route("/version", get(version))
+        .with_state(app.clone());
+    guarded(pages, Door::new(app, limits))
+}
+
+/// Puts the guard before `pages`.
+fn guarded(pages: Router, door: Door) -> Router {
+    pages
+        .fallback(not_found)
+        .layer(axum::middleware::from_fn_with_state(Arc::new(door), guard::guard))
+}
+
+async fn landing() -> String {
+    let mut page = format!(
+        "ocird {}: keeps a container registry in order by written policy.\n\n",
+        Build::THIS.version
+    );
+    for (path, what) in PATHS {
+        writeln!(page, "  {path:<16} {what}").expect("writing to a string never fails");
+    }
+    page
+}
+
+async fn status(State(app): State<App>) -> String {
+    screen(&app.board.read(), (app.clock)())
+}
+
+async fn api_status(State(app): State<App>) -> Response {
+    Json(&*app.board.read()).into_response()
+}
+
+async fn version() -> Response {
+    Json(Build::THIS).into_response()
+}
+
+async fn metrics(State(app): State<App>) -> Response {
+    match app.metrics.render() {
+        Ok(text) => ([(header::CONTENT_TYPE, Metrics::CONTENT_TYPE)], text).into_response(),
+        Err(error) => {
+            tracing::error!(error = %ErrorChain(&error), "the metrics could not be rendered");
+            Problem::new(ProblemKind::Internal, "the metrics could not be rendered").into_response()
+        }
+    }
+}
+
+async fn not_found() -> Problem {
+    Problem::new(
+        ProblemKind::NotFound,
+        "nothing is at this path; / lists what there is",
+    )
+}

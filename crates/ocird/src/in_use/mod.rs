@@ -1,1 +1,243 @@
-//! Skeleton.
+//! What is in use, from every configured source; each answers completely and freshly, or puts the repositories it
+//! covers in doubt (S-4).
+//!
+//! Deliberately not here: any decision. A doubt is handed to the planner, which keeps.
+
+pub mod file;
+pub mod reference;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use ocird_model::{InUse, Use};
+
+use crate::config::{FileSource, InUseConfig};
+use crate::in_use::file::ReferenceFile;
+use crate::in_use::reference::{Folded, Folder};
+use crate::log::ErrorChain;
+use crate::status::SourceStatus;
+
+/// How far ahead of us a writer's clock may be before its time is not believed.
+const TOLERATED_AHEAD: TimeDelta = TimeDelta::minutes(5);
+
+/// What every source said, for the planner and for people.
+#[derive(Debug, Clone, Default)]
+pub struct Gathered {
+    /// For the planner.
+    pub in_use: InUse,
+    /// For people: one entry per file.
+    pub sources: Vec<SourceStatus>,
+}
+
+/// Asks every configured source. Failures are answers too: they come back as doubts, never as an error.
+pub async fn gather(config: &InUseConfig, folder: &Folder, now: DateTime<Utc>) -> Gathered {
+    let mut gathered = Gathered::default();
+    for source in &config.files {
+        gather_files(source, folder, now, &mut gathered).await;
+    }
+    gathered
+}
+
+async fn gather_files(source: &FileSource, folder: &Folder, now: DateTime<Utc>, gathered: &mut Gathered) {
+    let paths = match file::expand(&source.path).await {
+        Ok(paths) => paths,
+        Err(error) => return gathered.doubt_file(source, &source.path, format!("{}", ErrorChain(&error))),
+    };
+    if paths.is_empty() {
+        return gathered.doubt_file(source, &source.path, "no file is there yet".to_owned());
+    }
+    let mut hosts = BTreeSet::new();
+    let mut sentinel_seen = false;
+    for path in paths {
+        match file::read(&path).await {
+            Ok(file) => {
+                hosts.insert(file.host.clone());
+                sentinel_seen |= shows_sentinel(&file, source.sentinel.as_deref());
+                gathered.take(source, &path, file, folder, now);
+            }
+            Err(error) => gathered.doubt_file(source, &path, format!("{}", ErrorChain(&error))),
+        }
+    }
+    for host in source.expect.iter().filter(|host| !hosts.contains(*host)) {
+        gathered.doubt_file(source, &source.path, format!("no file of host {host}, which is expected"));
+    }
+    if let Some(sentinel) = source.sentinel.as_deref().filter(|_| !sentinel_seen) {
+        gathered.doubt_file(source, &source.path, format!("the sentinel {sentinel} is not among what runs"));
+    }
+}
+
+/// True when the file names the sentinel: an image that always runs, by the start of its reference.
+fn shows_sentinel(file: &ReferenceFile, sentinel: Option<&str>) -> bool {
+    sentinel.is_some_and(|sentinel| file.references.iter().any(|reference| reference.image.starts_with(sentinel)))
+}
+
+impl Gathered {
+    /// Takes over what one file says. What it names is held even when the file as a whole is in doubt.
+    fn take(&mut self, source: &FileSource, path: &Path, file: ReferenceFile, folder: &Folder, now: DateTime<Utc>) {
+        let mut doubt = file_doubt(&file, source.max_age, now);
+        let mut n_references = 0;
+        for reference in &file.references {
+            match folder.fold(&reference.image, reference.digest.as_deref()) {
+                Ok(Folded::Elsewhere) => {}
+                Ok(Folded::Ours(ours)) => {
+                    n_references += 1;
+                    let by = format!("{} on {}", reference.by, file.host).into();
+                    self.in_use.add(ours.repository, Use { target: ours.target, by });
+                }
+                Err(error) => doubt = doubt.or(Some(error.to_string())),
+            }
+        }
+        self.in_use.expires(file.written_at + source.max_age);
+        if let Some(why) = &doubt {
+            self.in_use.doubt(source.repositories.clone(), format!("{}: {why}", path.display()));
+        }
+        self.sources.push(SourceStatus {
+            name: path.display().to_string(),
+            host: Some(file.host),
+            written_at: Some(file.written_at),
+            n_references,
+            doubt,
+        });
+    }
+
+    fn doubt_file(&mut self, source: &FileSource, path: &Path, why: String) {
+        self.in_use.doubt(source.repositories.clone(), format!("{}: {why}", path.display()));
+        self.sources.push(SourceStatus {
+            name: path.display().to_string(),
+            host: None,
+            written_at: None,
+            n_references: 0,
+            doubt: Some(why),
+        });
+    }
+}
+
+/// Why a file that was read cannot be believed as a whole. A host where nothing at all runs is not believed either:
+/// its engine may be down, or the collector may have lost its rights.
+fn file_doubt(file: &ReferenceFile, max_age: TimeDelta, now: DateTime<Utc>) -> Option<String> {
+    let age = now - file.written_at;
+    if !file.complete {
+        Some("its writer says that it is not complete".to_owned())
+    } else if age > max_age {
+        Some(format!("it is {} h old, and {} h are allowed", age.num_hours(), max_age.num_hours()))
+    } else if -age > TOLERATED_AHEAD {
+        Some("its time is in the future".to_owned())
+    } else if file.references.is_empty() {
+        Some("it names nothing at all".to_owned())
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ocird_model::{Patterns, RepositoryName};
+
+    use super::*;
+
+    struct World {
+        directory: tempfile::TempDir,
+        source: FileSource,
+        now: DateTime<Utc>,
+    }
+
+    impl World {
+        fn new() -> Self {
+            let directory = tempfile::tempdir().unwrap();
+            let source = FileSource {
+                path: directory.path().join("*.json"),
+                repositories: Patterns::all(),
+                max_age: TimeDelta::hours(26),
+                sentinel: None,
+                expect: Vec::new(),
+            };
+            Self { directory, source, now: "2026-11-21T12:00:00Z".parse().unwrap() }
+        }
+
+        fn write(&self, host: &str, hours_ago: i64, complete: bool, images: &[&str]) {
+            let references: Vec<_> =
+                images.iter().map(|image| serde_json::json!({"image": image, "by": "container x"})).collect();
+            let file = serde_json::json!({"version": 1, "host": host, "complete": complete,
+                "written_at": self.now - TimeDelta::hours(hours_ago), "references": references});
+            std::fs::write(self.directory.path().join(format!("{host}.json")), file.to_string()).unwrap();
+        }
+
+        async fn gather(&self) -> Gathered {
+            let folder = Folder::new(["lin.ocir.io".to_owned()], "ns".parse().unwrap());
+            let config = InUseConfig { accept_none: false, files: vec![self.source.clone()] };
+            gather(&config, &folder, self.now).await
+        }
+
+        async fn doubt(&self) -> Option<String> {
+            self.gather().await.in_use.doubt_about(&app()).map(str::to_owned)
+        }
+    }
+
+    fn app() -> RepositoryName {
+        "app".parse().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_fresh_complete_file_is_believed() {
+        let world = World::new();
+        world.write("a", 1, true, &["lin.ocir.io/ns/app:v1", "nginx:1"]);
+        let gathered = world.gather().await;
+        assert_eq!(gathered.in_use.doubt_about(&app()), None);
+        assert_eq!(gathered.in_use.uses(&app()).len(), 1);
+        assert_eq!(gathered.sources[0].n_references, 1);
+        assert!(!gathered.in_use.is_fresh(world.now + TimeDelta::hours(26)));
+    }
+
+    #[tokio::test]
+    async fn what_is_old_or_of_the_future_or_incomplete_or_empty_is_doubted() {
+        for (hours_ago, complete, images) in
+            [(27, true, &["x"][..]), (-1, true, &["x"]), (1, false, &["x"]), (1, true, &[])]
+        {
+            let world = World::new();
+            world.write("a", hours_ago, complete, images);
+            assert!(world.doubt().await.is_some(), "{hours_ago} {complete} {images:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_doubted_file_still_holds_what_it_names() {
+        let world = World::new();
+        world.write("a", 100, true, &["lin.ocir.io/ns/app:v1"]);
+        assert_eq!(world.gather().await.in_use.uses(&app()).len(), 1);
+    }
+
+    #[tokio::test]
+    async fn no_file_at_all_is_doubt_and_not_emptiness() {
+        assert!(World::new().doubt().await.unwrap().contains("no file is there yet"));
+    }
+
+    #[tokio::test]
+    async fn one_bad_file_among_good_ones_is_doubt() {
+        let world = World::new();
+        world.write("a", 1, true, &["lin.ocir.io/ns/app:v1"]);
+        std::fs::write(world.directory.path().join("b.json"), "{\"version\":1,").unwrap();
+        assert!(world.doubt().await.unwrap().contains("b.json"));
+    }
+
+    #[tokio::test]
+    async fn an_expected_host_and_the_sentinel_must_show() {
+        let mut world = World::new();
+        world.write("a", 1, true, &["lin.ocir.io/ns/app:v1"]);
+        world.source.expect = vec!["a".to_owned()];
+        world.source.sentinel = Some("lin.ocir.io/ns/app".to_owned());
+        assert_eq!(world.doubt().await, None);
+        world.source.expect = vec!["b".to_owned()];
+        assert!(world.doubt().await.unwrap().contains("host b"));
+        world.source.expect.clear();
+        world.source.sentinel = Some("lin.ocir.io/ns/watchdog".to_owned());
+        assert!(world.doubt().await.unwrap().contains("sentinel"));
+    }
+
+    #[tokio::test]
+    async fn a_reference_into_this_registry_that_is_not_understood_is_doubt() {
+        let world = World::new();
+        world.write("a", 1, true, &["lin.ocir.io/ns/app:v1:v2"]);
+        assert!(world.doubt().await.unwrap().contains("cannot be understood"));
+    }
+}

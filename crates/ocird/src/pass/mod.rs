@@ -1,1 +1,25 @@
-//! Skeleton.
+//! The pass: look at everything, decide once, let an independent check refuse, write it down, and, only when armed,
+//! do exactly what was decided.
+//!
+//! | step | file |
+//! |---|---|
+//! | observe one repository | `observe` |
+//! | all of them, what runs, plan and check | `survey` |
+//! | every reason not to delete | `gate`, `clock_watch` |
+//! | record, settle what was left open | `engine`, `settle` |
+//! | act, prove | `act` |
+//! | show | `publish` |
+
+mod act;
+mod clock_watch;
+mod engine;
+pub mod gate;
+mod notebook;
+mod observe;
+mod publish;
+mod settle;
+mod survey;
+
+pub use engine::{Engine, Purpose};
+pub use publish::first_status;
+pub use survey::{Decided, Survey, SurveyError};

@@ -1,0 +1,182 @@
+//! The registry itself, as far as ocird speaks to it: a bearer token for a signature, and manifests by digest.
+//! <https://docs.oracle.com/en-us/iaas/api/#/en/container-registry/20180419/AccessToken/GetAccessToken>
+//!
+//! It fetches manifests only, never layers, and follows no URL that a manifest or an answer names (S-34).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use http::header::{ACCEPT, AUTHORIZATION};
+use http::{HeaderMap, HeaderValue, Method};
+use ocird_model::{Clock, Digest, ErrorKind, FetchedManifest, Namespace, RepositoryName};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+use tokio::sync::Mutex;
+
+use crate::OciError;
+use crate::client::{Call, Client};
+use crate::counts::Operation;
+use crate::error::clean;
+use crate::manifest::{INDEX_TYPES, MANIFEST_TYPES};
+use crate::places::Service;
+use crate::retry::Repeat;
+use crate::target::Target;
+use crate::transport::{Address, Answer, Body, Outgoing};
+
+/// The most bytes of a manifest that are read; the specification asks registries to take four million.
+/// <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-manifests>
+const MAX_MANIFEST: usize = 4 * 1024 * 1024;
+
+/// The most bytes of the answer with a token.
+const MAX_TOKEN_ANSWER: usize = 64 * 1024;
+
+/// How long before its end a registry token is replaced.
+const MARGIN: Duration = Duration::from_mins(1);
+
+/// The longest life of a registry token that is believed; the known one is an hour.
+const MAX_LIFE: Duration = Duration::from_hours(24);
+
+/// The registry token in use, if any. Who needs one while it is fetched waits for it.
+#[derive(Default)]
+pub(crate) struct CachedToken(Mutex<Option<Arc<RegistryToken>>>);
+
+/// A bearer token of the registry.
+struct RegistryToken {
+    secret: SecretString,
+    /// When it is replaced, by the monotonic clock: its life is told as a duration.
+    until: Duration,
+}
+
+/// The answer of the token endpoint; in snake case, unlike all other services.
+#[derive(Deserialize)]
+struct TokenAnswer {
+    token: SecretString,
+    /// Seconds.
+    expires_in: u64,
+}
+
+impl CachedToken {
+    /// Forgets `token` if it is still the one in use. One that was issued before a policy allowed what was asked stays
+    /// without that right for the hour it lives, so who is forbidden something gets a new one the next time.
+    async fn forget(&self, token: &Arc<RegistryToken>) {
+        let mut cached = self.0.lock().await;
+        if cached.as_ref().is_some_and(|cached| Arc::ptr_eq(cached, token)) {
+            *cached = None;
+        }
+    }
+}
+
+impl<C: Clock> Client<C> {
+    /// The manifest with this digest: its bytes are proved to be of it, unless it is larger than the bound.
+    pub(crate) async fn manifest(
+        &self,
+        namespace: &Namespace,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<FetchedManifest, OciError> {
+        let endpoint = self.places.endpoint(Service::Registry).await?;
+        let target = Target::new(format!("/v2/{namespace}/{repository}/manifests/{digest}"));
+        let address = Address::new(&endpoint, &target)?;
+        let token = self.registry_token(None).await?;
+        let result = self.fetch_manifest(&address, &token).await;
+        match result.as_ref().map_err(OciError::kind) {
+            Err(ErrorKind::Unauthenticated) => {
+                let token = self.registry_token(Some(&token)).await?;
+                checked(self.fetch_manifest(&address, &token).await?, digest)
+            }
+            Err(ErrorKind::Forbidden) => {
+                self.registry_token.forget(&token).await;
+                checked(result?, digest)
+            }
+            Ok(_) | Err(_) => checked(result?, digest),
+        }
+    }
+
+    /// One manifest by one token, tried again as any read.
+    async fn fetch_manifest(&self, address: &Address, token: &RegistryToken) -> Result<Answer, OciError> {
+        let mut tries = self.courier.tries(Repeat::Freely);
+        loop {
+            let outgoing = Outgoing {
+                method: Method::GET,
+                address: address.clone(),
+                headers: manifest_headers(token)?,
+                body: Vec::new(),
+                max_body: MAX_MANIFEST,
+            };
+            match self.courier.attempt(Operation::GetManifest, outgoing).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => self.courier.before_retry(&mut tries, error).await?,
+            }
+        }
+    }
+
+    /// The registry token in use, or a new one when there is none, it ends soon, or it is the `rejected` one.
+    async fn registry_token(
+        &self,
+        rejected: Option<&Arc<RegistryToken>>,
+    ) -> Result<Arc<RegistryToken>, OciError> {
+        let mut cached = self.registry_token.0.lock().await;
+        if let Some(token) = cached.as_ref()
+            && self.courier.clock.monotonic() < token.until
+            && rejected.is_none_or(|rejected| !Arc::ptr_eq(rejected, token))
+        {
+            return Ok(Arc::clone(token));
+        }
+        let call = Call {
+            service: Service::Registry,
+            ..Call::get(
+                Operation::GetAccessToken,
+                Target::new("/20180419/docker/token"),
+                MAX_TOKEN_ANSWER,
+            )
+        };
+        let answer: TokenAnswer = self.signed(call).await?.secret_json("the registry token")?;
+        let life = Duration::from_secs(answer.expires_in).min(MAX_LIFE);
+        let token = Arc::new(RegistryToken {
+            secret: answer.token,
+            until: self.courier.clock.monotonic() + life.saturating_sub(MARGIN),
+        });
+        *cached = Some(Arc::clone(&token));
+        Ok(token)
+    }
+}
+
+/// All four kinds of manifest are asked for: a registry may deny what is not accepted.
+fn manifest_headers(token: &RegistryToken) -> Result<HeaderMap, OciError> {
+    let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.secret.expose_secret()))
+        .map_err(|_| OciError::malformed("the registry token", "not printable"))?;
+    bearer.set_sensitive(true);
+    let mut headers = HeaderMap::from_iter([(AUTHORIZATION, bearer)]);
+    for media_type in INDEX_TYPES.into_iter().chain(MANIFEST_TYPES) {
+        headers.append(ACCEPT, HeaderValue::from_static(media_type));
+    }
+    Ok(headers)
+}
+
+/// The manifest of an answer, if its bytes are of the digest that was asked for.
+fn checked(answer: Answer, wanted: &Digest) -> Result<FetchedManifest, OciError> {
+    let media_type = answer.header("content-type").unwrap_or_default();
+    let media_type = clean(media_type.split(';').next().unwrap_or_default());
+    let bytes = match answer.into_body() {
+        Body::Whole(bytes) => bytes,
+        Body::TooLarge(_) => {
+            return Ok(FetchedManifest {
+                media_type,
+                bytes: Arc::default(),
+                too_large: true,
+            });
+        }
+    };
+    if digest(&SHA256, &bytes).as_ref() != wanted.as_bytes() {
+        return Err(OciError::malformed(
+            "the manifest",
+            "its bytes are not of the digest that was asked for",
+        ));
+    }
+    Ok(FetchedManifest {
+        media_type,
+        bytes: bytes.into(),
+        too_large: false,
+    })
+}

@@ -1,0 +1,314 @@
+//! The Artifacts API's models, as far as ocird reads them, and their translation into our nouns.
+//! <https://docs.oracle.com/en-us/iaas/api/#/en/registry/20160918/>
+//!
+//! New fields and new enum values are tolerated; a field of the wrong type, an OCID, digest, name or tag that is none
+//! is an error of the whole answer (S-7). What the API calls a version is a tag.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use ocird_model::{
+    Bytes, CompartmentId, Digest, Etag, ImageDetails, ImageId, ImageRow, Layer, Lifecycle, Namespace,
+    RepositoryId, RepositoryName, RepositoryRow, Tag,
+};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::error::clean;
+
+/// `ContainerConfiguration`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Configuration {
+    pub(crate) is_repository_created_on_first_push: bool,
+    pub(crate) namespace: Namespace,
+}
+
+/// `ContainerRepositorySummary`, which is also the larger part of `ContainerRepository`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Repository {
+    id: RepositoryId,
+    display_name: RepositoryName,
+    compartment_id: CompartmentId,
+    namespace: Namespace,
+    image_count: u64,
+    layers_size_in_bytes: u64,
+    is_public: bool,
+    #[serde(deserialize_with = "lifecycle")]
+    lifecycle_state: Lifecycle,
+}
+
+/// What `ContainerRepository` has beyond its summary.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FullRepository {
+    #[serde(flatten)]
+    pub(crate) summary: Repository,
+    pub(crate) is_immutable: bool,
+    #[serde(default, deserialize_with = "time")]
+    pub(crate) time_created: Option<DateTime<Utc>>,
+    #[serde(default, deserialize_with = "time")]
+    pub(crate) time_last_pushed: Option<DateTime<Utc>>,
+}
+
+/// `ContainerImageSummary`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ImageSummary {
+    id: ImageId,
+    digest: Digest,
+    version: Option<Tag>,
+    repository_id: RepositoryId,
+    #[serde(default, deserialize_with = "time")]
+    time_created: Option<DateTime<Utc>>,
+    #[serde(deserialize_with = "lifecycle")]
+    lifecycle_state: Lifecycle,
+}
+
+/// `ContainerImage`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Image {
+    id: ImageId,
+    digest: Digest,
+    repository_id: RepositoryId,
+    version: Option<Tag>,
+    versions: Vec<Version>,
+    layers: Vec<ImageLayer>,
+    manifest_size_in_bytes: u64,
+    pull_count: u64,
+    #[serde(default, deserialize_with = "time")]
+    time_last_pulled: Option<DateTime<Utc>>,
+    #[serde(default, deserialize_with = "time")]
+    time_created: Option<DateTime<Utc>>,
+    created_by: Option<String>,
+    #[serde(deserialize_with = "lifecycle")]
+    lifecycle_state: Lifecycle,
+}
+
+/// `ContainerVersion`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Version {
+    version: Tag,
+    #[serde(default, deserialize_with = "time")]
+    time_created: Option<DateTime<Utc>>,
+}
+
+/// `ContainerImageLayer`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ImageLayer {
+    digest: Digest,
+    size_in_bytes: u64,
+}
+
+/// `RemoveContainerVersionDetails`, and `RestoreContainerImageDetails` with a version or without.
+#[derive(Serialize)]
+pub(crate) struct VersionDetails<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) version: Option<&'a Tag>,
+}
+
+impl From<Repository> for RepositoryRow {
+    fn from(wire: Repository) -> Self {
+        Self {
+            id: wire.id,
+            name: wire.display_name,
+            compartment: wire.compartment_id,
+            namespace: wire.namespace,
+            n_images: wire.image_count,
+            layers_size: Bytes(wire.layers_size_in_bytes),
+            is_public: wire.is_public,
+            lifecycle: wire.lifecycle_state,
+        }
+    }
+}
+
+impl From<ImageSummary> for ImageRow {
+    fn from(wire: ImageSummary) -> Self {
+        Self {
+            id: wire.id,
+            digest: wire.digest,
+            tag: wire.version,
+            repository: wire.repository_id,
+            created_at: wire.time_created,
+            lifecycle: wire.lifecycle_state,
+        }
+    }
+}
+
+impl Image {
+    /// The image with the etag that came beside it.
+    pub(crate) fn with_etag(self, etag: Option<Etag>) -> ImageDetails {
+        let mut layers: Vec<Layer> = self.layers.into_iter().map(Layer::from).collect();
+        layers.sort_unstable();
+        layers.dedup();
+        ImageDetails {
+            id: self.id,
+            digest: self.digest,
+            repository: self.repository_id,
+            tags: tags(self.versions, self.version),
+            layers: layers.into(),
+            manifest_size: Bytes(self.manifest_size_in_bytes),
+            n_pulls: self.pull_count,
+            last_pulled_at: self.time_last_pulled,
+            created_at: self.time_created,
+            created_by: self.created_by.as_deref().map(clean),
+            lifecycle: self.lifecycle_state,
+            etag,
+        }
+    }
+}
+
+impl From<ImageLayer> for Layer {
+    fn from(wire: ImageLayer) -> Self {
+        Self {
+            digest: wire.digest,
+            size: Bytes(wire.size_in_bytes),
+        }
+    }
+}
+
+/// The union of all tags (S-5): those with a time, and the latest even if the list forgot it. A tag that comes twice
+/// keeps its newest time.
+fn tags(versions: Vec<Version>, latest: Option<Tag>) -> BTreeMap<Tag, Option<DateTime<Utc>>> {
+    let mut tags = BTreeMap::new();
+    let latest = latest.map(|tag| (tag, None));
+    let listed = versions.into_iter().map(|wire| (wire.version, wire.time_created));
+    for (tag, attached_at) in listed.chain(latest) {
+        let known: &mut Option<DateTime<Utc>> = tags.entry(tag).or_default();
+        *known = (*known).max(attached_at);
+    }
+    tags
+}
+
+/// A lifecycle state; any word that is not known is `Unknown`.
+fn lifecycle<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Lifecycle, D::Error> {
+    Ok(match String::deserialize(deserializer)?.as_str() {
+        "AVAILABLE" => Lifecycle::Available,
+        "DELETING" => Lifecycle::Deleting,
+        "DELETED" => Lifecycle::Deleted,
+        _ => Lifecycle::Unknown,
+    })
+}
+
+/// A time of RFC 3339 with any number of fraction digits and any offset; absent or null is `None`.
+fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DateTime<Utc>>, D::Error> {
+    let text: Option<String> = Option::deserialize(deserializer)?;
+    text.map(|text| DateTime::parse_from_rfc3339(&text).map(Into::into))
+        .transpose()
+        .map_err(|_| D::Error::custom("a time is not of RFC 3339"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn image() -> Value {
+        json!({
+            "id": "ocid1.containerimage.oc1.eu-milan-1.0.ns.a",
+            "digest": format!("sha256:{}", "a".repeat(64)),
+            "repositoryId": "ocid1.containerrepo.oc1.eu-milan-1.0.ns.r",
+            "compartmentId": "ocid1.compartment.oc1..c",
+            "createdBy": "ocid1.user.oc1..u",
+            "displayName": "app:v2",
+            "repositoryName": "app",
+            "layers": [
+                {"digest": format!("sha256:{}", "c".repeat(64)), "sizeInBytes": 3, "timeCreated": "2026-01-01T00:00:00Z"},
+                {"digest": format!("sha256:{}", "b".repeat(64)), "sizeInBytes": 2, "timeCreated": "2026-01-01T00:00:00Z"},
+                {"digest": format!("sha256:{}", "b".repeat(64)), "sizeInBytes": 2, "timeCreated": "2026-01-01T00:00:00Z"},
+            ],
+            "layersSizeInBytes": 5,
+            "lifecycleState": "AVAILABLE",
+            "manifestSizeInBytes": 700,
+            "pullCount": 4,
+            "timeCreated": "2026-01-01T00:00:00.123456789Z",
+            "timeLastPulled": "2026-01-02T00:00:00+01:00",
+            "version": "v2",
+            "versions": [
+                {"createdBy": "ocid1.user.oc1..u", "timeCreated": "2026-01-03T00:00:00Z", "version": "v1"},
+                {"createdBy": "ocid1.user.oc1..u", "timeCreated": "2026-01-01T00:00:00Z", "version": "v1"},
+            ],
+            "freeformTags": {}, "definedTags": {}, "systemTags": {}, "aFieldOfTomorrow": [1, 2],
+        })
+    }
+
+    fn changed(field: &str, value: Value) -> Result<Image, serde_json::Error> {
+        let mut image = image();
+        image[field] = value;
+        serde_json::from_value(image)
+    }
+
+    fn at(text: &str) -> DateTime<Utc> {
+        DateTime::parse_from_rfc3339(text).unwrap().into()
+    }
+
+    #[test]
+    fn an_image_keeps_the_union_of_its_tags_with_their_newest_times() {
+        let details = serde_json::from_value::<Image>(image()).unwrap().with_etag(None);
+        let tags: Vec<(&str, Option<DateTime<Utc>>)> =
+            details.tags.iter().map(|(tag, at)| (tag.as_str(), *at)).collect();
+        assert_eq!(tags, [("v1", Some(at("2026-01-03T00:00:00Z"))), ("v2", None)]);
+    }
+
+    #[test]
+    fn layers_are_ordered_by_digest_and_named_once() {
+        let details = serde_json::from_value::<Image>(image()).unwrap().with_etag(None);
+        let sizes: Vec<u64> = details.layers.iter().map(|layer| layer.size.0).collect();
+        assert_eq!(sizes, [2, 3]);
+    }
+
+    #[test]
+    fn times_have_any_number_of_fraction_digits_and_any_offset() {
+        for (text, expected) in [
+            ("2026-01-02T03:04:05Z", "2026-01-02T03:04:05Z"),
+            ("2026-01-02T03:04:05.6Z", "2026-01-02T03:04:05.600Z"),
+            ("2026-01-02T03:04:05.600000001Z", "2026-01-02T03:04:05.600000001Z"),
+            ("2026-01-02T03:04:05.600+02:00", "2026-01-02T01:04:05.600Z"),
+        ] {
+            let details = changed("timeCreated", text.into()).unwrap().with_etag(None);
+            assert_eq!(details.created_at, Some(at(expected)), "{text}");
+        }
+        let never = changed("timeLastPulled", Value::Null).unwrap().with_etag(None);
+        assert_eq!(never.last_pulled_at, None);
+    }
+
+    #[test]
+    fn an_unknown_state_is_told_and_not_guessed() {
+        for (word, state) in [
+            ("AVAILABLE", Lifecycle::Available),
+            ("DELETING", Lifecycle::Deleting),
+            ("DELETED", Lifecycle::Deleted),
+            ("HIBERNATING", Lifecycle::Unknown),
+            ("available", Lifecycle::Unknown),
+        ] {
+            assert_eq!(
+                changed("lifecycleState", word.into()).unwrap().lifecycle_state,
+                state
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_identifier_or_of_the_wrong_type_fails_the_answer() {
+        for (field, value) in [
+            ("id", json!("ocid1.containerrepo.oc1..x")),
+            ("digest", json!("sha512:00")),
+            ("digest", Value::Null),
+            ("version", json!("a b")),
+            ("versions", json!([{"version": "\u{1b}[31m"}])),
+            ("versions", Value::Null),
+            ("layers", json!([{"digest": "x", "sizeInBytes": 1}])),
+            ("manifestSizeInBytes", json!(-1)),
+            ("pullCount", json!("4")),
+            ("timeCreated", json!("yesterday")),
+            ("lifecycleState", Value::Null),
+        ] {
+            assert!(changed(field, value.clone()).is_err(), "{field}: {value}");
+        }
+    }
+}

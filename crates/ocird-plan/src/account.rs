@@ -1,0 +1,130 @@
+//! ocird's own account of storage. Every layer counts once per repository, however many images share it; the registry's own
+//! figure lags by hours after a deletion and is no part of this.
+
+use std::collections::BTreeSet;
+
+use ocird_model::{Bytes, Content, Decision, Digest, Image, Layer, Repository};
+
+use crate::graph::Graph;
+
+/// What one repository takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Account {
+    /// The distinct layers and the manifests of everything that counts; `None` while the layers of any of it are not known.
+    pub size: Option<Bytes>,
+    /// Number of images in the listing, those that no longer count included.
+    pub n_images: u64,
+    /// Number of distinct layers that count, as far as they are known.
+    pub n_layers: u64,
+    /// Number of listed images that no longer count: rests of families whose head ocird deleted.
+    pub n_rests: u64,
+}
+
+/// The account of one repository. What is left of a family whose head ocird deleted no longer counts, unless an image
+/// that does count names it or is its subject: it is on its way out, and counting it would call for more deletions.
+pub fn account(repository: &Repository) -> Account {
+    let counted = counted(repository);
+    let layers = Layers::of(counted.iter().copied());
+    let manifests: Bytes = counted.iter().map(|image| image.manifest_size).sum();
+    Account {
+        size: layers.all_known.then(|| layers.size() + manifests),
+        n_images: repository.images.len() as u64,
+        n_layers: layers.distinct.len() as u64,
+        n_rests: (repository.images.len() - counted.len()) as u64,
+    }
+}
+
+/// What the images that may go hold and no image that stays shares: their manifests, and the layers only they have. `None`
+/// while the layers of any image of the repository are not known. A rest frees what it holds, though the account has
+/// ceased to count it.
+pub fn freed(repository: &Repository, decisions: &[Decision]) -> Option<Bytes> {
+    let going: BTreeSet<Digest> = decisions
+        .iter()
+        .filter(|decision| decision.verdict.is_delete())
+        .map(|decision| decision.digest)
+        .collect();
+    let (going, staying): (Vec<&Image>, Vec<&Image>) = repository
+        .images
+        .iter()
+        .partition(|image| going.contains(&image.digest));
+    let lost = Layers::of(going.iter().copied());
+    let left = Layers::of(staying.into_iter());
+    let manifests: Bytes = going.iter().map(|image| image.manifest_size).sum();
+    (lost.all_known && left.all_known).then(|| lost.size_without(&left) + manifests)
+}
+
+/// The images that count: all but rests whose head is gone, and those again when an image that counts reaches them.
+fn counted(repository: &Repository) -> Vec<&Image> {
+    let is_rest = |image: &Image| {
+        let head = repository.rests.get(&image.digest);
+        head.is_some_and(|head| repository.position(head).is_none())
+    };
+    let mut counts: Vec<bool> = repository.images.iter().map(|image| !is_rest(image)).collect();
+    if !repository.rests.is_empty() {
+        let graph = Graph::of(repository);
+        let mut open: Vec<usize> = (0..counts.len()).filter(|&place| counts[place]).collect();
+        while let Some(place) = open.pop() {
+            for carried in graph.carried_by(place).iter().map(|edge| edge.carried) {
+                if !counts[carried] {
+                    counts[carried] = true;
+                    open.push(carried);
+                }
+            }
+        }
+    }
+    repository
+        .images
+        .iter()
+        .zip(counts)
+        .filter(|(_, counts)| *counts)
+        .map(|(image, _)| image)
+        .collect()
+}
+
+/// The distinct layers of some images, in order of digest.
+struct Layers {
+    distinct: Vec<Layer>,
+    all_known: bool,
+}
+
+impl Layers {
+    fn of<'a>(images: impl Iterator<Item = &'a Image>) -> Self {
+        let mut distinct = Vec::new();
+        let mut all_known = true;
+        for image in images {
+            match (&image.layers, &image.content) {
+                (Some(layers), _) => distinct.extend_from_slice(layers),
+                (
+                    None,
+                    Content::Index {
+                        children: _,
+                        subject: _,
+                    },
+                ) => {}
+                (None, Content::Manifest { subject: _ } | Content::Opaque { reason: _ }) => all_known = false,
+            }
+        }
+        // Largest first among equal digests: where the registry contradicts itself, the account is on the high side.
+        distinct.sort_unstable_by(|a, b| (a.digest, b.size).cmp(&(b.digest, a.size)));
+        distinct.dedup_by_key(|layer| layer.digest);
+        Self { distinct, all_known }
+    }
+
+    fn size(&self) -> Bytes {
+        self.distinct.iter().map(|layer| layer.size).sum()
+    }
+
+    fn size_without(&self, other: &Self) -> Bytes {
+        let is_shared = |layer: &Layer| {
+            other
+                .distinct
+                .binary_search_by_key(&layer.digest, |layer| layer.digest)
+                .is_ok()
+        };
+        self.distinct
+            .iter()
+            .filter(|layer| !is_shared(layer))
+            .map(|layer| layer.size)
+            .sum()
+    }
+}

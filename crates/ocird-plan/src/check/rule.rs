@@ -1,0 +1,113 @@
+//! Whether the rule that takes a family exists, is about it, and is old enough for it; down to every tag (S-8, S-11, S-18).
+
+use ocird_model::{DeleteReason, DeleteRule, Image, Policy, Selects, Verdict};
+
+use super::Report;
+use super::needed::younger_than;
+use super::world::{Ties, World, is_named};
+
+pub(super) fn check(world: &World<'_>, ties: &Ties, policy: &Policy, report: &mut Report<'_>) {
+    let reach: Vec<Reach> = policy
+        .delete
+        .iter()
+        .map(|rule| Reach::of(world, ties, rule))
+        .collect();
+    let has_tag = ties.above(&ties.tagged);
+    for (place, decision) in world.decisions.iter().enumerate() {
+        match &decision.verdict {
+            Verdict::Keep(_) => {}
+            Verdict::Delete(DeleteReason::Rule { rule } | DeleteReason::WithHead { rule }) => {
+                let is_head = decision.head == decision.digest;
+                let named = || {
+                    policy
+                        .delete
+                        .iter()
+                        .zip(&reach)
+                        .filter(|(known, _)| known.name == *rule)
+                };
+                if named().next().is_none() {
+                    report.image(
+                        decision.digest,
+                        "S-11",
+                        format!("there is no delete rule \"{rule}\""),
+                    );
+                } else if is_head && !named().any(|(_, reach)| !reach.is_bound[place]) {
+                    report.image(
+                        decision.digest,
+                        "S-18",
+                        format!("rule \"{rule}\" is not about all its tags"),
+                    );
+                } else if is_head && !named().any(|(_, reach)| reach.takes(place)) {
+                    report.image(
+                        decision.digest,
+                        "S-8",
+                        format!("it is too young for rule \"{rule}\""),
+                    );
+                }
+            }
+            Verdict::Delete(DeleteReason::Rest) => {
+                if has_tag[place] && !reach.iter().any(|reach| reach.takes(place)) {
+                    report.image(
+                        decision.digest,
+                        "S-18",
+                        "somebody tagged this rest, and no rule takes it",
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// What one rule cannot take.
+struct Reach {
+    /// It is not about the image, or about a tag of what the image carries.
+    is_bound: Vec<bool>,
+    /// The image or something it carries is too young.
+    is_young: Vec<bool>,
+}
+
+impl Reach {
+    fn of(world: &World<'_>, ties: &Ties, rule: &DeleteRule) -> Self {
+        let is_young = match rule.older_than {
+            None => vec![false; world.decisions.len()],
+            Some(limit) => ties.above(&younger_than(world, ties, limit)),
+        };
+        Self {
+            is_bound: not_about(world, ties, &rule.selects),
+            is_young,
+        }
+    }
+
+    fn takes(&self, place: usize) -> bool {
+        !self.is_bound[place] && !self.is_young[place]
+    }
+}
+
+fn not_about(world: &World<'_>, ties: &Ties, selects: &Selects) -> Vec<bool> {
+    match selects {
+        Selects::Untagged => ties.above(&ties.tagged),
+        Selects::Tagged => untagged(world, ties),
+        Selects::Tags(patterns) => {
+            let has_another = |place, image: &Image| {
+                let mut loose = image.tags.keys().filter(|tag| ties.is_loose(world, place, tag));
+                loose.any(|tag| !patterns.matches(tag.as_str()))
+            };
+            let other = world.those(|place, image| !ties.leftover[place] && has_another(place, image));
+            ties.above(&other)
+                .into_iter()
+                .zip(untagged(world, ties))
+                .map(|(other, bare)| other || bare)
+                .collect()
+        }
+    }
+}
+
+/// What a rule about tagged images is not about: a bare head, with nothing below it that anybody gave a name.
+fn untagged(world: &World<'_>, ties: &Ties) -> Vec<bool> {
+    let named = ties.above(&world.those(|_, image| is_named(image)));
+    named
+        .into_iter()
+        .zip(&ties.tagged)
+        .map(|(named, tagged)| !named && !tagged)
+        .collect()
+}

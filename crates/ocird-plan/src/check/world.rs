@@ -1,0 +1,157 @@
+//! The check's own reading of a repository: which tag ties to which subject, what holds what, and what lies above.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use ocird_model::{Content, Decision, Digest, Image, InUse, Policies, Repository, Tag};
+
+/// One repository with the decisions about it and all that bears on them.
+pub(super) struct World<'a> {
+    pub(super) repository: &'a Repository,
+    /// One for every image, in the same order.
+    pub(super) decisions: &'a [Decision],
+    pub(super) policies: &'a Policies,
+    pub(super) in_use: &'a InUse,
+    pub(super) now: DateTime<Utc>,
+}
+
+/// Who holds whom, by place, both ways; and what may be judged as the rest of a family that has gone.
+pub(super) struct Ties {
+    pub(super) holders: Vec<BTreeSet<usize>>,
+    pub(super) carried: Vec<BTreeSet<usize>>,
+    /// Rests of gone families that nobody has tagged and that nothing else holds.
+    pub(super) leftover: Vec<bool>,
+    /// Images with a tag that is more than the tie to a present subject. Leftovers are not among them.
+    pub(super) tagged: Vec<bool>,
+}
+
+impl World<'_> {
+    pub(super) fn images(&self) -> impl Iterator<Item = (usize, &Image)> {
+        self.repository.images.iter().enumerate()
+    }
+
+    pub(super) fn age(&self, time: DateTime<Utc>) -> TimeDelta {
+        self.now - time
+    }
+
+    /// The places of the images for which something is true.
+    pub(super) fn those(&self, mut is_one: impl FnMut(usize, &Image) -> bool) -> Vec<bool> {
+        self.images().map(|(place, image)| is_one(place, image)).collect()
+    }
+
+    pub(super) fn has_unjudged_manifest(&self) -> bool {
+        self.images()
+            .any(|(_, image)| matches!(image.content, Content::Opaque { reason: _ }))
+    }
+
+    pub(super) fn ties(&self) -> Ties {
+        let places: BTreeMap<Digest, usize> = self
+            .images()
+            .map(|(place, image)| (image.digest, place))
+            .collect();
+        let mut holders = vec![BTreeSet::new(); places.len()];
+        let mut carried = vec![BTreeSet::new(); places.len()];
+        for (place, image) in self.images() {
+            for child in image
+                .content
+                .children()
+                .iter()
+                .filter_map(|child| places.get(child))
+            {
+                holders[*child].insert(place);
+                carried[place].insert(*child);
+            }
+            let subjects = image
+                .tags
+                .keys()
+                .filter_map(tied_to)
+                .chain(image.content.subject());
+            for subject in subjects.filter_map(|subject| places.get(&subject).copied()) {
+                holders[place].insert(subject);
+                carried[subject].insert(place);
+            }
+        }
+        let leftover = self.leftover(&places, &carried);
+        let is_loose = |tag: &Tag| tied_to(tag).is_none_or(|subject| !places.contains_key(&subject));
+        let tagged = self.those(|place, image| !leftover[place] && image.tags.keys().any(is_loose));
+        Ties {
+            holders,
+            carried,
+            leftover,
+            tagged,
+        }
+    }
+
+    /// What is a candidate, and not reached by anything that is none.
+    fn leftover(&self, places: &BTreeMap<Digest, usize>, carried: &[BTreeSet<usize>]) -> Vec<bool> {
+        let mut leftover = self.those(|_, image| {
+            let head = self.repository.rests.get(&image.digest);
+            head.is_some_and(|head| !places.contains_key(head)) && !is_named(image)
+        });
+        let others: Vec<bool> = leftover.iter().map(|leftover| !leftover).collect();
+        for (place, is_reached) in reached(carried, &others).into_iter().enumerate() {
+            leftover[place] &= !is_reached;
+        }
+        leftover
+    }
+}
+
+impl Ties {
+    /// These images and everything that holds them, directly or through others.
+    pub(super) fn above(&self, from: &[bool]) -> Vec<bool> {
+        reached(&self.holders, from)
+    }
+
+    /// True when the tag is more than the tie to what holds the image already.
+    pub(super) fn is_loose(&self, world: &World<'_>, place: usize, tag: &Tag) -> bool {
+        let is_holder = |subject: Digest| {
+            self.holders[place]
+                .iter()
+                .any(|&holder| world.repository.images[holder].digest == subject)
+        };
+        !tied_to(tag).is_some_and(is_holder)
+    }
+}
+
+/// The images that are on a circle, or reach one: what is left when everything that carries nothing more is taken away, again
+/// and again.
+pub(super) fn above_circles(ties: &Ties) -> Vec<bool> {
+    let mut left: Vec<usize> = ties.carried.iter().map(BTreeSet::len).collect();
+    let mut open: Vec<usize> = (0..left.len()).filter(|&place| left[place] == 0).collect();
+    while let Some(place) = open.pop() {
+        for &holder in &ties.holders[place] {
+            left[holder] -= 1;
+            if left[holder] == 0 {
+                open.push(holder);
+            }
+        }
+    }
+    left.into_iter().map(|left| left > 0).collect()
+}
+
+/// True when a person or a pipeline gave the image a name.
+pub(super) fn is_named(image: &Image) -> bool {
+    image.tags.keys().any(|tag| tied_to(tag).is_none())
+}
+
+/// Everything that can be reached along the edges, the beginnings included.
+fn reached(edges: &[BTreeSet<usize>], from: &[bool]) -> Vec<bool> {
+    let mut reached = from.to_vec();
+    let mut open: Vec<usize> = (0..from.len()).filter(|&place| from[place]).collect();
+    while let Some(place) = open.pop() {
+        for &next in &edges[place] {
+            if !std::mem::replace(&mut reached[next], true) {
+                open.push(next);
+            }
+        }
+    }
+    reached
+}
+
+/// The digest in a tag such as `sha256-<hex>` or `sha256-<hex>.sig`.
+fn tied_to(tag: &Tag) -> Option<Digest> {
+    let text = tag.as_str();
+    let stem = text.split_once('.').map_or(text, |(stem, _)| stem);
+    let (algorithm, hex) = stem.split_once('-')?;
+    format!("{algorithm}:{hex}").parse().ok()
+}

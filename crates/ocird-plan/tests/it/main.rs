@@ -1,0 +1,13 @@
+//! Tests of the planner from outside: scenarios, one thing moved in each; laws over random worlds; and what surrounds a
+//! plan: marks, what is due, the account, the proof.
+
+mod accounting;
+mod families;
+mod fleet;
+mod laws;
+mod marks;
+mod proof;
+mod refusals;
+mod rests;
+mod rules;
+mod world;

@@ -1,0 +1,251 @@
+//! The stage: a tenancy over HTTP with CI life in it, hosts that write what they run, and the real daemon, configured
+//! by real files, on the tenancy's clock. The demo and the end-to-end tests play on it.
+//!
+//! No time passes but the tenancy's. The daemon runs while its clock stands still; when it sleeps, the clock moves to
+//! whatever comes first: the next event, the next writing of a host, or the instant the daemon waits for.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use chrono::{DateTime, TimeDelta, Utc};
+use ocird::cli::{Assembled, assemble};
+use ocird::cloud::post_counts;
+use ocird::config::{self, Config};
+use ocird::daemon::{self, Daemon, Shown, Wires};
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+
+use crate::ci::{Event, Generator, Knobs};
+use crate::clock::ClockView;
+use crate::http::{Options, Server};
+use crate::settings::Settings;
+use crate::tenancy::Tenancy;
+
+/// How often a host writes what it runs, as the timer of `ocird collect` does.
+const COLLECT_EVERY: TimeDelta = TimeDelta::minutes(10);
+
+/// The policies of the two teams, as they are delivered.
+const POLICIES: [(&str, &str); 2] = [
+    ("mgh.toml", include_str!("../../../deploy/policies.d/mgh.toml")),
+    ("todo.toml", include_str!("../../../deploy/policies.d/todo.toml")),
+];
+
+/// What is played.
+#[derive(Debug, Clone)]
+pub struct Play {
+    /// The tenancy.
+    pub settings: Settings,
+    /// Its life.
+    pub knobs: Knobs,
+    /// How its HTTP face behaves.
+    pub options: Options,
+    /// Days of life before the daemon first looks.
+    pub backlog_days: u32,
+    /// `enforce` with both switches, or `report`.
+    pub armed: bool,
+    /// When the daemon looks, in cron.
+    pub observe: String,
+    /// When it acts, in cron.
+    pub enforce: String,
+    /// Where its pages are; port 0 takes a free one.
+    pub listen: String,
+}
+
+impl Default for Play {
+    /// Both teams, armed, a pass every hour.
+    fn default() -> Self {
+        Self {
+            settings: Settings::default(),
+            knobs: Knobs::default(),
+            options: Options::default(),
+            backlog_days: 0,
+            armed: true,
+            observe: "0 * * * *".to_owned(),
+            enforce: "30 * * * *".to_owned(),
+            listen: "127.0.0.1:0".to_owned(),
+        }
+    }
+}
+
+/// A tenancy, its life and the files of its daemon.
+#[derive(Debug)]
+pub struct Stage {
+    /// The tenancy with its ground truth.
+    pub tenancy: Tenancy,
+    /// Its HTTP face.
+    pub server: Server,
+    /// Its life.
+    pub generator: Generator,
+    /// The daemon's view of the clock; its wall time can be put off.
+    pub clock: ClockView,
+    directory: TempDir,
+    listen: String,
+    hosts: BTreeSet<String>,
+    next_collect: DateTime<Utc>,
+}
+
+/// The daemon in its own task.
+#[derive(Debug)]
+pub struct Running {
+    /// What it shows.
+    pub shown: Shown,
+    /// What wakes, reloads and stops it.
+    pub wires: Wires,
+    /// The base URL of its pages.
+    pub url: String,
+    daemon: JoinHandle<()>,
+    pages: JoinHandle<io::Result<()>>,
+}
+
+impl Stage {
+    /// Sets everything up. Nothing has been looked at yet. Must be called within a tokio runtime.
+    pub fn open(play: Play) -> anyhow::Result<Self> {
+        let Play { settings, knobs, options, backlog_days, armed, observe, enforce, listen } = play;
+        let tenancy = Tenancy::new(settings);
+        let mut generator = Generator::new(knobs, &tenancy)?;
+        generator.seed_backlog(&tenancy, backlog_days);
+        let server = Server::start(tenancy.clone(), options)?;
+        let directory = tempfile::Builder::new().prefix("ocird-stage-").tempdir()?;
+        let clock = tenancy.clock().view(TimeDelta::zero());
+        let next_collect = tenancy.now();
+        let mut stage =
+            Self { tenancy, server, generator, clock, directory, listen, hosts: BTreeSet::new(), next_collect };
+        stage.write_files(armed, &observe, &enforce)?;
+        stage.collect()?;
+        Ok(stage)
+    }
+
+    /// The folder with the daemon's files.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// The configuration file.
+    pub fn config_file(&self) -> PathBuf {
+        self.directory().join("ocird.toml")
+    }
+
+    /// The state directory.
+    pub fn state_dir(&self) -> PathBuf {
+        self.directory().join("state")
+    }
+
+    /// The folder of reference files.
+    pub fn in_use_dir(&self) -> PathBuf {
+        self.directory().join("in-use")
+    }
+
+    /// Reads the configuration.
+    pub fn config(&self) -> anyhow::Result<Config> {
+        Ok(config::load(&self.config_file())?)
+    }
+
+    /// The daemon's parts, for tests that step passes themselves.
+    pub fn assemble(&self) -> anyhow::Result<Assembled<ClockView>> {
+        Ok(assemble(&self.config()?, self.clock.clone())?)
+    }
+
+    /// Starts the daemon: engine, schedule and pages.
+    pub fn start(&self) -> anyhow::Result<Running> {
+        let config = self.config()?;
+        let Assembled { engine, shown } = assemble(&config, self.clock.clone())?;
+        let listener = TcpListener::bind(&self.listen).with_context(|| format!("cannot listen on {}", self.listen))?;
+        listener.set_nonblocking(true)?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        let wires = Wires::default();
+        let pages = tokio::spawn({
+            let (config, shown, clock, stop) =
+                (config.clone(), shown.clone(), self.clock.clone(), wires.stop.clone());
+            async move { daemon::serve(listener, &config, shown, clock, stop).await }
+        });
+        let daemon = Daemon::new(engine, config, self.clock.clone(), shown.clone(), wires.clone());
+        let daemon = tokio::spawn(daemon.run(post_counts));
+        Ok(Running { shown, wires, url, daemon, pages })
+    }
+
+    /// Lets time pass until `end`, and tells what happens. Returns when the daemon sleeps again.
+    ///
+    /// # Errors
+    /// A reference file cannot be written.
+    pub async fn live_until(&mut self, end: DateTime<Utc>, mut tell: impl FnMut(&Event)) -> io::Result<()> {
+        loop {
+            self.tenancy.clock().wait_until_sleeping().await;
+            let next = [self.generator.next_event_at(), self.tenancy.clock().next_deadline(), Some(self.next_collect)];
+            let next = next.into_iter().flatten().min().unwrap_or(end).min(end);
+            self.tenancy.clock().advance_to(next);
+            self.generator.step(&self.tenancy).iter().for_each(&mut tell);
+            if self.next_collect <= next {
+                self.collect()?;
+            }
+            if next >= end {
+                self.tenancy.clock().wait_until_sleeping().await;
+                return Ok(());
+            }
+        }
+    }
+
+    /// Every host writes what it runs.
+    ///
+    /// # Errors
+    /// A file cannot be written.
+    pub fn collect(&mut self) -> io::Result<()> {
+        self.hosts.extend(self.tenancy.workloads().into_iter().map(|workload| workload.host));
+        for host in &self.hosts {
+            self.tenancy.write_in_use(&self.in_use_dir().join(format!("{host}.json")), host)?;
+        }
+        self.next_collect = self.tenancy.now() + COLLECT_EVERY;
+        Ok(())
+    }
+
+    fn write_files(&self, armed: bool, observe: &str, enforce: &str) -> anyhow::Result<()> {
+        for folder in ["policies.d", "in-use", "state"] {
+            std::fs::create_dir_all(self.directory().join(folder))?;
+        }
+        for (name, text) in POLICIES {
+            std::fs::write(self.directory().join("policies.d").join(name), text)?;
+        }
+        std::fs::write(self.config_file(), self.config_text(armed, observe, enforce))?;
+        Ok(())
+    }
+
+    fn config_text(&self, armed: bool, observe: &str, enforce: &str) -> String {
+        let settings = self.tenancy.settings();
+        let compartment = self.tenancy.compartment();
+        let listen = if self.listen.ends_with(":0") { "127.0.0.1:6247" } else { &self.listen };
+        let (mode, armed_for) = if armed {
+            let switch = format!(
+                "[armed_for]\ntenancy = \"{}\"\nregion = \"{}\"\ncompartments = [\"{compartment}\"]\n",
+                settings.tenancy, settings.region
+            );
+            ("enforce", switch)
+        } else {
+            ("report", String::new())
+        };
+        format!(
+            "mode = \"{mode}\"\nstate_dir = \"state\"\npolicies_dir = \"policies.d\"\n{armed_for}\
+             [oci]\nauth = \"instance_principal\"\ncompartments = [\"{compartment}\"]\n\
+             [oci.endpoints]\nmetadata = \"{}\"\nauth = \"{base}\"\nartifacts = \"{base}\"\nregistry = \"{base}\"\n\
+             [schedule]\nobserve = \"{observe}\"\nenforce = \"{enforce}\"\n\
+             [[in_use.files]]\npath = \"in-use/*.json\"\nrepositories = [\"*\"]\n\
+             [http]\nlisten = \"{listen}\"\n",
+            self.server.metadata_base(),
+            base = self.server.base_url(),
+        )
+    }
+}
+
+impl Running {
+    /// Stops the daemon as SIGTERM would, and waits for its end.
+    ///
+    /// # Errors
+    /// The daemon or its pages failed.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        self.wires.stop.cancel();
+        self.daemon.await.context("the daemon failed")?;
+        self.pages.await.context("the pages failed")?.context("the pages failed")
+    }
+}

@@ -1,0 +1,206 @@
+//! Writes down one pass in one transaction: what was seen, what was decided, what is marked. Either all of it is on
+//! record or none, so that marks never run ahead of the inventory they rest on.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use ocird_model::{
+    Bytes, Inventory, Mark, MarkKey, Plan, RepositoryId, RepositoryName, RepositoryPlan, RepositoryState,
+};
+
+use crate::column::{count, millis};
+use crate::seen::KEEP_MANIFEST;
+use crate::store::Write;
+use crate::{Store, StoreError};
+
+/// A sample that says the same as the one before is still written after this long, so that a flat line and a gap
+/// can be told apart: 9 thousand rows a year for a repository, not 35 thousand.
+const SAMPLE_AT_LEAST_EVERY: TimeDelta = TimeDelta::hours(1);
+
+/// The number of a pass in this store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PassId(pub(crate) i64);
+
+impl fmt::Display for PassId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What there is to write down of a pass.
+#[derive(Debug, Clone)]
+pub struct PassRecord<'a> {
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When there was nothing left to do but to write this.
+    pub finished_at: DateTime<Utc>,
+    /// Whether it was to act.
+    pub enforcing: bool,
+    /// How it ended: a word of the pass.
+    pub result: &'a str,
+    /// What it saw; `None` when it could not look. Every image has been remembered before.
+    pub inventory: Option<&'a Inventory>,
+    /// What it decided; `None` when it did not come to that.
+    pub plan: Option<&'a Plan>,
+    /// The usage of each repository that was read whole.
+    pub usage: Vec<UsageSample>,
+    /// Every mark that holds from now on; `None` leaves them as they are.
+    pub marks: Option<&'a BTreeMap<MarkKey, Mark>>,
+}
+
+/// The usage of one repository at the time of a pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsageSample {
+    /// The repository.
+    pub repository: RepositoryId,
+    /// ocird's own account; `None` while a layer is not known.
+    pub size: Option<Bytes>,
+    /// The service's own figure, which lags.
+    pub reported_size: Option<Bytes>,
+    /// Number of images.
+    pub n_images: u64,
+    /// Number of tags.
+    pub n_tags: u64,
+}
+
+impl Store {
+    /// Records a pass: all of it or, when this fails, nothing.
+    pub async fn record(&self, pass: &PassRecord<'_>) -> Result<PassId, StoreError> {
+        let mut write = self.begin(pass.finished_at).await?;
+        let id = write.pass(pass).await?;
+        if let Some(inventory) = pass.inventory {
+            write.inventory(inventory).await?;
+        }
+        if let Some(plan) = pass.plan {
+            write.plan(id, plan).await?;
+        }
+        for sample in &pass.usage {
+            write.usage(sample, pass.finished_at).await?;
+        }
+        if let Some(marks) = pass.marks {
+            write.replace_marks(marks).await?;
+        }
+        write.let_go(pass.finished_at).await?;
+        write.commit().await?;
+        Ok(id)
+    }
+}
+
+impl Write<'_> {
+    async fn pass(&mut self, pass: &PassRecord<'_>) -> Result<PassId, StoreError> {
+        let insert = "INSERT INTO passes (started_at, finished_at, mode, result) VALUES (?, ?, ?, ?)";
+        let inserted = sqlx::query(insert)
+            .bind(millis(pass.started_at))
+            .bind(millis(pass.finished_at))
+            .bind(if pass.enforcing { "enforce" } else { "observe" })
+            .bind(pass.result)
+            .execute(self.connection())
+            .await
+            .map_err(StoreError::sqlite("recording a pass"))?;
+        Ok(PassId(inserted.last_insert_rowid()))
+    }
+
+    async fn inventory(&mut self, inventory: &Inventory) -> Result<(), StoreError> {
+        let Inventory {
+            taken_at,
+            repositories,
+        } = inventory;
+        for (name, state) in repositories {
+            let id = match state {
+                RepositoryState::Complete(repository) => &repository.id,
+                RepositoryState::Unreadable { id, why: _ } => id,
+            };
+            let row = self.see_repository(id, name, *taken_at).await?;
+            if let Some(repository) = state.complete() {
+                self.see_complete(row, repository, *taken_at).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn plan(&mut self, pass: PassId, plan: &Plan) -> Result<(), StoreError> {
+        let repositories: &BTreeMap<RepositoryName, RepositoryPlan> = &plan.repositories;
+        for repository in repositories.values() {
+            match repository {
+                RepositoryPlan::Decided { id, decisions } => {
+                    let row = self.repository_row(id).await?;
+                    self.decide(pass, row, decisions).await?;
+                }
+                RepositoryPlan::Undecided { id: _, why: _ } => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn usage(&mut self, sample: &UsageSample, at: DateTime<Utc>) -> Result<(), StoreError> {
+        type Row = (i64, Option<i64>, Option<i64>, i64, i64);
+        let UsageSample {
+            repository,
+            size,
+            reported_size,
+            n_images,
+            n_tags,
+        } = sample;
+        let row = self.repository_row(repository).await?;
+        let select = "SELECT at, size, reported_size, n_images, n_tags FROM usage_samples \
+             WHERE repository = ? ORDER BY at DESC LIMIT 1";
+        let latest: Option<Row> = sqlx::query_as(select)
+            .bind(row)
+            .fetch_optional(self.connection())
+            .await
+            .map_err(StoreError::sqlite("reading the latest usage"))?;
+        let size = size.map(|size| count(size.0));
+        let reported_size = reported_size.map(|size| count(size.0));
+        let (n_images, n_tags, at) = (count(*n_images), count(*n_tags), millis(at));
+        let is_news = latest.is_none_or(|(then, size_then, reported_then, images_then, tags_then)| {
+            (size_then, reported_then, images_then, tags_then) != (size, reported_size, n_images, n_tags)
+                || at - then >= SAMPLE_AT_LEAST_EVERY.num_milliseconds()
+        });
+        if !is_news {
+            return Ok(());
+        }
+        let insert = "INSERT OR REPLACE INTO usage_samples (repository, at, size, reported_size, n_images, n_tags) \
+             VALUES (?, ?, ?, ?, ?, ?)";
+        sqlx::query(insert)
+            .bind(row)
+            .bind(at)
+            .bind(size)
+            .bind(reported_size)
+            .bind(n_images)
+            .bind(n_tags)
+            .execute(self.connection())
+            .await
+            .map_err(StoreError::sqlite("recording usage"))?;
+        Ok(())
+    }
+
+    /// The row of a repository that has been seen.
+    pub(crate) async fn repository_row(&mut self, repository: &RepositoryId) -> Result<i64, StoreError> {
+        let row: Option<i64> = sqlx::query_scalar("SELECT id FROM repositories WHERE ocid = ?")
+            .bind(repository.as_str())
+            .fetch_optional(self.connection())
+            .await
+            .map_err(StoreError::sqlite("looking up a repository"))?;
+        row.ok_or_else(|| StoreError::UnknownRepository {
+            repository: repository.clone(),
+        })
+    }
+
+    /// Lets go of bytes whose time is over: manifests of images that are gone, and the journal's copies for undoing.
+    async fn let_go(&mut self, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let bytes =
+            "DELETE FROM manifest_bytes WHERE manifest IN (SELECT id FROM manifests WHERE expires_at <= ?)";
+        let manifests = "UPDATE manifests SET is_held = 0, expires_at = NULL WHERE expires_at <= ?";
+        let undoing =
+            "DELETE FROM intent_manifests WHERE intent IN (SELECT intent FROM outcomes WHERE at <= ?)";
+        for (statement, until) in [(bytes, now), (manifests, now), (undoing, now - KEEP_MANIFEST)] {
+            sqlx::query(statement)
+                .bind(millis(until))
+                .execute(self.connection())
+                .await
+                .map_err(StoreError::sqlite("letting go of old manifests"))?;
+        }
+        Ok(())
+    }
+}

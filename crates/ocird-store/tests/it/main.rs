@@ -1,0 +1,11 @@
+//! The store against a real `SQLite` file, through its public face; another connection looks at the rows and stands for
+//! whoever else may have the file in hand.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
+mod journal;
+mod known;
+mod open;
+mod record;
+mod size;
+mod world;

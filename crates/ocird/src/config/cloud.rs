@@ -1,0 +1,164 @@
+//! What is looked at and by which endpoints (`[oci]`), and what the operator believes that to be (`[armed_for]`).
+
+use std::collections::BTreeSet;
+
+use ocird_model::CompartmentId;
+use toml::Spanned;
+
+use super::environment::Environment;
+use super::raw::{RawArmedFor, RawEndpoints, RawOci};
+use super::settings::{ArmedFor, Endpoints, OciConfig};
+use super::source::Check;
+use super::value::PlainHttp;
+
+/// What third-party code asks for with success; no maximum is documented.
+const PAGE_SIZE: u32 = 1000;
+
+/// What is looked at.
+pub(super) fn oci(
+    raw: Option<&Spanned<RawOci>>,
+    environment: &Environment,
+    check: &mut Check<'_>,
+) -> OciConfig {
+    let span = raw.map(Spanned::span);
+    let nothing = RawOci::default();
+    let raw = raw.map_or(&nothing, Spanned::get_ref);
+    if raw.compartments.is_none() {
+        check.missing(
+            span.as_ref(),
+            "[oci] needs compartments, the OCIDs of the compartments to look at; none is never \"all\"",
+        );
+    }
+    let compartments = raw
+        .compartments
+        .as_ref()
+        .map(|given| check.list(given, "oci.compartments"))
+        .unwrap_or_default();
+    OciConfig {
+        compartments: compartments
+            .into_iter()
+            .map(|(_, compartment)| compartment)
+            .collect(),
+        region: region(raw.region.as_ref(), check),
+        ca_file: check.path(raw.ca_file.as_ref(), "oci.ca_file"),
+        endpoints: endpoints(&raw.endpoints, environment, check),
+        page_size: check
+            .count_up_to(PAGE_SIZE, raw.page_size.as_ref(), "oci.page_size")
+            .map_or(PAGE_SIZE, u32::from),
+    }
+}
+
+fn region(given: Option<&Spanned<String>>, check: &mut Check<'_>) -> Option<String> {
+    let given = given?;
+    let text = given.get_ref();
+    let is_identifier = text.split('-').count() >= 3
+        && text.split('-').all(|part| {
+            !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+        });
+    if !is_identifier {
+        check.problem(
+            &given.span(),
+            format!("{text:?} is not a region identifier such as \"eu-milan-1\""),
+        );
+        return None;
+    }
+    Some(text.clone())
+}
+
+fn endpoints(raw: &RawEndpoints, environment: &Environment, check: &mut Check<'_>) -> Endpoints {
+    let metadata = match &raw.metadata {
+        Some(_) => check.endpoint(
+            raw.metadata.as_ref(),
+            "oci.endpoints.metadata",
+            PlainHttp::LoopbackOrMetadata,
+        ),
+        None => environment.metadata_base_url(check),
+    };
+    Endpoints {
+        metadata,
+        auth: check.endpoint(raw.auth.as_ref(), "oci.endpoints.auth", PlainHttp::Loopback),
+        artifacts: check.endpoint(
+            raw.artifacts.as_ref(),
+            "oci.endpoints.artifacts",
+            PlainHttp::Loopback,
+        ),
+        registry: check.endpoint(
+            raw.registry.as_ref(),
+            "oci.endpoints.registry",
+            PlainHttp::Loopback,
+        ),
+        identity: check.endpoint(
+            raw.identity.as_ref(),
+            "oci.endpoints.identity",
+            PlainHttp::Loopback,
+        ),
+    }
+}
+
+/// The second switch of S-15, which must agree with what is looked at.
+pub(super) fn armed_for(
+    raw: Option<&Spanned<RawArmedFor>>,
+    oci: &OciConfig,
+    check: &mut Check<'_>,
+) -> Option<ArmedFor> {
+    let span = raw?.span();
+    let raw = raw?.get_ref();
+    let wanted = [
+        ("tenancy", raw.tenancy.is_some()),
+        ("region", raw.region.is_some()),
+        ("compartments", raw.compartments.is_some()),
+    ];
+    for (key, _) in wanted.iter().filter(|(_, is_given)| !is_given) {
+        check.missing(
+            Some(&span),
+            format!("[armed_for] needs {key}: it names tenancy, region and compartments, all three"),
+        );
+    }
+    let tenancy = raw
+        .tenancy
+        .as_ref()
+        .and_then(|given| check.parsed(given.get_ref(), &given.span()));
+    let region = armed_region(raw.region.as_ref(), oci, check);
+    let compartments = raw
+        .compartments
+        .as_ref()
+        .map(|given| armed_compartments(given, oci, check));
+    Some(ArmedFor {
+        tenancy: tenancy?,
+        region: region?,
+        compartments: compartments?,
+    })
+}
+
+fn armed_region(given: Option<&Spanned<String>>, oci: &OciConfig, check: &mut Check<'_>) -> Option<String> {
+    let armed = region(given, check)?;
+    if let (Some(given), Some(configured)) = (given, &oci.region)
+        && armed != *configured
+    {
+        check.problem(
+            &given.span(),
+            format!("armed_for.region is not oci.region, which is {configured:?}"),
+        );
+    }
+    Some(armed)
+}
+
+fn armed_compartments(
+    given: &Spanned<Vec<Spanned<String>>>,
+    oci: &OciConfig,
+    check: &mut Check<'_>,
+) -> BTreeSet<CompartmentId> {
+    let armed: BTreeSet<CompartmentId> = check
+        .list(given, "armed_for.compartments")
+        .into_iter()
+        .map(|(_, compartment)| compartment)
+        .collect();
+    let configured: BTreeSet<CompartmentId> = oci.compartments.iter().cloned().collect();
+    if armed != configured {
+        check.missing(
+            Some(&given.span()),
+            "armed_for.compartments must name the same compartments as oci.compartments, no more and no fewer",
+        );
+    }
+    armed
+}

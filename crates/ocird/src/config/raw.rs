@@ -1,0 +1,213 @@
+//! The files as they are written: the shape of the TOML and nothing else. Every value is optional and keeps its place,
+//! so that what is missing or wrong is said by the checks, with a caret, all at once.
+//!
+//! The shape is closed: a key that is not here is an error, never ignored.
+
+use std::fmt;
+
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer};
+use toml::Spanned;
+
+/// A value with its place, if it was given.
+pub(super) type Given<T> = Option<Spanned<T>>;
+/// A list with its place and the place of each item.
+pub(super) type GivenList = Given<Vec<Spanned<String>>>;
+
+/// `ocird.toml`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawConfig {
+    pub(super) mode: Given<RawMode>,
+    pub(super) state_dir: Given<String>,
+    pub(super) policies_dir: Given<String>,
+    pub(super) armed_for: Given<RawArmedFor>,
+    pub(super) oci: Given<RawOci>,
+    pub(super) schedule: RawSchedule,
+    pub(super) guardrails: RawGuardrails,
+    pub(super) limits: RawLimits,
+    pub(super) in_use: RawInUse,
+    pub(super) http: RawHttp,
+    pub(super) log: RawLog,
+}
+
+/// `mode`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RawMode {
+    Report,
+    Enforce,
+}
+
+/// `[armed_for]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawArmedFor {
+    pub(super) tenancy: Given<String>,
+    pub(super) region: Given<String>,
+    pub(super) compartments: GivenList,
+}
+
+/// `[oci]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawOci {
+    /// There is one way to sign in; the key exists so that a file can say so, and any other value is refused.
+    pub(super) auth: Option<RawAuth>,
+    pub(super) compartments: GivenList,
+    pub(super) region: Given<String>,
+    pub(super) ca_file: Given<String>,
+    pub(super) page_size: Given<i64>,
+    pub(super) endpoints: RawEndpoints,
+}
+
+/// `oci.auth`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RawAuth {
+    InstancePrincipal,
+}
+
+/// `[oci.endpoints]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawEndpoints {
+    pub(super) metadata: Given<String>,
+    pub(super) auth: Given<String>,
+    pub(super) artifacts: Given<String>,
+    pub(super) registry: Given<String>,
+    pub(super) identity: Given<String>,
+}
+
+/// `[schedule]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawSchedule {
+    pub(super) observe: Given<String>,
+    pub(super) enforce: Given<String>,
+    pub(super) window: Given<String>,
+}
+
+/// `[guardrails]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawGuardrails {
+    pub(super) min_newest: Given<i64>,
+    pub(super) min_age: Given<DurationText>,
+    pub(super) grace: Given<DurationText>,
+}
+
+/// `[limits]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawLimits {
+    pub(super) max_per_pass: Given<i64>,
+    pub(super) max_per_day: Given<i64>,
+}
+
+/// `[in_use]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawInUse {
+    pub(super) accept_none: bool,
+    pub(super) files: Vec<Spanned<RawFileSource>>,
+}
+
+/// `[[in_use.files]]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawFileSource {
+    pub(super) path: Given<String>,
+    pub(super) repositories: GivenList,
+    pub(super) max_age: Given<DurationText>,
+    pub(super) sentinel: Given<String>,
+    pub(super) expect: GivenList,
+}
+
+/// `[http]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawHttp {
+    pub(super) listen: Given<String>,
+    pub(super) allow_remote: bool,
+    pub(super) names: GivenList,
+}
+
+/// `[log]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawLog {
+    pub(super) format: Option<RawLogFormat>,
+    pub(super) filter: Given<String>,
+}
+
+/// `log.format`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RawLogFormat {
+    Text,
+    Json,
+}
+
+/// One file of `policies.d`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawPolicy {
+    pub(super) project: Given<String>,
+    pub(super) repositories: GivenList,
+    pub(super) public: Option<RawPublic>,
+    pub(super) keep: Vec<Spanned<RawKeep>>,
+    pub(super) delete: Vec<Spanned<RawDelete>>,
+}
+
+/// What happens in public repositories (S-35).
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RawPublic {
+    Observe,
+    Enforce,
+}
+
+/// `[[keep]]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawKeep {
+    pub(super) name: Given<String>,
+    pub(super) tags: GivenList,
+    pub(super) newest: Given<i64>,
+    pub(super) newer_than: Given<DurationText>,
+}
+
+/// `[[delete]]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawDelete {
+    pub(super) name: Given<String>,
+    pub(super) tagged: Given<bool>,
+    pub(super) tags: GivenList,
+    pub(super) older_than: Given<DurationText>,
+}
+
+/// The text of a duration. A type of its own so that a bare number is answered with how to write one.
+#[derive(Debug)]
+pub(super) struct DurationText(pub(super) String);
+
+impl<'de> Deserialize<'de> for DurationText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(DurationVisitor)
+    }
+}
+
+struct DurationVisitor;
+
+impl Visitor<'_> for DurationVisitor {
+    type Value = DurationText;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number with its unit in quotes, such as \"14d\" or \"36h\"")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<DurationText, E> {
+        Ok(DurationText(text.to_owned()))
+    }
+}

@@ -1,0 +1,380 @@
+//! Whole configurations, through files as an operator writes them.
+
+mod loss;
+mod mistakes;
+
+use std::fs;
+use std::num::NonZeroU32;
+
+use chrono::TimeDelta;
+use ocird_model::{Patterns, Selects};
+use tempfile::TempDir;
+
+use super::*;
+
+const EXAMPLE: &str = include_str!("../../../../../deploy/ocird.example.toml");
+const MGH: &str = include_str!("../../../../../deploy/policies.d/mgh.toml");
+const TODO: &str = include_str!("../../../../../deploy/policies.d/todo.toml");
+
+/// The least that loads.
+const LEAST: &str = "[oci]\ncompartments = ['ocid1.compartment.oc1..a']\n";
+/// The least that is armed.
+const ARMED: &str = "mode = 'enforce'
+armed_for = { tenancy = 'ocid1.tenancy.oc1..t', region = 'eu-milan-1', compartments = ['ocid1.compartment.oc1..a'] }
+oci.compartments = ['ocid1.compartment.oc1..a']
+in_use.files = [{ path = 'in-use.json', repositories = ['mgh-*'] }]
+";
+const POLICY: &str = "project = 'mgh'\nrepositories = ['mgh-*']\n";
+
+/// A directory with a central file and policies.
+struct Files(TempDir);
+
+impl Files {
+    fn new(central: &str, policies: &[(&str, &str)]) -> Self {
+        let files = Self(TempDir::new().unwrap());
+        fs::write(files.0.path().join("ocird.toml"), central).unwrap();
+        fs::create_dir(files.0.path().join("policies.d")).unwrap();
+        for (name, text) in policies {
+            files.policy(name, text);
+        }
+        files
+    }
+
+    fn policy(&self, name: &str, text: &str) {
+        fs::write(self.0.path().join("policies.d").join(name), text).unwrap();
+    }
+
+    fn load(&self) -> Result<Config, String> {
+        let loaded = load_in(&self.0.path().join("ocird.toml"), &Environment::default());
+        loaded.map_err(|problems| self.shown(&problems.to_string()))
+    }
+
+    /// Without the directory, which differs in every run.
+    fn shown(&self, text: &str) -> String {
+        text.replace(&format!("{}/", self.0.path().display()), "")
+    }
+}
+
+fn central(text: &str) -> Result<Config, String> {
+    Files::new(text, &[]).load()
+}
+
+fn policy(text: &str) -> Result<Config, String> {
+    Files::new(LEAST, &[("mgh.toml", text)]).load()
+}
+
+fn warnings(config: &Config) -> Vec<&str> {
+    config
+        .warnings
+        .iter()
+        .map(|warning| warning.text.as_str())
+        .collect()
+}
+
+/// The example with what is commented out turned on, and armed.
+fn armed_example() -> String {
+    let is_key = |line: &str| line.starts_with('#') && !line.starts_with("# ") && line != "#";
+    let lines = EXAMPLE
+        .lines()
+        .map(|line| if is_key(line) { &line[1..] } else { line });
+    let text: Vec<&str> = lines.collect();
+    text.join("\n").replace("mode = \"report\"", "mode = \"enforce\"")
+}
+
+fn example(central: &str) -> Files {
+    Files::new(central, &[("mgh.toml", MGH), ("todo.toml", TODO)])
+}
+
+#[test]
+fn the_example_loads_and_says_the_defaults() {
+    let shown = example(EXAMPLE).load().unwrap();
+    let least = Files::new(LEAST, &[]).load().unwrap();
+    assert_eq!(shown.mode, Mode::Report);
+    assert_eq!(shown.armed_for, None);
+    assert_eq!(shown.state_dir, least.state_dir);
+    assert!(shown.policies_dir.ends_with("policies.d") && least.policies_dir.ends_with("policies.d"));
+    assert_eq!(shown.oci.page_size, least.oci.page_size);
+    assert_eq!(shown.oci.endpoints, Endpoints::default());
+    assert_eq!(shown.schedule, least.schedule);
+    assert_eq!(shown.policies.guardrails, least.policies.guardrails);
+    assert_eq!(shown.limits, least.limits);
+    assert_eq!(shown.in_use.accept_none, least.in_use.accept_none);
+    assert_eq!(shown.in_use.files[0].max_age, TimeDelta::hours(26));
+    assert_eq!(shown.http, least.http);
+    assert_eq!(shown.log, least.log);
+}
+
+#[test]
+fn every_key_that_the_example_comments_out_exists() {
+    let config = example(&armed_example()).load().unwrap();
+    assert_eq!(config.mode, Mode::Enforce);
+    assert!(config.armed_for.is_some());
+    assert!(config.schedule.window.is_some());
+    assert!(config.oci.endpoints.identity.is_some());
+    assert_eq!(config.in_use.files[0].expect, ["milan-1"]);
+    assert_eq!(config.http.names, ["ocird.internal"]);
+    assert_eq!(warnings(&config), [""; 0]);
+}
+
+#[test]
+fn the_policies_of_the_example_say_what_they_read_like() {
+    let config = example(EXAMPLE).load().unwrap();
+    let [mgh, todo] = config.policies.policies.as_slice() else {
+        panic!("two policies");
+    };
+    assert_eq!(
+        (mgh.project.as_str(), mgh.keep.len(), mgh.delete.len()),
+        ("mgh", 2, 2)
+    );
+    assert_eq!(mgh.keep[1].newest, NonZeroU32::new(10));
+    assert_eq!(mgh.delete[0].selects, Selects::Untagged);
+    assert_eq!(mgh.delete[0].older_than, Some(TimeDelta::days(14)));
+    assert_eq!(
+        (mgh.delete[1].selects.clone(), mgh.delete[1].older_than),
+        (Selects::Tagged, None)
+    );
+    assert_eq!((todo.project.as_str(), todo.enforce_public), ("todo", false));
+    assert!(matches!(&todo.delete[1].selects, Selects::Tags(tags) if tags.matches("v1.2.3")));
+}
+
+#[test]
+fn the_least_configuration_only_reports() {
+    let config = central(LEAST).unwrap();
+    assert_eq!(config.mode, Mode::Report);
+    assert_eq!(
+        config.limits,
+        Limits {
+            max_per_pass: 50,
+            max_per_day: 200
+        }
+    );
+    assert!(warnings(&config)[0].contains("no policy here"));
+}
+
+fn refused(loaded: Result<Config, String>, place: &str, words: &str) {
+    let problems = loaded.unwrap_err();
+    let found = problems
+        .split("\n\n")
+        .any(|problem| problem.starts_with(place) && problem.contains(words));
+    assert!(found, "wanted {words:?} at {place:?}, found:\n{problems}");
+}
+
+#[test]
+fn the_least_armed_configuration_is_armed_for_what_it_names() {
+    let config = Files::new(ARMED, &[("mgh.toml", POLICY)]).load().unwrap();
+    let armed = config.armed_for.unwrap();
+    assert_eq!(config.mode, Mode::Enforce);
+    assert_eq!(armed.region, "eu-milan-1");
+    assert!(armed.compartments.into_iter().eq(config.oci.compartments));
+}
+
+#[test]
+fn arming_takes_every_word_of_it() {
+    let cases = [
+        ("armed_for = {", "#", "needs [armed_for]"),
+        (
+            "tenancy = 'ocid1.tenancy.oc1..t', ",
+            "",
+            "[armed_for] needs tenancy",
+        ),
+        ("region = 'eu-milan-1', ", "", "[armed_for] needs region"),
+        (
+            ", compartments = ['ocid1.compartment.oc1..a'] }",
+            " }",
+            "[armed_for] needs compartments",
+        ),
+        (
+            "oci.compartments = ['ocid1.compartment.oc1..a']",
+            "oci.compartments = ['ocid1.compartment.oc1..b']",
+            "the same compartments",
+        ),
+        (
+            "oci.compartments = ['ocid1.compartment.oc1..a']",
+            "oci.compartments = ['ocid1.compartment.oc1..a', 'ocid1.tenancy.oc1..t']",
+            "the same compartments",
+        ),
+        (
+            "oci.compartments = ['ocid1.compartment.oc1..a']",
+            "",
+            "[oci] needs compartments",
+        ),
+        (
+            "oci.compartments",
+            "oci.region = 'eu-zurich-1'\noci.compartments",
+            "is not oci.region",
+        ),
+        ("'mgh-*'", "'mgh-a*'", "covers mgh-*"),
+        ("in_use.files", "#", "covers mgh-*"),
+    ];
+    for (from, to, words) in cases {
+        let text = ARMED.replacen(from, to, 1);
+        assert_ne!(text, ARMED, "{from}");
+        refused(Files::new(&text, &[("mgh.toml", POLICY)]).load(), "", words);
+    }
+}
+
+#[test]
+fn saying_that_nothing_runs_takes_the_place_of_a_source() {
+    let text = ARMED.replace("in_use.files = [", "in_use.accept_none = true #");
+    assert!(Files::new(&text, &[("mgh.toml", POLICY)]).load().is_ok());
+}
+
+#[test]
+fn an_armed_daemon_without_policies_does_not_start() {
+    refused(Files::new(ARMED, &[]).load(), "policies.d: ", "no policy here");
+}
+
+#[test]
+fn a_newest_rule_bounds_only_the_tags_it_is_over() {
+    let rules = |kept: &str, deleted: &str| {
+        policy(&format!(
+            "{POLICY}[[keep]]\nname = 'k'\nnewest = 9\n{kept}\n[[delete]]\nname = 'd'\n{deleted}\n"
+        ))
+    };
+    assert!(rules("", "tagged = true").is_ok());
+    assert!(rules("", "tags = ['dev-*']").is_ok());
+    assert!(rules("tags = ['dev-*']", "tags = ['dev-*']").is_ok());
+    refused(rules("tags = ['v*']", "tags = ['dev-*']"), "", "needs a bound");
+    refused(rules("tags = ['v*']", "tagged = true"), "", "needs a bound");
+    refused(rules("newer_than = '2d'", "tagged = true"), "", "needs a bound");
+    refused(rules("", "tagged = false"), "", "needs older_than");
+}
+
+#[test]
+fn a_project_and_a_repository_have_one_policy() {
+    let load = |other: &str| Files::new(LEAST, &[("a.toml", POLICY), ("b.toml", other)]).load();
+    assert!(load("project = 'todo'\nrepositories = ['todo-*']").is_ok());
+    refused(
+        load("project = 'mgh'\nrepositories = ['x']"),
+        "policies.d/b.toml:1:11",
+        "has a policy already",
+    );
+    for pattern in ["mgh-*", "mgh-docs", "*", "mgh-a-*"] {
+        let other = format!("project = 'b'\nrepositories = ['{pattern}']");
+        refused(
+            load(&other),
+            "policies.d/b.toml:2:17",
+            "exactly one policy governs",
+        );
+    }
+}
+
+#[test]
+fn mistakes_in_every_file_are_named_together() {
+    let files = Files::new("mod = 1", &[("a.toml", "proj = 1"), ("b.toml", "project = 1")]);
+    let problems = files.load().unwrap_err();
+    for place in [
+        "ocird.toml:1:1",
+        "policies.d/a.toml:1:1",
+        "policies.d/b.toml:1:11",
+    ] {
+        assert!(problems.contains(place), "{problems}");
+    }
+}
+
+#[test]
+fn what_is_odd_is_warned_of_and_loads() {
+    let text = "[[keep]]\nname = 'a'\nnewest = 3\n[[keep]]\nname = 'b'\nnewer_than = '24h'
+[[delete]]\nname = 'c'\ntagged = true\nolder_than = '23h'";
+    let files = Files::new(
+        &format!("{LEAST}[limits]\nmax_per_day = 9\n[[in_use.files]]\npath = '*.json'\nrepositories = ['*']"),
+        &[
+            ("mgh.toml", &format!("{POLICY}{text}")),
+            ("x.toml", "project = 'x'\nrepositories = ['x']"),
+            ("y.toml.bak", ""),
+            (".hidden", ""),
+        ],
+    );
+    let config = files.load().unwrap();
+    let wanted = [
+        "never reached",
+        "expect",
+        "newest 3 anyway",
+        "younger than 1day anyway",
+        "waits for that",
+        "no [[delete]]",
+        "is ignored",
+    ];
+    let warnings = warnings(&config);
+    assert_eq!(warnings.len(), wanted.len(), "{warnings:#?}");
+    for (warning, words) in warnings.iter().zip(wanted) {
+        assert!(warning.contains(words), "{warning:?} has no {words:?}");
+    }
+}
+
+#[test]
+fn a_reload_reads_the_policies_anew_and_refuses_like_a_start() {
+    let files = Files::new(ARMED, &[("mgh.toml", POLICY)]);
+    let config = files.load().unwrap();
+    assert_eq!(load_policies(&config).unwrap(), config.policies);
+
+    files.policy("mgh.toml", "project = 'mgh'\nrepositories = ['mgh-docs']");
+    let again = load_policies(&config).unwrap();
+    assert!(again.policies[0].repositories.matches("mgh-docs"));
+    assert_ne!(again, config.policies);
+
+    files.policy("todo.toml", "project = 'todo'\nrepositories = ['todo-*']");
+    let problems = load_policies(&config).unwrap_err().to_string();
+    assert!(problems.contains("covers todo-*"), "{problems}");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_a_problem_of_that_file() {
+    let files = Files::new(LEAST, &[]);
+    fs::write(files.0.path().join("policies.d/a.toml"), [0xff]).unwrap();
+    fs::create_dir(files.0.path().join("policies.d/b.toml")).unwrap();
+    refused(files.load(), "policies.d/a.toml: ", "not UTF-8");
+    refused(files.load(), "policies.d/b.toml: ", "not a file");
+    fs::remove_file(files.0.path().join("ocird.toml")).unwrap();
+    refused(files.load(), "ocird.toml: ", "cannot be read");
+}
+
+#[test]
+fn relative_paths_count_from_the_directory_of_their_file() {
+    let files = Files::new(
+        &format!("state_dir = 'state'\n{LEAST}ca_file = '/etc/ca.pem'"),
+        &[],
+    );
+    let config = files.load().unwrap();
+    assert_eq!(config.state_dir, files.0.path().join("state"));
+    assert_eq!(config.policies_dir, files.0.path().join("policies.d"));
+    assert_eq!(config.oci.ca_file, Some("/etc/ca.pem".into()));
+    let beside = Source {
+        path: "ocird.toml".into(),
+        text: String::new(),
+    };
+    assert_eq!(beside.directory(), Path::new("."));
+}
+
+#[test]
+fn a_missing_directory_of_policies_is_a_problem() {
+    let text = format!("policies_dir = 'elsewhere'\n{LEAST}");
+    refused(central(&text), "elsewhere: ", "cannot be listed");
+}
+
+#[test]
+fn the_environment_names_the_metadata_service_and_the_file_wins() {
+    let load = |value: &str, central: &str| {
+        let files = Files::new(central, &[]);
+        let environment = Environment::from_value(Some(value.to_owned()));
+        let loaded = load_in(&files.0.path().join("ocird.toml"), &environment);
+        loaded
+            .map(|config| config.oci.endpoints.metadata)
+            .map_err(|problems| files.shown(&problems.to_string()))
+    };
+    let file = format!("{LEAST}endpoints.metadata = 'http://127.0.0.1:2'");
+    assert_eq!(
+        load(" http://127.0.0.1:1/opc/v2/ ", LEAST),
+        Ok(Some("http://127.0.0.1:1/opc/v2".into()))
+    );
+    assert_eq!(load(" ", LEAST), Ok(None));
+    assert_eq!(
+        load("http://127.0.0.1:1", &file),
+        Ok(Some("http://127.0.0.1:2".into()))
+    );
+    let problem = load("http://10.0.0.1", LEAST).unwrap_err();
+    assert!(
+        problem.contains("OCI_METADATA_BASE_URL must be https"),
+        "{problem}"
+    );
+}

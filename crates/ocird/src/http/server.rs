@@ -1,0 +1,286 @@
+//! The server itself: HTTP/1.1 on one listener, with a bound on everything a stranger can hold open. `axum::serve`
+//! installs no timer, so that a client which never ends its request would keep its connection for ever
+//! (<https://github.com/tokio-rs/axum/issues/2741>); this loop does, and gives each connection one request.
+
+use std::collections::VecDeque;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{AbortHandle, JoinError, JoinSet};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::guard::LocalAddress;
+use super::{App, router};
+use crate::log::ErrorChain;
+
+/// The longest request head (request line and headers), in bytes.
+const MAX_HEAD: usize = 16 * 1024;
+
+/// The most headers a request may have.
+const MAX_HEADERS: usize = 64;
+
+/// The pause after the system has refused a connection for want of something (descriptors, memory).
+const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+
+/// Refusals in a row after which the listener counts as broken: a minute of them.
+const MAX_ACCEPT_FAILURES: u32 = 60;
+
+/// What a client may take of the server.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Connections at the same time; the next waits in the listener's queue.
+    pub seats: usize,
+    /// How long a client may take to send its request's head.
+    pub head: Duration,
+    /// How long a page may take to be made.
+    pub making: Duration,
+    /// How long the whole answer may take, with a client that reads slowly.
+    pub answer: Duration,
+    /// How long a client may stay silent while every seat is taken. The longest silent then loses its seat, so that
+    /// slow clients cannot keep Prometheus out.
+    pub patience: Duration,
+}
+
+impl Default for Limits {
+    /// 64 seats hold a scrape storm and, with 400 KiB of buffers each, at most 25 MiB. An honest client sends its head
+    /// at once and has its answer within milliseconds; all times are generous to it.
+    fn default() -> Self {
+        Self {
+            seats: 64,
+            head: Duration::from_secs(5),
+            making: Duration::from_secs(5),
+            answer: Duration::from_secs(10),
+            patience: Duration::from_millis(100),
+        }
+    }
+}
+
+/// Serves `app` until `shutdown`, then lets the requests under way end. Fails only when the listener is broken.
+pub async fn serve(listener: TcpListener, app: App, shutdown: CancellationToken) -> io::Result<()> {
+    serve_within(Limits::default(), listener, app, shutdown).await
+}
+
+/// [`serve`] with other limits than the usual.
+pub async fn serve_within(
+    limits: Limits,
+    listener: TcpListener,
+    app: App,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
+    let router = router(app, &limits);
+    serve_router(limits, listener, router, shutdown).await
+}
+
+/// Serves any pages behind the same limits.
+pub(super) async fn serve_router(
+    limits: Limits,
+    listener: TcpListener,
+    router: Router,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
+    let mut house = House::new(limits, router, shutdown.clone());
+    let served = house.receive(listener, &shutdown).await;
+    house.close().await;
+    served
+}
+
+/// The connections that are open.
+struct House {
+    limits: Limits,
+    router: Router,
+    shutdown: CancellationToken,
+    guests: JoinSet<()>,
+    /// In the order of their arrival.
+    seats: VecDeque<Seat>,
+}
+
+struct Seat {
+    since: Instant,
+    /// The whole head of the request has arrived.
+    heard: Arc<AtomicBool>,
+    guest: AbortHandle,
+}
+
+impl House {
+    fn new(limits: Limits, router: Router, shutdown: CancellationToken) -> Self {
+        Self {
+            limits,
+            router,
+            shutdown,
+            guests: JoinSet::new(),
+            seats: VecDeque::new(),
+        }
+    }
+
+    /// Takes connections in until `shutdown`. Dropping the listener is what refuses the next.
+    async fn receive(&mut self, listener: TcpListener, shutdown: &CancellationToken) -> io::Result<()> {
+        let mut n_failures = 0;
+        loop {
+            let is_full = self.guests.len() >= self.limits.seats;
+            let patience_ends = self
+                .longest_silent()
+                .map(|seat| seat.since + self.limits.patience);
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return Ok(()),
+                Some(left) = self.guests.join_next() => self.clear(left),
+                () = until(patience_ends), if is_full => self.dismiss_longest_silent().await,
+                accepted = listener.accept(), if !is_full => match accepted {
+                    Ok((stream, _peer)) => {
+                        n_failures = 0;
+                        self.seat(stream);
+                    }
+                    Err(error) => {
+                        n_failures += 1;
+                        self.bear(error, n_failures).await?;
+                    }
+                },
+            }
+        }
+    }
+
+    fn seat(&mut self, stream: TcpStream) {
+        // A connection that has no local address is already gone.
+        let Ok(local) = stream.local_addr() else { return };
+        let heard = Arc::new(AtomicBool::new(false));
+        let connection = Connection {
+            local: LocalAddress(local.ip()),
+            heard: Arc::clone(&heard),
+            router: self.router.clone(),
+            limits: self.limits.clone(),
+        };
+        let guest = self
+            .guests
+            .spawn(connection.attend(stream, self.shutdown.clone()));
+        self.seats.push_back(Seat {
+            since: Instant::now(),
+            heard,
+            guest,
+        });
+    }
+
+    /// After a connection has ended.
+    fn clear(&mut self, left: Result<(), JoinError>) {
+        if let Err(error) = left
+            && error.is_panic()
+        {
+            tracing::error!(error = %ErrorChain(&error), "a connection panicked");
+        }
+        self.seats.retain(|seat| !seat.guest.is_finished());
+    }
+
+    fn longest_silent(&self) -> Option<&Seat> {
+        self.seats.iter().find(|seat| !seat.heard.load(Ordering::Relaxed))
+    }
+
+    async fn dismiss_longest_silent(&mut self) {
+        if let Some(seat) = self.longest_silent() {
+            seat.guest.abort();
+        }
+        if let Some(left) = self.guests.join_next().await {
+            self.clear(left);
+        }
+    }
+
+    /// A refused accept is the client's affair, or passes, or repeats itself for a minute.
+    async fn bear(&self, error: io::Error, n_failures: u32) -> io::Result<()> {
+        if matches!(
+            error.kind(),
+            io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
+        ) {
+            return Ok(());
+        }
+        if n_failures >= MAX_ACCEPT_FAILURES {
+            return Err(error);
+        }
+        tracing::warn!(error = %ErrorChain(&error), "the system refuses new connections");
+        tokio::select! {
+            () = sleep(ACCEPT_PAUSE) => {}
+            () = self.shutdown.cancelled() => {}
+        }
+        Ok(())
+    }
+
+    /// Waits for the requests under way; each ends by itself within its own limits. Who has asked nothing yet is not
+    /// waited for.
+    async fn close(&mut self) {
+        for seat in &self.seats {
+            if !seat.heard.load(Ordering::Relaxed) {
+                seat.guest.abort();
+            }
+        }
+        while let Some(left) = self.guests.join_next().await {
+            self.clear(left);
+        }
+    }
+}
+
+/// Returns at `at`, or never.
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// One connection: one request, one answer.
+struct Connection {
+    local: LocalAddress,
+    heard: Arc<AtomicBool>,
+    router: Router,
+    limits: Limits,
+}
+
+impl Connection {
+    async fn attend(self, stream: TcpStream, shutdown: CancellationToken) {
+        let longest = self.limits.head + self.limits.answer;
+        let protocol = protocol(&self.limits);
+        let pages = TowerToHyperService::new(self.router);
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            self.heard.store(true, Ordering::Relaxed);
+            request.extensions_mut().insert(self.local);
+            pages.call(request.map(Body::new))
+        });
+        let mut connection = pin!(protocol.serve_connection(TokioIo::new(stream), service));
+        let served = async {
+            tokio::select! {
+                served = connection.as_mut() => served,
+                () = shutdown.cancelled() => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            }
+        };
+        match timeout(longest, served).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(error = %ErrorChain(&error), "a connection failed"),
+            Err(_elapsed) => tracing::debug!("a connection was closed for its slowness"),
+        }
+    }
+}
+
+/// One request for each connection: it makes every bound above a bound on the connection, and a scrape every 15 s
+/// gains nothing from keeping one open.
+fn protocol(limits: &Limits) -> http1::Builder {
+    let mut protocol = http1::Builder::new();
+    protocol
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head)
+        .max_header_size(MAX_HEAD)
+        .max_headers(MAX_HEADERS)
+        .keep_alive(false);
+    protocol
+}

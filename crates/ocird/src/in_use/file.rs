@@ -1,0 +1,182 @@
+//! The reference file: what a host, Ansible or a pipeline says is in use, written whole and renamed into place.
+//!
+//! ```json
+//! {
+//!   "version": 1,
+//!   "host": "milan-1",
+//!   "written_at": "2026-11-21T07:00:00Z",
+//!   "complete": true,
+//!   "references": [
+//!     {"image": "lin.ocir.io/ns/mgh-docs:v1", "digest": "sha256:…", "by": "container docs"}
+//!   ]
+//! }
+//! ```
+//!
+//! The age of a file is the time its writer put inside, never the file system's: a copy or a restore would make old
+//! knowledge look new. `complete` is the writer's word that nothing is left out; a writer that could not ask for
+//! everything says `false`, and the file is then held for what it names and doubted for what it may lack.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+use ocird_model::Pattern;
+use serde::Deserialize;
+use tokio::io::AsyncReadExt;
+
+/// The largest reference file in bytes. At 300 bytes a reference this is over 50,000 containers.
+const MAX_BYTES: u64 = 16 * 1024 * 1024;
+
+/// The version of the format that this reader understands.
+const VERSION: u32 = 1;
+
+/// What a host says is in use.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct ReferenceFile {
+    /// The version of the format.
+    version: u32,
+    /// The host that wrote it.
+    pub host: String,
+    /// When its writer had looked.
+    pub written_at: DateTime<Utc>,
+    /// The writer's word that nothing is left out.
+    pub complete: bool,
+    /// What is in use.
+    pub references: Vec<FileReference>,
+}
+
+/// One thing in use.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct FileReference {
+    /// The image as it was started.
+    pub image: String,
+    /// The digest that really runs, where the writer knows it.
+    pub digest: Option<String>,
+    /// Who uses it, for people.
+    pub by: String,
+}
+
+/// Why a reference file cannot be believed.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// It is not there, or may not be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It is larger than the bound.
+    #[error("{} is larger than {MAX_BYTES} bytes", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It is not JSON of this form: half written, or not a reference file.
+    #[error("{} is not a reference file", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What the reader said.
+        source: serde_json::Error,
+    },
+    /// Another version of the format.
+    #[error("{} has version {found}, this ocird reads version {VERSION}", path.display())]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// The version inside.
+        found: u32,
+    },
+}
+
+/// Reads one file.
+pub async fn read(path: &Path) -> Result<ReferenceFile, FileError> {
+    let failed = |source| FileError::Read { path: path.to_owned(), source };
+    let mut bytes = Vec::new();
+    let file = tokio::fs::File::open(path).await.map_err(failed)?;
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).await.map_err(failed)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(FileError::TooLarge { path: path.to_owned() });
+    }
+    let file: ReferenceFile =
+        serde_json::from_slice(&bytes).map_err(|source| FileError::Malformed { path: path.to_owned(), source })?;
+    if file.version == VERSION {
+        Ok(file)
+    } else {
+        Err(FileError::Version { path: path.to_owned(), found: file.version })
+    }
+}
+
+/// The files that `path` names: itself, or, when its last part is a pattern, every file of the directory that
+/// matches, in order. Hidden files are never meant: writers rename from them.
+pub async fn expand(path: &Path) -> Result<Vec<PathBuf>, FileError> {
+    let Some(pattern) = path.file_name().and_then(|name| name.to_str()).filter(|name| is_pattern(name)) else {
+        return Ok(vec![path.to_owned()]);
+    };
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let failed = |source| FileError::Read { path: directory.to_owned(), source };
+    let pattern: Pattern = pattern.parse().map_err(|error| failed(io::Error::other(error)))?;
+    let mut entries = tokio::fs::read_dir(directory).await.map_err(failed)?;
+    let mut found = Vec::new();
+    while let Some(entry) = entries.next_entry().await.map_err(failed)? {
+        let name = entry.file_name();
+        if name.to_str().is_some_and(|name| !name.starts_with('.') && pattern.matches(name)) {
+            found.push(entry.path());
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn is_pattern(name: &str) -> bool {
+    name.contains(['*', '?', '[', '{'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"{"version":1,"host":"a","written_at":"2026-11-21T07:00:00Z","complete":true,
+        "references":[{"image":"lin.ocir.io/ns/app:v1","by":"container web"}],"later":"fields are tolerated"}"#;
+
+    async fn read_text(text: &str) -> Result<ReferenceFile, FileError> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.json");
+        std::fs::write(&path, text).unwrap();
+        read(&path).await
+    }
+
+    #[tokio::test]
+    async fn a_whole_file_reads() {
+        let file = read_text(GOOD).await.unwrap();
+        assert_eq!(file.host, "a");
+        assert_eq!(file.references.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn every_cut_of_a_file_is_refused() {
+        for length in 0..GOOD.len() {
+            let error = read_text(&GOOD[..length]).await.unwrap_err();
+            assert!(matches!(error, FileError::Malformed { .. }), "cut at {length}: {error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn another_version_or_a_missing_complete_is_refused() {
+        let newer = read_text(&GOOD.replace("\"version\":1", "\"version\":2")).await.unwrap_err();
+        assert!(matches!(newer, FileError::Version { found: 2, .. }), "{newer}");
+        assert!(read_text(&GOOD.replace("\"complete\":true,", "")).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_pattern_names_every_matching_file_but_no_hidden_one() {
+        let directory = tempfile::tempdir().unwrap();
+        for name in ["b.json", "a.json", ".a.json.tmp", ".c.json", "notes.txt"] {
+            std::fs::write(directory.path().join(name), "").unwrap();
+        }
+        let found = expand(&directory.path().join("*.json")).await.unwrap();
+        assert_eq!(found, [directory.path().join("a.json"), directory.path().join("b.json")]);
+    }
+}

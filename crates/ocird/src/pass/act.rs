@@ -1,0 +1,328 @@
+//! Deletes what is due: look again, write the intent, delete exactly that, write what came of it.
+//!
+//! The order of the steps is the safety of the product (S-17, S-21): kill switch, freshness, one more listing of the
+//! repository, one more read of the image, the committed intent, the conditional delete, the outcome. One image's
+//! failure never hides another's outcome; a store that fails stops everything.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use ocird_model::{
+    Clock, DeleteTarget, ErrorKind, Etag, Image, ImageDetails, InUse, Intent, Inventory, Lifecycle, MarkKey, Outcome,
+    OutcomeKind, ReadRegistry, RegistryError, RepositoryId, RepositoryState, Verdict, WriteRegistry,
+};
+use ocird_plan::{CheckedPlan, Due};
+use ocird_store::{Store, StoreError};
+use tokio_util::sync::CancellationToken;
+
+use crate::log::ErrorChain;
+use crate::pass::gate::{self, Refusals};
+use crate::pass::observe;
+use crate::status::RefusalCode;
+
+/// Unexpected answers in a row after which this pass stops acting (S-25).
+const MAX_UNEXPECTED: u32 = 3;
+
+/// What the acting step works with. It is the only one that is ever handed a writer.
+pub(crate) struct Act<'a, R, W, C> {
+    pub(crate) reader: &'a R,
+    pub(crate) writer: &'a W,
+    pub(crate) clock: &'a C,
+    pub(crate) store: &'a Store,
+    pub(crate) inventory: &'a Inventory,
+    pub(crate) in_use: &'a InUse,
+    pub(crate) state_dir: &'a Path,
+    pub(crate) stop: &'a CancellationToken,
+}
+
+/// What came of one acting step.
+#[derive(Debug, Default)]
+pub(crate) struct Acted {
+    /// Number of settled outcomes by kind.
+    pub(crate) n_outcomes: BTreeMap<&'static str, u64>,
+    /// The repositories in which something was deleted.
+    pub(crate) touched: BTreeMap<RepositoryId, ()>,
+}
+
+impl Acted {
+    /// Number of images that were deleted.
+    pub(crate) fn n_deleted(&self) -> u64 {
+        self.n_outcomes.get(OutcomeKind::Deleted.as_str()).copied().unwrap_or(0)
+    }
+
+    fn count(&mut self, kind: OutcomeKind) {
+        *self.n_outcomes.entry(kind.as_str()).or_default() += 1;
+    }
+}
+
+/// What came of one due image.
+enum Step {
+    /// It was deleted, or refused, or found gone.
+    Settled(OutcomeKind),
+    /// The world moved since the plan: nothing was done, and its mark is dropped.
+    Drifted(String),
+    /// Something was pushed to its repository since the plan: nothing of it goes in this pass.
+    Voided,
+    /// The registry did not answer as it should; nothing was asked of it.
+    Unexpected(ErrorKind),
+    /// The deletion was asked for and nobody knows what came of it: the intent stays open.
+    Open(ErrorKind),
+}
+
+impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Act<'_, R, W, C> {
+    /// Deletes what is due, in order, until something says stop. Why it stopped goes to `refusals`.
+    pub(crate) async fn all(&self, due: &[Due], refusals: &mut Refusals) -> Result<Acted, StoreError> {
+        let mut acted = Acted::default();
+        let mut moved = BTreeMap::new();
+        let mut n_unexpected = 0;
+        for due in due {
+            if let Some((code, why)) = self.halt(n_unexpected) {
+                refusals.add(code, why);
+                break;
+            }
+            if self.stop.is_cancelled() {
+                break;
+            }
+            let step = self.one(due, &mut moved).await?;
+            note(due, &step);
+            n_unexpected = if step.is_unexpected() { n_unexpected + 1 } else { 0 };
+            match step {
+                Step::Settled(kind) => {
+                    acted.count(kind);
+                    if kind == OutcomeKind::Deleted {
+                        acted.touched.insert(due.repository_id().clone(), ());
+                    }
+                }
+                Step::Drifted(_) => {
+                    acted.count(OutcomeKind::Drifted);
+                    self.drop_mark(due).await?;
+                }
+                Step::Open(kind) => {
+                    let text = format!("the deletion of an image of {} ended in {kind}", due.repository_name());
+                    refusals.add(RefusalCode::OpenIntent, format!("{text}; the next pass reads what came of it"));
+                    break;
+                }
+                Step::Voided | Step::Unexpected(_) => {}
+            }
+        }
+        Ok(acted)
+    }
+
+    /// What stops the acting step before the next deletion.
+    fn halt(&self, n_unexpected: u32) -> Option<(RefusalCode, String)> {
+        if let Some(why) = gate::paused(self.state_dir) {
+            return Some((RefusalCode::Paused, why));
+        }
+        if !self.in_use.is_fresh(self.clock.now()) {
+            return Some((RefusalCode::InUseUnknown, "what runs was asked too long ago by now".to_owned()));
+        }
+        (n_unexpected >= MAX_UNEXPECTED).then(|| {
+            let text = format!("{MAX_UNEXPECTED} unexpected answers in a row; acting goes on in the next pass");
+            (RefusalCode::Breaker, text)
+        })
+    }
+
+    async fn one(&self, due: &Due, moved: &mut BTreeMap<RepositoryId, bool>) -> Result<Step, StoreError> {
+        match self.pushed_since_plan(due, moved).await {
+            Ok(true) => return Ok(Step::Voided),
+            Ok(false) => {}
+            Err(error) => return Ok(unexpected(due, &error)),
+        }
+        let details = match self.reader.image(&due.image().id).await {
+            Ok(details) => details,
+            Err(error) => return Ok(unexpected(due, &error)),
+        };
+        if let Some(difference) = difference(due.image(), due.repository_id(), &details) {
+            return Ok(Step::Drifted(difference));
+        }
+        let Some(etag) = details.etag else {
+            return Ok(Step::Drifted("the registry gave no etag to delete by".to_owned()));
+        };
+        let Some(manifest) = self.store.manifest(due.repository_id(), &due.image().digest).await? else {
+            return Ok(Step::Drifted("its manifest is not in the store, so that it could not be undone".to_owned()));
+        };
+        let intent = intent(due, etag.clone(), manifest);
+        let id = self.store.intend(&intent, self.clock.now()).await?;
+        let answer = self.writer.delete(&target(due), &etag).await;
+        let Some((kind, detail)) = verdict(due, &answer) else {
+            return Ok(Step::Open(answer.err().map_or(ErrorKind::Timeout, |error| error.kind())));
+        };
+        let outcome = Outcome { kind, at: self.clock.now(), detail };
+        self.store.conclude(id, &outcome).await?;
+        Ok(match kind {
+            OutcomeKind::Drifted => Step::Drifted(outcome.detail),
+            OutcomeKind::Deleted | OutcomeKind::AlreadyGone | OutcomeKind::Failed(_) | OutcomeKind::NotDone => {
+                Step::Settled(kind)
+            }
+        })
+    }
+
+    /// Lists the repository once more before its first deletion of this pass: an image that the plan has not seen may
+    /// name what is about to go (S-17). Asked once for each repository.
+    async fn pushed_since_plan(
+        &self,
+        due: &Due,
+        moved: &mut BTreeMap<RepositoryId, bool>,
+    ) -> Result<bool, RegistryError> {
+        if let Some(known) = moved.get(due.repository_id()) {
+            return Ok(*known);
+        }
+        let Some(RepositoryState::Complete(planned)) = self.inventory.repositories.get(due.repository_name()) else {
+            return Ok(true);
+        };
+        let rows = self.reader.images(&planned.compartment, &planned.id).await?;
+        let pushed = match observe::listed_digests(&planned.id, rows) {
+            Ok(listed) => listed.keys().any(|digest| planned.position(digest).is_none()),
+            Err(_) => true,
+        };
+        moved.insert(due.repository_id().clone(), pushed);
+        Ok(pushed)
+    }
+
+    async fn drop_mark(&self, due: &Due) -> Result<(), StoreError> {
+        let key = MarkKey { repository: due.repository_id().clone(), head: due.image().digest };
+        self.store.drop_mark(&key).await
+    }
+
+    /// Proof after the act (S-26): everything that was to stay in the touched repositories is still listed. Answers
+    /// what is missing, for people.
+    pub(crate) async fn prove(&self, acted: &Acted, plan: &CheckedPlan) -> Vec<String> {
+        let mut missing = Vec::new();
+        for repository in self.inventory.complete().filter(|repository| acted.touched.contains_key(&repository.id)) {
+            let listed = match self.reader.images(&repository.compartment, &repository.id).await {
+                Ok(rows) => observe::listed_digests(&repository.id, rows),
+                Err(error) => {
+                    let error = ErrorChain(&error);
+                    tracing::warn!(repository = %repository.name, error = %error, "the proof waits for the next pass");
+                    continue;
+                }
+            };
+            let Ok(listed) = listed else { continue };
+            let kept = plan.plan().decisions(&repository.name).iter().filter(|decision| match &decision.verdict {
+                Verdict::Keep(_) => true,
+                Verdict::Delete(_) => false,
+            });
+            missing.extend(
+                kept.filter(|decision| !listed.contains_key(&decision.digest))
+                    .map(|decision| format!("{}@{}", repository.name, decision.digest)),
+            );
+        }
+        missing
+    }
+}
+
+impl Step {
+    /// Whether it counts towards the breaker.
+    const fn is_unexpected(&self) -> bool {
+        match self {
+            Self::Unexpected(_) | Self::Open(_) | Self::Settled(OutcomeKind::Failed(_)) => true,
+            Self::Settled(_) | Self::Drifted(_) | Self::Voided => false,
+        }
+    }
+}
+
+/// How the image differs from the one the plan decided about; `None` when it is the same (S-17).
+fn difference(planned: &Image, repository: &RepositoryId, now: &ImageDetails) -> Option<String> {
+    if now.lifecycle != Lifecycle::Available {
+        Some("it is on its way out by another hand".to_owned())
+    } else if now.digest != planned.digest || now.repository != *repository || now.id != planned.id {
+        Some("its OCID now stands for another manifest".to_owned())
+    } else if now.tags != planned.tags {
+        Some("its tags changed".to_owned())
+    } else if now.last_pulled_at > planned.last_pulled_at {
+        Some("it was pulled".to_owned())
+    } else {
+        None
+    }
+}
+
+/// What an answer to a delete says; `None` when it says nothing: the deletion may have been carried out.
+fn verdict(due: &Due, answer: &Result<(), RegistryError>) -> Option<(OutcomeKind, String)> {
+    let Err(error) = answer else { return Some((OutcomeKind::Deleted, String::new())) };
+    tracing::warn!(
+        repository = %due.repository_name(),
+        digest = %due.image().digest,
+        operation = error.operation(),
+        kind = error.kind().as_str(),
+        error = %ErrorChain(error),
+        "a deletion was not accepted"
+    );
+    let detail = ErrorChain(error).to_string();
+    match error.kind() {
+        ErrorKind::Changed => Some((OutcomeKind::Drifted, detail)),
+        ErrorKind::Timeout | ErrorKind::Unreachable | ErrorKind::Server | ErrorKind::Malformed => None,
+        kind @ (ErrorKind::Unauthenticated
+        | ErrorKind::SignIn
+        | ErrorKind::Forbidden
+        | ErrorKind::NotFound
+        | ErrorKind::Conflict
+        | ErrorKind::Throttled
+        | ErrorKind::Refused
+        | ErrorKind::Endless) => Some((OutcomeKind::Failed(kind), detail)),
+    }
+}
+
+fn target(due: &Due) -> DeleteTarget {
+    let image = due.image();
+    DeleteTarget { image: image.id.clone(), digest: image.digest, repository: due.repository_id().clone() }
+}
+
+fn intent(due: &Due, etag: Etag, manifest: ocird_model::FetchedManifest) -> Intent {
+    let image = due.image();
+    Intent {
+        image: image.id.clone(),
+        digest: image.digest,
+        repository: due.repository_id().clone(),
+        repository_name: due.repository_name().clone(),
+        tags: image.tags.clone(),
+        media_type: manifest.media_type,
+        manifest: manifest.bytes,
+        etag,
+        head: *due.head(),
+        members: due.members().to_vec(),
+        rule: due.rule(),
+        evidence: evidence(due),
+    }
+}
+
+/// What the decision rested on, for people who ask later.
+fn evidence(due: &Due) -> String {
+    let newest = due.image().newest_time().map_or_else(|| "unknown".to_owned(), |time| time.to_rfc3339());
+    let pulled = due.image().last_pulled_at.map_or_else(|| "never".to_owned(), |time| time.to_rfc3339());
+    let marked = due.since().map_or_else(String::new, |since| {
+        format!("; selected since {} in {} passes in a row", since.to_rfc3339(), due.n_passes())
+    });
+    format!("newest time {newest}, last pulled {pulled}{marked}")
+}
+
+fn unexpected(due: &Due, error: &RegistryError) -> Step {
+    tracing::warn!(
+        repository = %due.repository_name(),
+        digest = %due.image().digest,
+        operation = error.operation(),
+        kind = error.kind().as_str(),
+        error = %ErrorChain(error),
+        "an image that was due could not be read again"
+    );
+    Step::Unexpected(error.kind())
+}
+
+/// Writes down what came of one due image.
+fn note(due: &Due, step: &Step) {
+    let (outcome, detail) = match step {
+        Step::Settled(kind) => (kind.as_str(), ""),
+        Step::Drifted(why) => ("drifted", why.as_str()),
+        Step::Voided => ("voided", "something was pushed to the repository since the plan"),
+        Step::Unexpected(kind) | Step::Open(kind) => ("unknown", kind.as_str()),
+    };
+    let tags: Vec<&str> = due.image().tags.keys().map(ocird_model::Tag::as_str).collect();
+    tracing::info!(
+        repository = %due.repository_name(),
+        digest = %due.image().digest,
+        tags = tags.join(","),
+        rule = %due.reason(),
+        outcome,
+        detail,
+        "an image that was due is settled"
+    );
+}

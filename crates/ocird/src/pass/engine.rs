@@ -1,0 +1,291 @@
+//! Runs one pass: survey, write down, and, only when armed, act.
+//!
+//! Not acting is a `return` before the acting step: nothing below knows of a dry run. Triggers tell a pass nothing;
+//! passes never overlap, because there is one engine and it is borrowed mutably.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use ocird_model::{
+    Clock, Digest, Policies, ReadRegistry, RepositoryId, RepositoryState, Tag, WriteRegistry,
+};
+use ocird_store::{PassRecord, StoreError, UsageSample};
+use tokio_util::sync::CancellationToken;
+
+use crate::log::ErrorChain;
+use crate::pass::act::{Act, Acted};
+use crate::pass::clock_watch::{ClockWatch, Reading};
+use crate::pass::gate::{self, Refusals};
+use crate::pass::settle;
+use crate::pass::survey::{Decided, Survey, SurveyError};
+use crate::status::{Board, RefusalCode};
+
+/// What a pass is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Look, decide and write down.
+    Observe,
+    /// The same, and then act on what is due.
+    Enforce,
+}
+
+/// Everything a pass works with: the surveying half, and what only the acting half is handed.
+pub struct Engine<R, W, C> {
+    pub(crate) survey: Survey<R>,
+    writer: W,
+    pub(crate) clock: C,
+    pub(crate) board: Board,
+    clock_watch: ClockWatch,
+}
+
+impl<R, W, C> std::fmt::Debug for Engine<R, W, C> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("survey", &self.survey).finish_non_exhaustive()
+    }
+}
+
+impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
+    /// An engine that has not looked yet. The writer is handed to the acting step and to nothing else.
+    pub fn new(survey: Survey<R>, writer: W, clock: C, board: Board) -> Self {
+        Self { survey, writer, clock, board, clock_watch: ClockWatch::default() }
+    }
+
+    /// Puts other policies into force. Marks made under a policy that changed start anew (S-14).
+    pub fn set_policies(&mut self, policies: Policies) {
+        self.survey.policies = policies;
+    }
+
+    /// The reader, for what the daemon shows of the client's own state.
+    pub fn reader(&self) -> &R {
+        &self.survey.reader
+    }
+
+    /// Closes the store.
+    pub async fn close(self) {
+        self.survey.notebook.close().await;
+    }
+
+    /// Makes one pass, posts what came of it, and hands back what was seen and decided. `stop` is asked between
+    /// deletions, never inside one.
+    pub async fn pass(&mut self, purpose: Purpose, stop: &CancellationToken) -> Result<Decided, SurveyError> {
+        let started_at = self.clock.now();
+        let started = self.clock.monotonic();
+        self.board.update(|status| {
+            status.passing_since = Some(started_at);
+            status.counts.n_passes += 1;
+        });
+        self.survey.notebook.prepare(started_at).await;
+        let newest_recorded = self.newest_recorded().await;
+        let decided = self.survey.decide(purpose, started_at).await;
+        let mut refusals = self.refusals(decided.as_ref().ok(), newest_recorded);
+        let acted = match &decided {
+            Ok(decided) => {
+                self.record(purpose, started_at, decided, &mut refusals).await;
+                self.act(purpose, decided, &mut refusals, stop).await
+            }
+            Err(error) => {
+                refusals.add(RefusalCode::CannotObserve, ErrorChain(error).to_string());
+                self.record_failure(purpose, started_at, error).await;
+                Acted::default()
+            }
+        };
+        let seconds = (self.clock.monotonic() - started).as_secs_f64();
+        self.publish(purpose, started_at, seconds, &decided, &acted, refusals).await;
+        decided
+    }
+
+    async fn newest_recorded(&mut self) -> Option<DateTime<Utc>> {
+        match self.survey.notebook.writable()?.newest_time().await {
+            Ok(newest) => newest,
+            Err(error) => {
+                self.survey.notebook.fail(&error);
+                None
+            }
+        }
+    }
+
+    /// Every reason that is known before acting why nothing goes, or less than the rules say (S-33).
+    fn refusals(&mut self, decided: Option<&Decided>, newest_recorded: Option<DateTime<Utc>>) -> Refusals {
+        let mut refusals = Refusals::default();
+        let (_, refusal) = gate::arming(&self.survey.config, decided.map(|decided| &decided.identity));
+        if let Some(refusal) = refusal {
+            refusals.add(refusal.code, refusal.text);
+        }
+        refusals.add_some(RefusalCode::Paused, gate::paused(&self.survey.config.state_dir));
+        refusals.add_some(RefusalCode::NoStore, self.survey.notebook.fault());
+        let reading = Reading {
+            wall: self.clock.now(),
+            monotonic: self.clock.monotonic(),
+            server_ahead: self.survey.reader.server_clock_ahead(),
+            newest_recorded,
+        };
+        refusals.add_some(RefusalCode::ClockDoubt, self.clock_watch.observe(reading));
+        let Some(decided) = decided else { return refusals };
+        for (repositories, why) in decided.gathered.in_use.doubts() {
+            refusals.add(RefusalCode::InUseUnknown, format!("what runs from {repositories} is not known: {why}"));
+        }
+        for (name, state) in &decided.inventory.repositories {
+            match state {
+                RepositoryState::Unreadable { id: _, why } => {
+                    refusals.add(RefusalCode::Unreadable, format!("{name}: {why}"));
+                }
+                RepositoryState::Complete(repository) => {
+                    let why = decided.observe_only.get(&repository.id);
+                    refusals.add_some(RefusalCode::Observing, why.map(|why| format!("{name}: {why}")));
+                }
+            }
+        }
+        refusals
+    }
+
+    /// Writes the pass down in one transaction. If that fails, nothing is acted on (S-28).
+    async fn record(
+        &mut self,
+        purpose: Purpose,
+        started_at: DateTime<Utc>,
+        decided: &Decided,
+        refusals: &mut Refusals,
+    ) {
+        let Some(store) = self.survey.notebook.writable() else { return };
+        let n_unreadable = decided.inventory.repositories.len() - decided.inventory.complete().count();
+        let record = PassRecord {
+            started_at,
+            finished_at: self.clock.now(),
+            enforcing: purpose == Purpose::Enforce,
+            result: if n_unreadable == 0 { "complete" } else { "partial" },
+            inventory: Some(&decided.inventory),
+            plan: Some(decided.checked.plan()),
+            usage: usage(decided),
+            marks: Some(&decided.marks),
+        };
+        let settled = match store.record(&record).await {
+            Ok(_) => settle::open_intents(&self.survey.reader, store, &decided.inventory, started_at).await,
+            Err(error) => Err(error),
+        };
+        let needed = match self.needed_but_deleted(decided, started_at).await {
+            Ok(needed) => needed,
+            Err(error) => return self.no_store(&error, refusals),
+        };
+        if !needed.is_empty() {
+            refusals.add(RefusalCode::ProofFailed, format!("ocird deleted what is needed: {}", needed.join(", ")));
+        }
+        match settled {
+            Ok(0) => {}
+            Ok(n_open) => refusals.add(
+                RefusalCode::OpenIntent,
+                format!("{n_open} deletions whose answer was lost are not settled yet; each pass reads again"),
+            ),
+            Err(error) => self.no_store(&error, refusals),
+        }
+    }
+
+    /// What ocird deleted in the restore window and what the present listing or something that runs needs (S-26).
+    async fn needed_but_deleted(&self, decided: &Decided, now: DateTime<Utc>) -> Result<Vec<String>, StoreError> {
+        /// A deleted image can be restored for this long.
+        const RESTORE_WINDOW: TimeDelta = TimeDelta::hours(48);
+        let Some(store) = self.survey.notebook.writable() else { return Ok(Vec::new()) };
+        let deleted = store.deleted_since(now - RESTORE_WINDOW).await?;
+        let deleted: BTreeMap<(RepositoryId, Digest), BTreeSet<Tag>> =
+            deleted.into_iter().map(|deleted| ((deleted.repository, deleted.digest), deleted.tags)).collect();
+        let missing = ocird_plan::missing(&decided.inventory, &decided.gathered.in_use, &deleted);
+        Ok(missing.iter().map(ToString::to_string).collect())
+    }
+
+    fn no_store(&mut self, error: &StoreError, refusals: &mut Refusals) {
+        self.survey.notebook.fail(error);
+        refusals.add_some(RefusalCode::NoStore, self.survey.notebook.fault());
+    }
+
+    async fn record_failure(&mut self, purpose: Purpose, started_at: DateTime<Utc>, error: &SurveyError) {
+        tracing::error!(stage = error.stage(), error = %ErrorChain(error), "the pass could not look");
+        let Some(store) = self.survey.notebook.writable() else { return };
+        let record = PassRecord {
+            started_at,
+            finished_at: self.clock.now(),
+            enforcing: purpose == Purpose::Enforce,
+            result: error.stage(),
+            inventory: None,
+            plan: None,
+            usage: Vec::new(),
+            marks: None,
+        };
+        if let Err(error) = store.record(&record).await {
+            self.survey.notebook.fail(&error);
+        }
+    }
+
+    /// Acts on what is due, if this pass is to act and nothing stands against it.
+    async fn act(
+        &mut self,
+        purpose: Purpose,
+        decided: &Decided,
+        refusals: &mut Refusals,
+        stop: &CancellationToken,
+    ) -> Acted {
+        if purpose == Purpose::Observe || refusals.stop_everything() {
+            return Acted::default();
+        }
+        let Some(store) = self.survey.notebook.writable() else { return Acted::default() };
+        let act = Act {
+            reader: &self.survey.reader,
+            writer: &self.writer,
+            clock: &self.clock,
+            store,
+            inventory: &decided.inventory,
+            in_use: &decided.gathered.in_use,
+            state_dir: &self.survey.config.state_dir,
+            stop,
+        };
+        let acted = match self.allowance(decided, refusals).await {
+            Ok(n) => act.all(&decided.due[..n], refusals).await,
+            Err(error) => Err(error),
+        };
+        match acted {
+            Ok(acted) => {
+                let missing = act.prove(&acted, &decided.checked).await;
+                if !missing.is_empty() {
+                    let text = format!("after deleting, these are gone that were to stay: {}", missing.join(", "));
+                    refusals.add(RefusalCode::ProofFailed, text);
+                }
+                acted
+            }
+            Err(error) => {
+                self.no_store(&error, refusals);
+                Acted::default()
+            }
+        }
+    }
+
+    /// How many of what is due may go in this pass (S-19): the rest goes in later ones.
+    async fn allowance(&self, decided: &Decided, refusals: &mut Refusals) -> Result<usize, StoreError> {
+        let Some(store) = self.survey.notebook.writable() else { return Ok(0) };
+        let today = store.n_intents_since(self.clock.now() - TimeDelta::hours(24)).await?;
+        let left_today = u64::from(self.survey.config.limits.max_per_day).saturating_sub(today);
+        let allowed = u64::from(self.survey.config.limits.max_per_pass).min(left_today);
+        let allowed = usize::try_from(allowed).unwrap_or(usize::MAX).min(decided.due.len());
+        if allowed < decided.due.len() {
+            let text = format!("{} of {} that are due go in this pass, the rest later", allowed, decided.due.len());
+            refusals.add(RefusalCode::Deferred, text);
+        }
+        Ok(allowed)
+    }
+}
+
+/// One sample of usage for every repository that was read whole.
+fn usage(decided: &Decided) -> Vec<UsageSample> {
+    decided
+        .rows
+        .iter()
+        .filter_map(|row| {
+            let repository = decided.inventory.repositories.get(&row.name)?.complete()?;
+            let account = ocird_plan::account(repository);
+            Some(UsageSample {
+                repository: row.id.clone(),
+                size: account.size,
+                reported_size: Some(row.layers_size),
+                n_images: account.n_images,
+                n_tags: repository.images.iter().map(|image| image.tags.len() as u64).sum(),
+            })
+        })
+        .collect()
+}

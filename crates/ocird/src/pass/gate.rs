@@ -1,0 +1,122 @@
+//! Every reason why nothing goes in a pass, or less than the rules say, collected in one place so that people see
+//! all of them at once (S-33). Acting begins only when no reason stands.
+
+use std::io::ErrorKind;
+use std::path::Path;
+
+use ocird_model::TenancyId;
+
+use crate::config::{Config, Mode};
+use crate::status::{Arming, Refusal, RefusalCode};
+
+/// The name of the kill switch in the state directory: while a file of this name is there, nothing is deleted.
+pub const PAUSE_FILE: &str = "pause";
+
+/// The reasons found so far.
+#[derive(Debug, Default)]
+pub(crate) struct Refusals(Vec<Refusal>);
+
+impl Refusals {
+    /// Adds one reason.
+    pub(crate) fn add(&mut self, code: RefusalCode, text: impl Into<String>) {
+        self.0.push(Refusal { code, text: text.into() });
+    }
+
+    /// Adds one reason when there is one.
+    pub(crate) fn add_some(&mut self, code: RefusalCode, text: Option<impl Into<String>>) {
+        if let Some(text) = text {
+            self.add(code, text);
+        }
+    }
+
+    /// True when a reason stands that stops every deletion of this pass; the others concern single repositories.
+    pub(crate) fn stop_everything(&self) -> bool {
+        self.0.iter().any(|refusal| stops_everything(refusal.code))
+    }
+
+    /// The reasons, for the record.
+    pub(crate) fn into_list(self) -> Vec<Refusal> {
+        self.0
+    }
+
+    /// The reasons so far.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Refusal> {
+        self.0.iter()
+    }
+}
+
+/// True for the causes that concern the whole registry, not one repository or one family.
+const fn stops_everything(code: RefusalCode) -> bool {
+    match code {
+        RefusalCode::ReportMode
+        | RefusalCode::Disarmed
+        | RefusalCode::Paused
+        | RefusalCode::ClockDoubt
+        | RefusalCode::NoStore
+        | RefusalCode::CannotObserve
+        | RefusalCode::CheckRefused
+        | RefusalCode::OpenIntent
+        | RefusalCode::ProofFailed => true,
+        RefusalCode::Unreadable
+        | RefusalCode::InUseUnknown
+        | RefusalCode::Observing
+        | RefusalCode::Deferred
+        | RefusalCode::Breaker => false,
+    }
+}
+
+/// Why the kill switch stops deletion, if it does: the file is there, or nobody can tell (S-24).
+pub(crate) fn paused(state_dir: &Path) -> Option<String> {
+    let path = state_dir.join(PAUSE_FILE);
+    match std::fs::symlink_metadata(&path) {
+        Ok(_) => Some(format!("paused by {}; remove the file to go on", path.display())),
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        Err(error) => Some(format!("cannot tell whether {} is there ({error}), which counts as paused", path.display())),
+    }
+}
+
+/// Whether both switches are set and agree with what the credentials report (S-15), and if not, why not.
+pub(crate) fn arming(config: &Config, identity: Option<&(TenancyId, String)>) -> (Arming, Option<Refusal>) {
+    let refuse = |arming, code, text: &str| (arming, Some(Refusal { code, text: text.to_owned() }));
+    let (Mode::Enforce, Some(armed)) = (config.mode, &config.armed_for) else {
+        let text = "mode = \"report\": it looks and says, and deletes nothing";
+        return refuse(Arming::Report, RefusalCode::ReportMode, text);
+    };
+    let Some((tenancy, region)) = identity else {
+        let text = "not signed in, so that nobody can tell whether armed_for names the right tenancy";
+        return refuse(Arming::Disarmed, RefusalCode::Disarmed, text);
+    };
+    if armed.tenancy != *tenancy || armed.region != *region {
+        let text = format!("armed_for names {} in {}, the credentials are of {tenancy} in {region}", armed.tenancy, armed.region);
+        return refuse(Arming::Disarmed, RefusalCode::Disarmed, &text);
+    }
+    if armed.compartments != config.oci.compartments.iter().cloned().collect() {
+        let text = "the compartments of armed_for are not those of [oci]";
+        return refuse(Arming::Disarmed, RefusalCode::Disarmed, text);
+    }
+    (Arming::Armed, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kill_switch_is_off_only_when_the_file_is_surely_absent() {
+        let directory = tempfile::tempdir().unwrap();
+        assert_eq!(paused(directory.path()), None);
+        std::fs::write(directory.path().join(PAUSE_FILE), "").unwrap();
+        assert!(paused(directory.path()).unwrap().contains("remove the file"));
+        let not_a_directory = directory.path().join(PAUSE_FILE);
+        assert!(paused(&not_a_directory).unwrap().contains("counts as paused"));
+    }
+
+    #[test]
+    fn causes_of_one_repository_do_not_stop_the_others() {
+        let mut refusals = Refusals::default();
+        refusals.add(RefusalCode::Unreadable, "one repository");
+        assert!(!refusals.stop_everything());
+        refusals.add(RefusalCode::Paused, "all");
+        assert!(refusals.stop_everything());
+    }
+}

@@ -1,0 +1,137 @@
+//! What the pass remembers: the store, or, while the store cannot be written, memory.
+//!
+//! Without a writable store nothing is deleted (S-28), but looking and serving go on. What was read is then kept in
+//! memory, so that a full disk does not make the daemon read every manifest anew each quarter of an hour: a read may
+//! count as a pull (S-17). Every pass tries the store again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+use ocird_model::{RepositoryId, RepositoryName};
+use ocird_store::{Fresh, Glance, Known, KnownImage, OpenError, Store, StoreError};
+
+use crate::log::ErrorChain;
+
+/// The store with a stand-in for the time when it fails.
+#[derive(Debug)]
+pub(crate) struct Notebook {
+    state_dir: PathBuf,
+    store: Option<Store>,
+    /// A look at a store that somebody else holds, for a survey that writes nothing.
+    glance: Option<Glance>,
+    /// What is wrong with the store, and what to do.
+    fault: Option<String>,
+    memory: BTreeMap<RepositoryId, Known>,
+}
+
+impl Notebook {
+    /// A notebook on this state directory; nothing is opened yet.
+    pub(crate) fn new(state_dir: &Path) -> Self {
+        Self { state_dir: state_dir.to_owned(), store: None, glance: None, fault: None, memory: BTreeMap::new() }
+    }
+
+    /// Only looks at the store, which may be held by a running daemon. Answers whether there is one.
+    pub(crate) async fn glance(&mut self) -> Result<bool, StoreError> {
+        self.glance = Glance::open(&self.state_dir).await?;
+        Ok(self.glance.is_some())
+    }
+
+    /// Opens the store, or makes sure that it can still be written. Called at the start of every pass: whatever was
+    /// wrong may have been mended.
+    pub(crate) async fn prepare(&mut self, now: DateTime<Utc>) {
+        let fault = match &self.store {
+            Some(store) => store.check_writable().await.err().map(|error| ErrorChain(&error).to_string()),
+            None => self.open(now).await.err().map(|error| ErrorChain(&error).to_string()),
+        };
+        match (&fault, &self.fault) {
+            (Some(why), None) => tracing::error!(code = "no_store", error = %why, "the store cannot be written"),
+            (None, Some(_)) => {
+                tracing::info!("the store can be written again");
+                self.memory.clear();
+            }
+            (Some(_), Some(_)) | (None, None) => {}
+        }
+        self.fault = fault;
+    }
+
+    /// A corrupt store is set aside by the failed open; the next pass starts a fresh one, which unmarks everything
+    /// and only observes for a grace (S-29).
+    async fn open(&mut self, now: DateTime<Utc>) -> Result<(), OpenError> {
+        self.store = Some(Store::open(&self.state_dir, now).await?);
+        Ok(())
+    }
+
+    /// The store, when it can be written. Acting needs it (S-28).
+    pub(crate) fn writable(&self) -> Option<&Store> {
+        self.store.as_ref().filter(|_| self.fault.is_none())
+    }
+
+    /// What is wrong with the store.
+    pub(crate) fn fault(&self) -> Option<&str> {
+        self.fault.as_deref()
+    }
+
+    /// What is known of a repository.
+    pub(crate) async fn known(&mut self, repository: &RepositoryId) -> Known {
+        if let Some(known) = self.memory.get(repository) {
+            return known.clone();
+        }
+        let known = match (&self.store, &self.glance) {
+            (Some(store), _) => store.known(repository).await,
+            (None, Some(glance)) => glance.known(repository).await,
+            (None, None) => return Known::default(),
+        };
+        match known {
+            Ok(known) => known,
+            Err(error) => {
+                self.fail(&error);
+                Known::default()
+            }
+        }
+    }
+
+    /// Remembers what was read.
+    pub(crate) async fn remember(
+        &mut self,
+        repository: &RepositoryId,
+        name: &RepositoryName,
+        fresh: Fresh,
+        now: DateTime<Utc>,
+    ) {
+        if fresh.details.is_empty() && fresh.manifests.is_empty() {
+            return;
+        }
+        if let Some(store) = self.writable() {
+            match store.remember(repository, name, &fresh, now).await {
+                Ok(()) => return,
+                Err(error) => self.fail(&error),
+            }
+        }
+        let mut known = self.known(repository).await;
+        for (details, row_tags) in fresh.details {
+            let first_seen_at = known.images.get(&details.id).map_or(now, |image| image.first_seen_at);
+            let row_tags: BTreeSet<_> = row_tags;
+            known.images.insert(details.id.clone(), KnownImage { details, read_at: now, row_tags, first_seen_at });
+        }
+        known.contents.extend(fresh.manifests.into_iter().map(|(digest, _, content)| (digest, content)));
+        self.memory.insert(repository.clone(), known);
+    }
+
+    /// Takes note that the store failed in the middle of a pass: from here on nothing is written to it.
+    pub(crate) fn fail(&mut self, error: &StoreError) {
+        let why = ErrorChain(error).to_string();
+        tracing::error!(code = "no_store", kind = error.kind(), error = %why, "the store failed");
+        self.fault = Some(why);
+        if error.needs_reopening() {
+            self.store = None;
+        }
+    }
+
+    /// Closes the store, so that its lock is free and its log is folded in.
+    pub(crate) async fn close(self) {
+        if let Some(store) = self.store {
+            store.close().await;
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! Looks at one repository: list it to the end, read what is new, and say what it holds, or why nobody can say.
+//!
+//! What is known is not read again: details when the rows of the image changed, when it is about to go or when a day
+//! has passed, a manifest once in its digest's life, because a read may count as a pull (S-17). What was read is handed back even when the
+//! repository as a whole could not be, so that the next pass starts from there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::stream::{self, StreamExt};
+use ocird_model::{
+    Content, Digest, FetchedManifest, Image, ImageDetails, ImageId, ImageRow, Lifecycle, ReadRegistry, RegistryError,
+    Repository, RepositoryId, RepositoryRow, RepositoryState, Tag, Unreadable,
+};
+use ocird_store::{Fresh, Known};
+
+use crate::log::ErrorChain;
+
+/// Details are read again after this long even if the list shows no change: a list of one row per image shows only
+/// the newest tag, so a tag that moved away shows here at the latest. Before anything is deleted it is read anyway.
+const REREAD_AFTER: TimeDelta = TimeDelta::hours(24);
+
+/// Reads of one repository that are under way at once. A first look at 80 images with 50 ms an answer then takes
+/// 160 × 50 ms / 8 = 1 s, and a service that throttles is met by the client's own back-off.
+const READS_AT_ONCE: usize = 8;
+
+/// What a look at one repository gave.
+#[derive(Debug)]
+pub(crate) struct Sight {
+    /// The repository, whole or not at all.
+    pub(crate) state: RepositoryState,
+    /// What was read, to be remembered.
+    pub(crate) fresh: Fresh,
+}
+
+/// One image by all its rows.
+#[derive(Debug, PartialEq, Eq)]
+struct Listed {
+    digest: Digest,
+    created_at: Option<DateTime<Utc>>,
+    tags: BTreeSet<Tag>,
+}
+
+/// Looks at one repository.
+pub(crate) async fn repository<R: ReadRegistry>(
+    reader: &R,
+    row: &RepositoryRow,
+    known: Known,
+    about_to_go: &BTreeSet<Digest>,
+    now: DateTime<Utc>,
+) -> Sight {
+    let mut fresh = Fresh::default();
+    let look = Look { reader, row, about_to_go, now };
+    let state = match look.whole(known, &mut fresh).await {
+        Ok(repository) => RepositoryState::Complete(repository),
+        Err(why) => RepositoryState::Unreadable { id: row.id.clone(), why },
+    };
+    Sight { state, fresh }
+}
+
+/// The images of a listing by digest, under the same rules as a look at the repository.
+pub(crate) fn listed_digests(
+    repository: &RepositoryId,
+    rows: Vec<ImageRow>,
+) -> Result<BTreeMap<Digest, ImageId>, Unreadable> {
+    Ok(group(repository, rows)?.into_iter().map(|(id, listed)| (listed.digest, id)).collect())
+}
+
+/// The rows of a repository by image. Rows on their way out are skipped knowingly; anything contradictory or unknown
+/// makes the whole listing worthless (S-1, S-7).
+fn group(repository: &RepositoryId, rows: Vec<ImageRow>) -> Result<BTreeMap<ImageId, Listed>, Unreadable> {
+    let mut images: BTreeMap<ImageId, Listed> = BTreeMap::new();
+    let mut owners: BTreeMap<Digest, ImageId> = BTreeMap::new();
+    for row in rows {
+        let ImageRow { id, digest, tag, repository: of, created_at, lifecycle } = row;
+        match lifecycle {
+            Lifecycle::Available => {}
+            Lifecycle::Deleting | Lifecycle::Deleted => continue,
+            Lifecycle::Unknown => return Err(Unreadable::UnknownState),
+        }
+        let listed =
+            images.entry(id.clone()).or_insert_with(|| Listed { digest, created_at, tags: BTreeSet::new() });
+        let owner = owners.entry(digest).or_insert_with(|| id.clone());
+        if listed.digest != digest || *owner != id || of != *repository {
+            return Err(Unreadable::Contradiction { image: id });
+        }
+        listed.tags.extend(tag);
+    }
+    Ok(images)
+}
+
+/// One look at one repository.
+struct Look<'a, R> {
+    reader: &'a R,
+    row: &'a RepositoryRow,
+    about_to_go: &'a BTreeSet<Digest>,
+    now: DateTime<Utc>,
+}
+
+impl<R: ReadRegistry> Look<'_, R> {
+    async fn whole(&self, mut known: Known, fresh: &mut Fresh) -> Result<Repository, Unreadable> {
+        if self.row.lifecycle == Lifecycle::Unknown {
+            return Err(Unreadable::UnknownState);
+        }
+        let rows = self.reader.images(&self.row.compartment, &self.row.id).await;
+        let rows = rows.map_err(|error| Unreadable::Listing { kind: self.note(&error) })?;
+        let listed = group(&self.row.id, rows)?;
+        let details = self.details(&listed, &mut known, fresh).await?;
+        let contents = self.contents(&details, &mut known, fresh).await?;
+        Ok(self.assemble(&listed, details, &contents, &known))
+    }
+
+    /// The details of every listed image: known ones where they still hold, the others read now. An image whose
+    /// details show it on its way out is left out like a row that says so.
+    async fn details(
+        &self,
+        listed: &BTreeMap<ImageId, Listed>,
+        known: &mut Known,
+        fresh: &mut Fresh,
+    ) -> Result<BTreeMap<ImageId, ImageDetails>, Unreadable> {
+        let mut details = BTreeMap::new();
+        let mut to_read = Vec::new();
+        for (id, row) in listed {
+            match known.images.get(id) {
+                Some(image)
+                    if image.row_tags == row.tags
+                        && image.details.digest == row.digest
+                        && self.now - image.read_at < REREAD_AFTER
+                        && !self.about_to_go.contains(&row.digest) =>
+                {
+                    details.insert(id.clone(), image.details.clone());
+                }
+                _ => to_read.push(id),
+            }
+        }
+        let reads: Vec<_> = to_read.into_iter().map(|id| self.image(id)).collect();
+        let mut failure = None;
+        for (id, answer) in at_once(READS_AT_ONCE, reads).await {
+            match answer {
+                Ok(image) if agrees(&image, id, &listed[id], &self.row.id) => {
+                    fresh.details.push((image.clone(), listed[id].tags.clone()));
+                    details.insert(id.clone(), image);
+                }
+                Ok(_) => failure = failure.or(Some(Unreadable::Disagreement { image: id.clone() })),
+                Err(error) => {
+                    let kind = self.note(&error);
+                    failure = failure.or(Some(Unreadable::Details { image: id.clone(), kind }));
+                }
+            }
+        }
+        if let Some(why) = failure {
+            return Err(why);
+        }
+        if details.values().any(|image| image.lifecycle == Lifecycle::Unknown) {
+            return Err(Unreadable::UnknownState);
+        }
+        details.retain(|_, image| image.lifecycle == Lifecycle::Available);
+        Ok(details)
+    }
+
+    /// What every manifest refers to: known for ever by digest, or read now.
+    async fn contents(
+        &self,
+        details: &BTreeMap<ImageId, ImageDetails>,
+        known: &mut Known,
+        fresh: &mut Fresh,
+    ) -> Result<BTreeMap<Digest, Content>, Unreadable> {
+        let mut contents = std::mem::take(&mut known.contents);
+        let to_read: Vec<Digest> =
+            details.values().map(|image| image.digest).filter(|digest| !contents.contains_key(digest)).collect();
+        let reads: Vec<_> = to_read.into_iter().map(|digest| self.manifest(digest)).collect();
+        let mut failure = None;
+        for (digest, answer) in at_once(READS_AT_ONCE, reads).await {
+            match answer {
+                Ok(manifest) => {
+                    let content = ocird_oci::interpret(&manifest);
+                    contents.insert(digest, content.clone());
+                    fresh.manifests.push((digest, manifest, content));
+                }
+                Err(error) => {
+                    let kind = self.note(&error);
+                    failure = failure.or(Some(Unreadable::Manifest { digest, kind }));
+                }
+            }
+        }
+        failure.map_or(Ok(contents), Err)
+    }
+
+    async fn image<'i>(&self, id: &'i ImageId) -> (&'i ImageId, Result<ImageDetails, RegistryError>) {
+        (id, self.reader.image(id).await)
+    }
+
+    async fn manifest(&self, digest: Digest) -> (Digest, Result<FetchedManifest, RegistryError>) {
+        (digest, self.reader.manifest(&self.row.namespace, &self.row.name, &digest).await)
+    }
+
+    fn assemble(
+        &self,
+        listed: &BTreeMap<ImageId, Listed>,
+        details: BTreeMap<ImageId, ImageDetails>,
+        contents: &BTreeMap<Digest, Content>,
+        known: &Known,
+    ) -> Repository {
+        let mut images: Vec<Image> = details
+            .into_values()
+            .map(|details| {
+                let first_seen_at = known.images.get(&details.id).map_or(self.now, |image| image.first_seen_at);
+                let row_tags = &listed[&details.id].tags;
+                assemble_image(details, row_tags, contents, first_seen_at)
+            })
+            .collect();
+        images.sort_by_key(|image| image.digest);
+        let rests = known.rests.iter().map(|(member, head)| (*member, *head));
+        let rests = rests.filter(|(member, _)| images.binary_search_by_key(member, |image| image.digest).is_ok());
+        Repository {
+            id: self.row.id.clone(),
+            name: self.row.name.clone(),
+            compartment: self.row.compartment.clone(),
+            namespace: self.row.namespace.clone(),
+            is_public: self.row.is_public,
+            rests: rests.collect(),
+            images,
+        }
+    }
+
+    /// Logs a failed read where it is handled, and says what kind it was.
+    fn note(&self, error: &RegistryError) -> ocird_model::ErrorKind {
+        tracing::warn!(
+            repository = %self.row.name,
+            operation = error.operation(),
+            kind = error.kind().as_str(),
+            error = %ErrorChain(error),
+            "the repository {} cannot be read whole", self.row.name
+        );
+        error.kind()
+    }
+}
+
+/// Runs these futures, at most `n` at once. They are a list and not an iterator on purpose: a closure that makes
+/// borrowing futures, held over an await, would keep the daemon from being spawned.
+pub(crate) async fn at_once<F: Future>(n: usize, futures: Vec<F>) -> Vec<F::Output> {
+    stream::iter(futures).buffer_unordered(n).collect().await
+}
+
+/// Whether a read of an image speaks of the same image as its row.
+fn agrees(details: &ImageDetails, id: &ImageId, row: &Listed, repository: &RepositoryId) -> bool {
+    details.id == *id && details.digest == row.digest && details.repository == *repository
+}
+
+/// One image from its details and rows. The tags are the union of both (S-5): a tag that only a row shows has no
+/// time, which keeps the image until the next read of its details tells.
+fn assemble_image(
+    details: ImageDetails,
+    row_tags: &BTreeSet<Tag>,
+    contents: &BTreeMap<Digest, Content>,
+    first_seen_at: DateTime<Utc>,
+) -> Image {
+    let mut tags = details.tags;
+    for tag in row_tags {
+        tags.entry(tag.clone()).or_insert(None);
+    }
+    Image {
+        content: contents.get(&details.digest).expect("a manifest was read for every image").clone(),
+        id: details.id,
+        digest: details.digest,
+        tags,
+        created_at: details.created_at,
+        first_seen_at: Some(first_seen_at),
+        last_pulled_at: details.last_pulled_at,
+        layers: Some(details.layers),
+        manifest_size: details.manifest_size,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(image: &str, digit: char, tag: Option<&str>, lifecycle: Lifecycle) -> ImageRow {
+        ImageRow {
+            id: format!("ocid1.containerimage.oc1.x.{image}").parse().unwrap(),
+            digest: format!("sha256:{}", digit.to_string().repeat(64)).parse().unwrap(),
+            tag: tag.map(|tag| tag.parse().unwrap()),
+            repository: repository_id(),
+            created_at: None,
+            lifecycle,
+        }
+    }
+
+    fn repository_id() -> RepositoryId {
+        "ocid1.containerrepo.oc1.x".parse().unwrap()
+    }
+
+    fn grouped(rows: Vec<ImageRow>) -> Result<Vec<(char, usize)>, Unreadable> {
+        let images = group(&repository_id(), rows)?;
+        Ok(images.values().map(|image| (image.digest.hex().chars().next().unwrap(), image.tags.len())).collect())
+    }
+
+    #[test]
+    fn rows_of_one_image_become_one_image_with_all_its_tags() {
+        use Lifecycle::Available;
+        let rows =
+            vec![row("a", '1', Some("v1"), Available), row("b", '2', None, Available), row("a", '1', Some("prod"), Available)];
+        assert_eq!(grouped(rows), Ok(vec![('1', 2), ('2', 0)]));
+    }
+
+    #[test]
+    fn rows_on_their_way_out_are_skipped_and_unknown_states_freeze() {
+        let going = vec![row("a", '1', None, Lifecycle::Deleting), row("b", '2', None, Lifecycle::Deleted)];
+        assert_eq!(grouped(going), Ok(Vec::new()));
+        assert_eq!(grouped(vec![row("a", '1', None, Lifecycle::Unknown)]), Err(Unreadable::UnknownState));
+    }
+
+    #[test]
+    fn contradicting_rows_make_the_listing_worthless() {
+        use Lifecycle::Available;
+        let two_digests = vec![row("a", '1', None, Available), row("a", '2', None, Available)];
+        assert!(matches!(grouped(two_digests), Err(Unreadable::Contradiction { .. })));
+        let two_ids = vec![row("a", '1', None, Available), row("b", '1', None, Available)];
+        assert!(matches!(grouped(two_ids), Err(Unreadable::Contradiction { .. })));
+        let mut foreign = row("a", '1', None, Available);
+        foreign.repository = "ocid1.containerrepo.oc1.y".parse().unwrap();
+        assert!(matches!(grouped(vec![foreign]), Err(Unreadable::Contradiction { .. })));
+    }
+}

@@ -1,0 +1,287 @@
+//! Posts what came of a pass on the board, and logs its summary. Renders nothing itself.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use ocird_model::{
+    Bytes, Clock, EffectivePolicy, MarkKey, ReadRegistry, Repository, RepositoryRow, RepositoryState, WriteRegistry,
+};
+use ocird_store::SettledIntent;
+
+use crate::log::ErrorChain;
+use crate::pass::act::Acted;
+use crate::pass::gate::{self, Refusals};
+use crate::pass::{Decided, Engine, Purpose, SurveyError};
+use crate::status::{
+    Arming, Check, Checks, PassResult, PassSummary, Pending, Place, RecentOutcome, Refusal, RefusalCode,
+    RepositoryStatus, Status,
+};
+
+/// Outcomes that the status shows.
+const N_RECENT: u32 = 50;
+
+impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
+    pub(super) async fn publish(
+        &mut self,
+        purpose: Purpose,
+        started_at: DateTime<Utc>,
+        duration_seconds: f64,
+        decided: &Result<Decided, SurveyError>,
+        acted: &Acted,
+        refusals: Refusals,
+    ) {
+        let summary = PassSummary {
+            started_at,
+            finished_at: self.clock.now(),
+            duration_seconds,
+            enforcing: purpose == Purpose::Enforce,
+            result: result(decided),
+            n_deleted: acted.n_deleted(),
+        };
+        log_summary(&summary, &refusals);
+        let arming = gate::arming(&self.survey.config, decided.as_ref().ok().map(|decided| &decided.identity)).0;
+        let recent = self.recent().await;
+        let checks = self.checks(decided, &refusals);
+        let pending = decided.as_ref().map(|decided| self.pending(decided));
+        let repositories = decided.as_ref().map(|decided| self.repository_statuses(decided, started_at));
+        self.board.update(|status| {
+            post_counts(status, &summary, acted, &refusals);
+            post_looked(status, &summary, decided.as_ref().ok());
+            status.arming = arming;
+            status.passing_since = None;
+            status.checks = checks;
+            status.recent = recent;
+            if let Ok(pending) = pending {
+                status.pending = pending;
+            }
+            if let Ok(repositories) = repositories {
+                merge_repositories(&mut status.repositories, repositories);
+            }
+            status.last_pass = Some(summary);
+            status.refusals = refusals.into_list();
+        });
+    }
+
+    async fn recent(&mut self) -> Vec<RecentOutcome> {
+        let Some(store) = self.survey.notebook.writable() else { return self.board.read().recent.clone() };
+        match store.recent_outcomes(N_RECENT).await {
+            Ok(settled) => settled.into_iter().map(recent_outcome).collect(),
+            Err(error) => {
+                self.survey.notebook.fail(&error);
+                self.board.read().recent.clone()
+            }
+        }
+    }
+
+    fn checks(&self, decided: &Result<Decided, SurveyError>, refusals: &Refusals) -> Checks {
+        let policies = self.board.read().checks.policies.clone();
+        Checks {
+            sign_in: match decided {
+                Err(error @ SurveyError::SignIn(_)) => failed(ErrorChain(error)),
+                Err(_) | Ok(_) => Check::Ok,
+            },
+            registry: match decided {
+                Err(SurveyError::SignIn(_)) => Check::Pending,
+                Err(error) => failed(ErrorChain(error)),
+                Ok(_) => by_code(refusals, &[RefusalCode::Unreadable]),
+            },
+            store: by_code(refusals, &[RefusalCode::NoStore]),
+            clock: by_code(refusals, &[RefusalCode::ClockDoubt]),
+            in_use: by_code(refusals, &[RefusalCode::InUseUnknown]),
+            policies,
+        }
+    }
+
+    /// What the rules have selected, the next to go first.
+    fn pending(&self, decided: &Decided) -> Vec<Pending> {
+        let grace = self.survey.policies.guardrails.grace;
+        let mut pending: Vec<Pending> = decided
+            .inventory
+            .complete()
+            .flat_map(|repository| {
+                repository.images.iter().filter_map(|image| {
+                    let key = MarkKey { repository: repository.id.clone(), head: image.digest };
+                    let mark = decided.marks.get(&key)?;
+                    Some(Pending {
+                        repository: repository.name.clone(),
+                        digest: image.digest.short(),
+                        tags: image.tags.keys().map(ToString::to_string).collect(),
+                        rule: mark.rule.to_string(),
+                        since: mark.since,
+                        due_at: mark.since + grace,
+                    })
+                })
+            })
+            .collect();
+        pending.sort_by(|a, b| (a.due_at, &a.repository, &a.digest).cmp(&(b.due_at, &b.repository, &b.digest)));
+        pending
+    }
+
+    fn repository_statuses(
+        &self,
+        decided: &Decided,
+        at: DateTime<Utc>,
+    ) -> BTreeMap<ocird_model::RepositoryName, RepositoryStatus> {
+        let of_row = |row: &RepositoryRow| {
+            let project = match self.survey.policies.governing(&row.name) {
+                EffectivePolicy::One(policy) => Some(policy.project.clone()),
+                EffectivePolicy::None | EffectivePolicy::Contested(_, _) => None,
+            };
+            let mut status = unseen(project, row.layers_size);
+            match decided.inventory.repositories.get(&row.name) {
+                Some(RepositoryState::Complete(repository)) => seen(&mut status, repository, decided, at),
+                Some(RepositoryState::Unreadable { id: _, why }) => status.unreadable = Some(why.clone()),
+                None => {}
+            }
+            (row.name.clone(), status)
+        };
+        decided.rows.iter().map(of_row).collect()
+    }
+}
+
+fn result(decided: &Result<Decided, SurveyError>) -> PassResult {
+    match decided {
+        Ok(decided) => {
+            let n_unreadable = decided.inventory.repositories.len() - decided.inventory.complete().count();
+            match n_unreadable {
+                0 => PassResult::Complete,
+                n => PassResult::Partial { n_unreadable: n as u64 },
+            }
+        }
+        Err(error) => PassResult::Failed { stage: error.stage(), error: ErrorChain(error).to_string() },
+    }
+}
+
+fn log_summary(summary: &PassSummary, refusals: &Refusals) {
+    for refusal in refusals.iter() {
+        tracing::info!(code = refusal.code.as_str(), reason = %refusal.text, "a reason not to delete");
+    }
+    tracing::info!(
+        started_at = %summary.started_at.format("%FT%TZ"),
+        duration_ms = summary.duration_seconds * 1e3,
+        enforcing = summary.enforcing,
+        n_deleted = summary.n_deleted,
+        "the pass has ended"
+    );
+}
+
+fn post_counts(status: &mut Status, summary: &PassSummary, acted: &Acted, refusals: &Refusals) {
+    if let PassResult::Failed { stage, error: _ } = &summary.result {
+        *status.counts.n_failed.entry(stage).or_default() += 1;
+    }
+    for (outcome, n) in &acted.n_outcomes {
+        *status.counts.n_outcomes.entry(outcome).or_default() += n;
+    }
+    for refusal in refusals.iter() {
+        *status.counts.n_refusals.entry(refusal.code.as_str()).or_default() += 1;
+    }
+}
+
+fn post_looked(status: &mut Status, summary: &PassSummary, decided: Option<&Decided>) {
+    let Some(decided) = decided else { return };
+    if summary.result == PassResult::Complete {
+        status.last_complete_at = Some(summary.finished_at);
+    }
+    let (tenancy, region) = &decided.identity;
+    status.place = Some(Place { tenancy: tenancy.to_string(), region: region.clone() });
+    status.in_use.clone_from(&decided.gathered.sources);
+}
+
+/// Puts the new pictures in place of the old ones. A repository that could not be read keeps its old figures beside
+/// the reason, so that a failing read does not make its curves drop; one that is no longer listed goes.
+fn merge_repositories(
+    shown: &mut BTreeMap<ocird_model::RepositoryName, RepositoryStatus>,
+    new: BTreeMap<ocird_model::RepositoryName, RepositoryStatus>,
+) {
+    let mut old = std::mem::take(shown);
+    for (name, status) in new {
+        let status = match (status.unreadable, old.remove(&name)) {
+            (Some(why), Some(old)) => RepositoryStatus { unreadable: Some(why), ..old },
+            (unreadable, _) => RepositoryStatus { unreadable, ..status },
+        };
+        shown.insert(name, status);
+    }
+}
+
+fn unseen(project: Option<String>, reported_size: Bytes) -> RepositoryStatus {
+    RepositoryStatus {
+        project,
+        complete_at: None,
+        unreadable: None,
+        n_images: 0,
+        n_tags: 0,
+        verdicts: BTreeMap::new(),
+        size: None,
+        freeable: None,
+        reported_size,
+        newest_push_at: None,
+    }
+}
+
+fn seen(status: &mut RepositoryStatus, repository: &Repository, decided: &Decided, at: DateTime<Utc>) {
+    let decisions = decided.checked.plan().decisions(&repository.name);
+    for decision in decisions {
+        *status.verdicts.entry(decision.verdict.as_str()).or_default() += 1;
+    }
+    let account = ocird_plan::account(repository);
+    status.complete_at = Some(at);
+    status.n_images = account.n_images;
+    status.n_tags = repository.images.iter().map(|image| image.tags.len() as u64).sum();
+    status.size = account.size;
+    status.freeable = ocird_plan::freed(repository, decisions);
+    status.newest_push_at = repository.images.iter().filter_map(ocird_model::Image::newest_time).max();
+}
+
+fn recent_outcome(settled: SettledIntent) -> RecentOutcome {
+    RecentOutcome {
+        at: settled.outcome.at,
+        repository: settled.repository_name,
+        digest: settled.digest.short(),
+        tags: settled.tags.iter().map(ToString::to_string).collect(),
+        outcome: settled.outcome.kind.as_str(),
+        rule: settled.rule,
+    }
+}
+
+/// A part is well unless a reason of one of these codes stands.
+fn by_code(refusals: &Refusals, codes: &[RefusalCode]) -> Check {
+    let texts: Vec<&str> = refusals
+        .iter()
+        .filter(|Refusal { code, text: _ }| codes.contains(code))
+        .map(|refusal| refusal.text.as_str())
+        .collect();
+    if texts.is_empty() { Check::Ok } else { failed(texts.join("; ")) }
+}
+
+fn failed(text: impl ToString) -> Check {
+    Check::Failed { text: text.to_string() }
+}
+
+/// The picture of a daemon that has not looked yet.
+pub fn first_status(version: String, started_at: DateTime<Utc>) -> Status {
+    Status {
+        version,
+        started_at,
+        arming: Arming::Report,
+        place: None,
+        next_observe_at: None,
+        next_enforce_at: None,
+        passing_since: None,
+        last_pass: None,
+        last_complete_at: None,
+        repositories: BTreeMap::new(),
+        pending: Vec::new(),
+        refusals: Vec::new(),
+        in_use: Vec::new(),
+        checks: Checks {
+            sign_in: Check::Pending,
+            registry: Check::Pending,
+            store: Check::Pending,
+            clock: Check::Pending,
+            in_use: Check::Pending,
+            policies: Check::Ok,
+        },
+        recent: Vec::new(),
+        counts: crate::status::Counts::default(),
+    }
+}
