@@ -4,7 +4,7 @@ use std::env;
 use std::path::Path;
 use std::process::Command;
 
-#[expect(clippy::disallowed_methods, clippy::print_stdout, reason = "a build script speaks to cargo this way")]
+#[expect(clippy::disallowed_methods, reason = "a build script speaks to cargo this way")]
 fn main() {
     let revision = git(&["rev-parse", "--short=12", "HEAD"]).unwrap_or_else(|| "unknown".to_owned());
     let target = env::var("TARGET").unwrap_or_default();

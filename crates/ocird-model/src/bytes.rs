@@ -62,9 +62,6 @@ mod tests {
 
     #[test]
     fn a_sum_saturates() {
-        assert_eq!(
-            [Bytes(u64::MAX), Bytes(1)].into_iter().sum::<Bytes>(),
-            Bytes(u64::MAX)
-        );
+        assert_eq!([Bytes(u64::MAX), Bytes(1)].into_iter().sum::<Bytes>(), Bytes(u64::MAX));
     }
 }

@@ -63,9 +63,7 @@ impl FromStr for Digest {
     type Err = ParseDigestError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let refused = || ParseDigestError {
-            text: text.chars().take(80).collect(),
-        };
+        let refused = || ParseDigestError { text: text.chars().take(80).collect() };
         let hex = text.strip_prefix("sha256:").ok_or_else(refused)?.as_bytes();
         if hex.len() != 64 {
             return Err(refused());
@@ -97,9 +95,7 @@ impl Serialize for Digest {
 
 impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(D::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }
 

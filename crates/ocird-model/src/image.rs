@@ -35,12 +35,7 @@ impl Image {
     /// The newest of the image's own time and the times of its tags (S-8): the age and the order of the image count
     /// from here. `None` when the registry gave no time at all.
     pub fn newest_time(&self) -> Option<DateTime<Utc>> {
-        self.tags
-            .values()
-            .copied()
-            .chain([self.created_at])
-            .flatten()
-            .max()
+        self.tags.values().copied().chain([self.created_at]).flatten().max()
     }
 
     /// Every time the registry gave, or `None` in place of one that is absent.

@@ -62,10 +62,7 @@ impl InUse {
 
     /// Says that what runs from these repositories is not known, and why.
     pub fn doubt(&mut self, repositories: Patterns, why: impl Into<Arc<str>>) {
-        self.doubts.push(Doubt {
-            repositories,
-            why: why.into(),
-        });
+        self.doubts.push(Doubt { repositories, why: why.into() });
     }
 
     /// Says until when one of the answers may be believed; the earliest counts.

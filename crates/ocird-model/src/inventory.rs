@@ -67,9 +67,7 @@ impl Repository {
 
     /// The place of this digest in `images`.
     pub fn position(&self, digest: &Digest) -> Option<usize> {
-        self.images
-            .binary_search_by_key(digest, |image| image.digest)
-            .ok()
+        self.images.binary_search_by_key(digest, |image| image.digest).ok()
     }
 }
 

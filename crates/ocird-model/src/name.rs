@@ -139,9 +139,6 @@ mod tests {
     fn a_refused_name_says_what_was_wanted_without_repeating_it_at_length() {
         let error = "x y".repeat(100).parse::<RepositoryName>().unwrap_err();
         assert_eq!(error.text.len(), 80);
-        assert!(
-            error.to_string().starts_with("not a repository name (1 to 255"),
-            "{error}"
-        );
+        assert!(error.to_string().starts_with("not a repository name (1 to 255"), "{error}");
     }
 }

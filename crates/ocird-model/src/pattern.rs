@@ -60,19 +60,14 @@ impl FromStr for Pattern {
             return Err(ParsePatternError::Empty);
         }
         if text.len() > Self::MAX_LENGTH || !text.bytes().all(|b| b.is_ascii_graphic() && b != b'\\') {
-            return Err(ParsePatternError::Character {
-                text: text.chars().take(80).collect(),
-            });
+            return Err(ParsePatternError::Character { text: text.chars().take(80).collect() });
         }
         let glob = GlobBuilder::new(text)
             .literal_separator(false)
             .backslash_escape(false)
             .empty_alternates(false)
             .build()
-            .map_err(|source| ParsePatternError::Glob {
-                text: text.to_owned(),
-                source,
-            })?;
+            .map_err(|source| ParsePatternError::Glob { text: text.to_owned(), source })?;
         let matcher = glob.compile_matcher();
         Ok(Self { glob, matcher })
     }
@@ -106,9 +101,7 @@ impl Serialize for Pattern {
 
 impl<'de> Deserialize<'de> for Pattern {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(D::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }
 
@@ -175,21 +168,14 @@ mod tests {
             ("PROD", "prod", false),
         ];
         for (pattern, name, expected) in cases {
-            assert_eq!(
-                pattern.parse::<Pattern>().unwrap().matches(name),
-                expected,
-                "{pattern} on {name}"
-            );
+            assert_eq!(pattern.parse::<Pattern>().unwrap().matches(name), expected, "{pattern} on {name}");
         }
     }
 
     #[test]
     fn blank_is_never_all() {
         for text in ["", " ", "\t"] {
-            assert!(
-                matches!(text.parse::<Pattern>(), Err(ParsePatternError::Empty)),
-                "{text:?}"
-            );
+            assert!(matches!(text.parse::<Pattern>(), Err(ParsePatternError::Empty)), "{text:?}");
         }
         assert!(Patterns::new(Vec::new()).is_none());
     }

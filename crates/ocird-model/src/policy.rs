@@ -109,10 +109,8 @@ pub enum EffectivePolicy<'a> {
 impl Policies {
     /// The policy that governs a repository.
     pub fn governing(&self, repository: &RepositoryName) -> EffectivePolicy<'_> {
-        let mut claims = self
-            .policies
-            .iter()
-            .filter(|policy| policy.repositories.matches(repository.as_str()));
+        let mut claims =
+            self.policies.iter().filter(|policy| policy.repositories.matches(repository.as_str()));
         match (claims.next(), claims.next()) {
             (None, _) => EffectivePolicy::None,
             (Some(policy), None) => EffectivePolicy::One(policy),

@@ -186,11 +186,7 @@ impl RegistryError {
         kind: ErrorKind,
         source: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> Self {
-        Self {
-            operation,
-            kind,
-            source: source.into(),
-        }
+        Self { operation, kind, source: source.into() }
     }
 
     /// The operation that failed.

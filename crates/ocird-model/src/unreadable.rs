@@ -61,12 +61,6 @@ impl Unreadable {
     }
 
     /// Every word that [`Unreadable::as_str`] can answer, so that gauges exist before the first failure.
-    pub const ALL: [&'static str; 6] = [
-        "listing",
-        "contradiction",
-        "unknown_state",
-        "details",
-        "disagreement",
-        "manifest",
-    ];
+    pub const ALL: [&'static str; 6] =
+        ["listing", "contradiction", "unknown_state", "details", "disagreement", "manifest"];
 }

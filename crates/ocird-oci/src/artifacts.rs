@@ -94,9 +94,7 @@ impl<C: Clock> Client<C> {
     /// One image with its etag.
     pub(crate) async fn image(&self, id: &ImageId) -> Result<ImageDetails, OciError> {
         let target = target(&format!("images/{id}"));
-        let answer = self
-            .signed(Call::get(Operation::GetContainerImage, target, MAX_ANSWER))
-            .await?;
+        let answer = self.signed(Call::get(Operation::GetContainerImage, target, MAX_ANSWER)).await?;
         let wire: wire::Image = answer.json("the image")?;
         Ok(wire.with_etag(answer.header("etag").map(|text| Etag(text.to_owned()))))
     }
@@ -107,11 +105,7 @@ impl<C: Clock> Client<C> {
             method: Method::DELETE,
             headers: HeaderMap::from_iter([if_match(etag)?]),
             repeat: Repeat::Carefully,
-            ..Call::get(
-                Operation::DeleteContainerImage,
-                target(&format!("images/{id}")),
-                MAX_ANSWER,
-            )
+            ..Call::get(Operation::DeleteContainerImage, target(&format!("images/{id}")), MAX_ANSWER)
         };
         self.signed(call).await.map(drop)
     }

@@ -8,16 +8,11 @@ use crate::BuildError;
 
 /// Every certificate of the PEM file at `path`; an error when there is none.
 pub(crate) fn read(path: &Path) -> Result<Vec<Certificate>, BuildError> {
-    let pem = std::fs::read(path).map_err(|source| BuildError::CaFile {
-        path: path.to_owned(),
-        source,
-    })?;
+    let pem = std::fs::read(path).map_err(|source| BuildError::CaFile { path: path.to_owned(), source })?;
     Certificate::from_pem_bundle(&pem)
         .ok()
         .filter(|certificates| !certificates.is_empty())
-        .ok_or_else(|| BuildError::CaFileContent {
-            path: path.to_owned(),
-        })
+        .ok_or_else(|| BuildError::CaFileContent { path: path.to_owned() })
 }
 
 #[cfg(test)]

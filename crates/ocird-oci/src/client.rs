@@ -62,13 +62,7 @@ impl<C: Clock> Client<C> {
         let metadata = Arc::new(Metadata::new(&settings, Arc::clone(&courier)));
         let places = Arc::new(Places::new(&settings, Arc::clone(&metadata)));
         let identity = InstancePrincipal::new(Arc::clone(&courier), metadata, Arc::clone(&places));
-        Ok(Self {
-            courier,
-            identity,
-            places,
-            settings,
-            registry_token: CachedToken::default(),
-        })
+        Ok(Self { courier, identity, places, settings, registry_token: CachedToken::default() })
     }
 
     /// Makes `call`, tried again as its [`Repeat`] allows; a 401 leads to one new token and one more try.

@@ -59,10 +59,7 @@ impl<C: Clock> Courier<C> {
         }
         let result = result.and_then(Answer::success);
         let failure = result.as_ref().err().map(OciError::kind);
-        tracing::debug!(
-            operation = operation.as_str(),
-            outcome = failure.map_or("ok", ErrorKind::as_str)
-        );
+        tracing::debug!(operation = operation.as_str(), outcome = failure.map_or("ok", ErrorKind::as_str));
         self.counters.answered(operation, failure);
         result
     }

@@ -49,19 +49,14 @@ impl Endpoint {
     /// Reads the base address of the metadata service, including its path (`/opc/v2`). Beside what any endpoint may
     /// be, the two link-local addresses of the service itself are allowed in plain http.
     pub fn metadata(text: &str) -> Result<Self, ParseEndpointError> {
-        Self::parse(text, |ip| {
-            ip.is_loopback() || ip == METADATA_V4 || ip == METADATA_V6
-        })
+        Self::parse(text, |ip| ip.is_loopback() || ip == METADATA_V4 || ip == METADATA_V6)
     }
 
     /// The metadata service at its IPv4 and at its IPv6 address, in the order in which they are tried.
     pub(crate) fn metadata_defaults() -> Vec<Self> {
-        [
-            format!("http://{METADATA_V4}/opc/v2"),
-            format!("http://[{METADATA_V6}]/opc/v2"),
-        ]
-        .map(|base| Self { base, is_near: true })
-        .into()
+        [format!("http://{METADATA_V4}/opc/v2"), format!("http://[{METADATA_V6}]/opc/v2")]
+            .map(|base| Self { base, is_near: true })
+            .into()
     }
 
     /// The base address, without a trailing slash.
@@ -89,24 +84,17 @@ impl Endpoint {
             "https" => {}
             "http" if is_near => {}
             "http" => {
-                return Err(ParseEndpointError::PlainHttp {
-                    host: host.to_owned(),
-                });
+                return Err(ParseEndpointError::PlainHttp { host: host.to_owned() });
             }
             scheme => {
-                return Err(ParseEndpointError::Scheme {
-                    scheme: scheme.to_owned(),
-                });
+                return Err(ParseEndpointError::Scheme { scheme: scheme.to_owned() });
             }
         }
         let has_user = !url.username().is_empty() || url.password().is_some();
         if has_user || url.query().is_some() || url.fragment().is_some() {
             return Err(ParseEndpointError::TooMuch);
         }
-        Ok(Self {
-            base: url.as_str().trim_end_matches('/').to_owned(),
-            is_near,
-        })
+        Ok(Self { base: url.as_str().trim_end_matches('/').to_owned(), is_near })
     }
 }
 

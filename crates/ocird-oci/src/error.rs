@@ -120,10 +120,7 @@ impl OciError {
 
     /// An answer that was decoded in vain. `detail` is cleaned.
     pub(crate) fn malformed(what: &'static str, detail: impl fmt::Display) -> Self {
-        Self::Malformed {
-            what,
-            detail: clean(&detail.to_string()),
-        }
+        Self::Malformed { what, detail: clean(&detail.to_string()) }
     }
 }
 
@@ -230,10 +227,7 @@ mod tests {
 
     #[test]
     fn a_refusal_tells_what_support_asks_for() {
-        assert_eq!(
-            refusal(404).to_string(),
-            "404 Code: a sentence (opc-request-id A/B/C)"
-        );
+        assert_eq!(refusal(404).to_string(), "404 Code: a sentence (opc-request-id A/B/C)");
     }
 
     #[test]
@@ -245,14 +239,7 @@ mod tests {
     #[test]
     fn the_kind_and_operation_survive_the_way_to_the_pass() {
         let error = OciError::Refused(Box::new(refusal(412))).during(Operation::DeleteContainerImage);
-        assert_eq!(
-            (error.operation(), error.kind()),
-            ("DeleteContainerImage", ErrorKind::Changed)
-        );
-        assert!(
-            Chain(&error)
-                .to_string()
-                .ends_with("412 Code: a sentence (opc-request-id A/B/C)")
-        );
+        assert_eq!((error.operation(), error.kind()), ("DeleteContainerImage", ErrorKind::Changed));
+        assert!(Chain(&error).to_string().ends_with("412 Code: a sentence (opc-request-id A/B/C)"));
     }
 }

@@ -10,16 +10,12 @@ use ocird_model::{Bytes, Content, Digest, FetchedManifest, Layer, OpaqueReason};
 use serde::Deserialize;
 
 /// The media types of what names other manifests.
-pub(crate) const INDEX_TYPES: [&str; 2] = [
-    "application/vnd.oci.image.index.v1+json",
-    "application/vnd.docker.distribution.manifest.list.v2+json",
-];
+pub(crate) const INDEX_TYPES: [&str; 2] =
+    ["application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"];
 
 /// The media types of what names layers.
-pub(crate) const MANIFEST_TYPES: [&str; 2] = [
-    "application/vnd.oci.image.manifest.v1+json",
-    "application/vnd.docker.distribution.manifest.v2+json",
-];
+pub(crate) const MANIFEST_TYPES: [&str; 2] =
+    ["application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json"];
 
 /// The most manifests that one index may name. Real ones have a few dozen.
 const MAX_CHILDREN: usize = 1000;
@@ -78,16 +74,9 @@ pub fn declared_layers(manifest: &FetchedManifest) -> Option<Vec<Layer>> {
     let (Kind::Manifest, document) = read(manifest).ok()? else {
         return None;
     };
-    let blobs = document
-        .config
-        .into_iter()
-        .chain(document.layers.unwrap_or_default());
-    let mut layers: Vec<Layer> = blobs
-        .map(|blob| Layer {
-            digest: blob.digest,
-            size: Bytes(blob.size),
-        })
-        .collect();
+    let blobs = document.config.into_iter().chain(document.layers.unwrap_or_default());
+    let mut layers: Vec<Layer> =
+        blobs.map(|blob| Layer { digest: blob.digest, size: Bytes(blob.size) }).collect();
     layers.sort_unstable();
     layers.dedup();
     Some(layers)
@@ -111,11 +100,7 @@ fn read(manifest: &FetchedManifest) -> Result<(Kind, Document), OpaqueReason> {
         Kind::Index => names_manifests && !names_blobs,
         Kind::Manifest => !names_manifests,
     };
-    if document.schema_version == 2 && is_clear {
-        Ok((kind, document))
-    } else {
-        Err(OpaqueReason::Malformed)
-    }
+    if document.schema_version == 2 && is_clear { Ok((kind, document)) } else { Err(OpaqueReason::Malformed) }
 }
 
 fn kind(media_type: &str) -> Option<Kind> {
@@ -186,10 +171,7 @@ mod tests {
                 "schemaVersion": 2, "mediaType": media_type,
                 "manifests": [blob(2, 1), blob(1, 1), blob(2, 1)],
             });
-            let expected = Content::Index {
-                children: vec![digest(2), digest(1)],
-                subject: None,
-            };
+            let expected = Content::Index { children: vec![digest(2), digest(1)], subject: None };
             assert_eq!(interpret(&fetched(media_type, &document)), expected);
         }
     }
@@ -202,17 +184,8 @@ mod tests {
                 "subject": blob(9, 1),
             });
             let manifest = fetched(media_type, &document);
-            assert_eq!(
-                interpret(&manifest),
-                Content::Manifest {
-                    subject: Some(digest(9))
-                }
-            );
-            let sizes: Vec<u64> = declared_layers(&manifest)
-                .unwrap()
-                .iter()
-                .map(|l| l.size.0)
-                .collect();
+            assert_eq!(interpret(&manifest), Content::Manifest { subject: Some(digest(9)) });
+            let sizes: Vec<u64> = declared_layers(&manifest).unwrap().iter().map(|l| l.size.0).collect();
             assert_eq!(sizes, [10, 20, 30]);
         }
     }
@@ -220,10 +193,7 @@ mod tests {
     #[test]
     fn an_index_may_have_a_subject_and_no_children() {
         let document = json!({"schemaVersion": 2, "manifests": [], "subject": blob(9, 1)});
-        let expected = Content::Index {
-            children: vec![],
-            subject: Some(digest(9)),
-        };
+        let expected = Content::Index { children: vec![], subject: Some(digest(9)) };
         assert_eq!(interpret(&fetched(OCI_INDEX, &document)), expected);
     }
 
@@ -232,17 +202,11 @@ mod tests {
         let plain = json!({"schemaVersion": 2, "layers": []});
         let contradicting = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "layers": []});
         for (media_type, document) in [
-            (
-                "application/vnd.docker.distribution.manifest.v1+prettyjws",
-                &plain,
-            ),
+            ("application/vnd.docker.distribution.manifest.v1+prettyjws", &plain),
             ("", &plain),
             (OCI_MANIFEST, &contradicting),
         ] {
-            assert_eq!(
-                interpret(&fetched(media_type, document)),
-                opaque(OpaqueReason::MediaType)
-            );
+            assert_eq!(interpret(&fetched(media_type, document)), opaque(OpaqueReason::MediaType));
         }
     }
 
@@ -253,30 +217,14 @@ mod tests {
             (OCI_MANIFEST, json!({"layers": []})),
             (OCI_MANIFEST, json!({"schemaVersion": 1, "layers": []})),
             (OCI_MANIFEST, json!({"schemaVersion": 2, "layers": "none"})),
-            (
-                OCI_MANIFEST,
-                json!({"schemaVersion": 2, "layers": [], "manifests": []}),
-            ),
-            (
-                OCI_MANIFEST,
-                json!({"schemaVersion": 2, "layers": [], "subject": {"digest": "sha512:0"}}),
-            ),
+            (OCI_MANIFEST, json!({"schemaVersion": 2, "layers": [], "manifests": []})),
+            (OCI_MANIFEST, json!({"schemaVersion": 2, "layers": [], "subject": {"digest": "sha512:0"}})),
             (OCI_INDEX, json!({"schemaVersion": 2})),
-            (
-                OCI_INDEX,
-                json!({"schemaVersion": 2, "manifests": [], "layers": []}),
-            ),
-            (
-                OCI_INDEX,
-                json!({"schemaVersion": 2, "manifests": [{"digest": "x"}]}),
-            ),
+            (OCI_INDEX, json!({"schemaVersion": 2, "manifests": [], "layers": []})),
+            (OCI_INDEX, json!({"schemaVersion": 2, "manifests": [{"digest": "x"}]})),
         ] {
             let manifest = fetched(media_type, &document);
-            assert_eq!(
-                interpret(&manifest),
-                opaque(OpaqueReason::Malformed),
-                "{document}"
-            );
+            assert_eq!(interpret(&manifest), opaque(OpaqueReason::Malformed), "{document}");
             assert_eq!(declared_layers(&manifest), None, "{document}");
         }
     }
@@ -293,22 +241,13 @@ mod tests {
 
     #[test]
     fn an_index_has_a_thousand_children_at_most() {
-        assert_eq!(
-            interpret(&fetched(OCI_INDEX, &index(1000))).children().len(),
-            1000
-        );
-        assert_eq!(
-            interpret(&fetched(OCI_INDEX, &index(1001))),
-            opaque(OpaqueReason::TooManyChildren)
-        );
+        assert_eq!(interpret(&fetched(OCI_INDEX, &index(1000))).children().len(), 1000);
+        assert_eq!(interpret(&fetched(OCI_INDEX, &index(1001))), opaque(OpaqueReason::TooManyChildren));
     }
 
     #[test]
     fn what_was_too_large_to_read_is_opaque() {
-        let manifest = FetchedManifest {
-            too_large: true,
-            ..fetched(OCI_INDEX, &index(1))
-        };
+        let manifest = FetchedManifest { too_large: true, ..fetched(OCI_INDEX, &index(1)) };
         assert_eq!(interpret(&manifest), opaque(OpaqueReason::TooLarge));
     }
 

@@ -129,9 +129,7 @@ impl<C: Clock> ReadRegistry for Oci<C> {
 
 impl<C> Clone for Oci<C> {
     fn clone(&self) -> Self {
-        Self {
-            client: Arc::clone(&self.client),
-        }
+        Self { client: Arc::clone(&self.client) }
     }
 }
 

@@ -35,10 +35,7 @@ struct Cursors {
 
 impl Cursors {
     fn new(max_pages: u32) -> Self {
-        Self {
-            seen: HashSet::new(),
-            max_pages,
-        }
+        Self { seen: HashSet::new(), max_pages }
     }
 
     /// Takes one more cursor; an error when it leads in a circle or too far.

@@ -63,20 +63,13 @@ impl<C: Clock> Places<C> {
             Service::Artifacts => region.artifacts_url(),
             Service::Registry => region.registry_url(),
         };
-        Ok(url
-            .parse()
-            .expect("https with a host of checked parts is an endpoint"))
+        Ok(url.parse().expect("https with a host of checked parts is an endpoint"))
     }
 
     /// Every host name under which the registry answers: the region's spellings, and the one that was set.
     pub(crate) async fn registry_hosts(&self) -> Result<Vec<String>, SignInError> {
         let mut hosts = crate::registry_hosts(self.region().await?);
-        hosts.extend(
-            self.registry
-                .as_ref()
-                .and_then(|endpoint| endpoint.authority())
-                .map(str::to_owned),
-        );
+        hosts.extend(self.registry.as_ref().and_then(|endpoint| endpoint.authority()).map(str::to_owned));
         Ok(hosts)
     }
 
@@ -93,9 +86,7 @@ impl<C: Clock> Places<C> {
         if own.identifier().eq_ignore_ascii_case(wanted.trim()) {
             Ok(own)
         } else {
-            Err(SignInError::UnknownRegion {
-                name: crate::error::clean(wanted),
-            })
+            Err(SignInError::UnknownRegion { name: crate::error::clean(wanted) })
         }
     }
 }

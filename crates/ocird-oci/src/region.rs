@@ -23,9 +23,7 @@ impl Region {
     /// The region of the table with this identifier (`eu-milan-1`) or three-letter key (`lin`), in any case.
     pub fn find(text: &str) -> Option<&'static Self> {
         let wanted = text.trim().to_ascii_lowercase();
-        REGIONS
-            .iter()
-            .find(|region| region.identifier == wanted || region.key == wanted)
+        REGIONS.iter().find(|region| region.identifier == wanted || region.key == wanted)
     }
 
     /// A region as the metadata service describes it; `None` when a part could not stand in a host name.
@@ -33,12 +31,7 @@ impl Region {
         let parts = [identifier, key, realm, domain].map(|part| part.trim().to_ascii_lowercase());
         let is_sound = parts.iter().all(|part| is_host_part(part));
         let [identifier, key, realm, domain] = parts;
-        is_sound.then_some(Self {
-            identifier,
-            key,
-            realm,
-            domain,
-        })
+        is_sound.then_some(Self { identifier, key, realm, domain })
     }
 
     /// The identifier, such as `eu-milan-1`.
@@ -98,9 +91,7 @@ fn is_host_part(text: &str) -> bool {
     text.len() <= 100
         && text.starts_with(|c: char| c.is_ascii_alphanumeric())
         && text.ends_with(|c: char| c.is_ascii_alphanumeric())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.'))
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.'))
 }
 
 /// One line of the table.
@@ -119,10 +110,7 @@ mod tests {
     fn the_table_is_whole_and_every_name_is_unique() {
         let names: BTreeSet<&str> = REGIONS.iter().flat_map(|r| [r.identifier(), r.key()]).collect();
         let realms: BTreeSet<&str> = REGIONS.iter().map(Region::realm).collect();
-        assert_eq!(
-            (REGIONS.len(), TABLE.lines().count(), names.len(), realms.len()),
-            (85, 86, 170, 20)
-        );
+        assert_eq!((REGIONS.len(), TABLE.lines().count(), names.len(), realms.len()), (85, 86, 170, 20));
     }
 
     #[test]
@@ -135,10 +123,7 @@ mod tests {
 
     #[test]
     fn the_realm_follows_the_table_and_not_the_name() {
-        assert_eq!(
-            Region::find("eu-frankfurt-1").unwrap().domain(),
-            "oraclecloud.com"
-        );
+        assert_eq!(Region::find("eu-frankfurt-1").unwrap().domain(), "oraclecloud.com");
         assert_eq!(Region::find("eu-frankfurt-2").unwrap().domain(), "oraclecloud.eu");
         assert_eq!(Region::find("us-ashburn-2").unwrap().realm(), "oc42");
     }
@@ -146,30 +131,17 @@ mod tests {
     #[test]
     fn each_service_has_its_own_form_of_host() {
         let milan = Region::find("eu-milan-1").unwrap();
-        assert_eq!(
-            milan.artifacts_url(),
-            "https://artifacts.eu-milan-1.oci.oraclecloud.com"
-        );
+        assert_eq!(milan.artifacts_url(), "https://artifacts.eu-milan-1.oci.oraclecloud.com");
         assert_eq!(milan.auth_url(), "https://auth.eu-milan-1.oraclecloud.com");
-        assert_eq!(
-            milan.identity_url(),
-            "https://identity.eu-milan-1.oci.oraclecloud.com"
-        );
-        assert_eq!(
-            milan.registry_url(),
-            "https://ocir.eu-milan-1.oci.oraclecloud.com"
-        );
+        assert_eq!(milan.identity_url(), "https://identity.eu-milan-1.oci.oraclecloud.com");
+        assert_eq!(milan.registry_url(), "https://ocir.eu-milan-1.oci.oraclecloud.com");
     }
 
     #[test]
     fn the_short_registry_hosts_exist_in_the_commercial_realm_only() {
         assert_eq!(
             registry_hosts(Region::find("eu-milan-1").unwrap()),
-            [
-                "ocir.eu-milan-1.oci.oraclecloud.com",
-                "lin.ocir.io",
-                "eu-milan-1.ocir.io"
-            ]
+            ["ocir.eu-milan-1.oci.oraclecloud.com", "lin.ocir.io", "eu-milan-1.ocir.io"]
         );
         assert_eq!(
             registry_hosts(Region::find("eu-frankfurt-2").unwrap()),
@@ -181,11 +153,7 @@ mod tests {
     fn a_described_region_cannot_point_elsewhere() {
         assert!(Region::described("eu-new-1", "NEW", "oc1", "oraclecloud.com").is_some());
         for domain in ["evil.example/", "a@b", "", ".com", "x:80", "é.com"] {
-            assert_eq!(
-                Region::described("eu-new-1", "new", "oc1", domain),
-                None,
-                "{domain}"
-            );
+            assert_eq!(Region::described("eu-new-1", "new", "oc1", domain), None, "{domain}");
         }
     }
 }

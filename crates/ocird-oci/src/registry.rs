@@ -125,11 +125,7 @@ impl<C: Clock> Client<C> {
         }
         let call = Call {
             service: Service::Registry,
-            ..Call::get(
-                Operation::GetAccessToken,
-                Target::new("/20180419/docker/token"),
-                MAX_TOKEN_ANSWER,
-            )
+            ..Call::get(Operation::GetAccessToken, Target::new("/20180419/docker/token"), MAX_TOKEN_ANSWER)
         };
         let answer: TokenAnswer = self.signed(call).await?.secret_json("the registry token")?;
         let life = Duration::from_secs(answer.expires_in).min(MAX_LIFE);
@@ -161,11 +157,7 @@ fn checked(answer: Answer, wanted: &Digest) -> Result<FetchedManifest, OciError>
     let bytes = match answer.into_body() {
         Body::Whole(bytes) => bytes,
         Body::TooLarge(_) => {
-            return Ok(FetchedManifest {
-                media_type,
-                bytes: Arc::default(),
-                too_large: true,
-            });
+            return Ok(FetchedManifest { media_type, bytes: Arc::default(), too_large: true });
         }
     };
     if digest(&SHA256, &bytes).as_ref() != wanted.as_bytes() {
@@ -174,9 +166,5 @@ fn checked(answer: Answer, wanted: &Digest) -> Result<FetchedManifest, OciError>
             "its bytes are not of the digest that was asked for",
         ));
     }
-    Ok(FetchedManifest {
-        media_type,
-        bytes: bytes.into(),
-        too_large: false,
-    })
+    Ok(FetchedManifest { media_type, bytes: bytes.into(), too_large: false })
 }

@@ -70,13 +70,7 @@ const RULES: [Rule; 7] = [
     row(404..=404, &[], GiveUp, GiveUp, Retry),
     row(409..=409, &["IncorrectState"], Retry, Retry, GiveUp),
     // The documents ask to retry these too, without saying that nothing was done.
-    row(
-        409..=409,
-        &["LockConflict", "ExternalServerIncorrectState"],
-        Retry,
-        GiveUp,
-        GiveUp,
-    ),
+    row(409..=409, &["LockConflict", "ExternalServerIncorrectState"], Retry, GiveUp, GiveUp),
     row(429..=429, &[], Retry, Retry, Retry),
     row(501..=501, &[], GiveUp, GiveUp, GiveUp),
     row(500..=599, &[], Retry, GiveUp, Retry),
@@ -89,13 +83,7 @@ const fn row(
     carefully: Verdict,
     metadata: Verdict,
 ) -> Rule {
-    Rule {
-        statuses,
-        codes,
-        freely,
-        carefully,
-        metadata,
-    }
+    Rule { statuses, codes, freely, carefully, metadata }
 }
 
 /// What to do after this failure of a call that may be repeated so.
@@ -146,10 +134,7 @@ pub(crate) struct RetryBudget {
 impl RetryBudget {
     /// A full budget.
     pub(crate) const fn new(size: u32) -> Self {
-        Self {
-            size,
-            n_left: AtomicU32::new(size),
-        }
+        Self { size, n_left: AtomicU32::new(size) }
     }
 
     /// Fills it up again: a new pass begins.
@@ -159,9 +144,7 @@ impl RetryBudget {
 
     /// Takes one retry; false when none is left.
     pub(crate) fn take(&self) -> bool {
-        self.n_left
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1))
-            .is_ok()
+        self.n_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok()
     }
 }
 
@@ -191,13 +174,7 @@ pub(crate) enum Step {
 impl<'a> Tries<'a> {
     /// The tries of a call that may be repeated so, at most `max` of them.
     pub(crate) const fn new(repeat: Repeat, max: u32, budget: &'a RetryBudget) -> Self {
-        Self {
-            repeat,
-            n: 0,
-            max,
-            has_refreshed: false,
-            budget,
-        }
+        Self { repeat, n: 0, max, has_refreshed: false, budget }
     }
 
     /// How to go on after one more try failed with `error`. Both another try and a refresh are taken from the budget,
@@ -206,10 +183,9 @@ impl<'a> Tries<'a> {
         self.n += 1;
         let (failure, retry_after) = match error {
             OciError::Unreachable { .. } | OciError::Timeout { .. } => (Failure::Network, None),
-            OciError::Refused(refusal) => (
-                Failure::Status(refusal.status, &refusal.code),
-                refusal.retry_after,
-            ),
+            OciError::Refused(refusal) => {
+                (Failure::Status(refusal.status, &refusal.code), refusal.retry_after)
+            }
             OciError::Malformed { .. }
             | OciError::TooLarge { .. }
             | OciError::Endless { .. }
@@ -254,12 +230,7 @@ mod tests {
             (Hopeless, GiveUp, GiveUp, GiveUp),
             (Status(301, ""), GiveUp, GiveUp, GiveUp),
             (Status(400, "InvalidParameter"), GiveUp, GiveUp, GiveUp),
-            (
-                Status(401, "NotAuthenticated"),
-                RefreshToken,
-                RefreshToken,
-                GiveUp,
-            ),
+            (Status(401, "NotAuthenticated"), RefreshToken, RefreshToken, GiveUp),
             (Status(403, "NotAuthorized"), GiveUp, GiveUp, GiveUp),
             (Status(404, "NotAuthorizedOrNotFound"), GiveUp, GiveUp, Retry),
             (Status(405, "MethodNotAllowed"), GiveUp, GiveUp, GiveUp),
@@ -313,9 +284,7 @@ mod tests {
     fn a_call_is_tried_five_times_and_no_more() {
         let budget = RetryBudget::new(100);
         let mut tries = Tries::new(Repeat::Freely, 5, &budget);
-        let steps: Vec<Step> = (0..5)
-            .map(|_| tries.after(&refused(503, "", None), 1.0))
-            .collect();
+        let steps: Vec<Step> = (0..5).map(|_| tries.after(&refused(503, "", None), 1.0)).collect();
         let pauses = [1, 2, 4, 8].map(|s| Step::Pause(Duration::from_secs(s)));
         assert_eq!(steps[..4], pauses);
         assert_eq!(steps[4], Step::GiveUp);

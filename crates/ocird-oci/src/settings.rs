@@ -41,13 +41,9 @@ pub struct Settings {
 impl Settings {
     /// True when every service is set to be this very host: then nothing else is ever spoken to.
     pub(crate) fn is_all_near(&self) -> bool {
-        [
-            &self.auth_endpoint,
-            &self.artifacts_endpoint,
-            &self.registry_endpoint,
-        ]
-        .into_iter()
-        .all(|endpoint| endpoint.as_ref().is_some_and(Endpoint::is_near))
+        [&self.auth_endpoint, &self.artifacts_endpoint, &self.registry_endpoint]
+            .into_iter()
+            .all(|endpoint| endpoint.as_ref().is_some_and(Endpoint::is_near))
     }
 }
 

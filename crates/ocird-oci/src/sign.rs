@@ -50,10 +50,8 @@ impl Unsigned<'_> {
     /// The signed headers with their values, in the order in which they are signed.
     fn lines(&self) -> Vec<(&'static str, String)> {
         let method = self.method.as_str().to_ascii_lowercase();
-        let mut lines = vec![
-            ("date", self.date.to_owned()),
-            ("(request-target)", format!("{method} {}", self.target)),
-        ];
+        let mut lines =
+            vec![("date", self.date.to_owned()), ("(request-target)", format!("{method} {}", self.target))];
         lines.extend(self.host.map(|host| ("host", host.to_owned())));
         if self.signs_body() {
             lines.push(("content-length", self.body.len().to_string()));
@@ -65,11 +63,8 @@ impl Unsigned<'_> {
 
     /// The text that is signed: one `name: value` per line, without a line end after the last.
     fn signing_string(&self) -> String {
-        let lines: Vec<String> = self
-            .lines()
-            .into_iter()
-            .map(|(name, value)| format!("{name}: {value}"))
-            .collect();
+        let lines: Vec<String> =
+            self.lines().into_iter().map(|(name, value)| format!("{name}: {value}")).collect();
         lines.join("\n")
     }
 
@@ -109,12 +104,7 @@ impl Signer {
     fn signature(&self, text: &str) -> String {
         let mut signature = vec![0; self.key.public_modulus_len()];
         self.key
-            .sign(
-                &RSA_PKCS1_SHA256,
-                &SystemRandom::new(),
-                text.as_bytes(),
-                &mut signature,
-            )
+            .sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), text.as_bytes(), &mut signature)
             .expect("a key that was loaded signs, and the buffer is as long as its modulus");
         STANDARD.encode(signature)
     }
@@ -177,13 +167,7 @@ oYi+1hqp1fIekaxsyQIDAQAB
     });
 
     fn get(date: &str) -> Unsigned<'_> {
-        Unsigned {
-            method: &Method::GET,
-            target: GET_TARGET,
-            host: Some(HOST),
-            date,
-            body: b"",
-        }
+        Unsigned { method: &Method::GET, target: GET_TARGET, host: Some(HOST), date, body: b"" }
     }
 
     fn post() -> Unsigned<'static> {
@@ -199,10 +183,7 @@ oYi+1hqp1fIekaxsyQIDAQAB
     fn verifies_with_sample_key(request: &Unsigned<'_>, signature: &str) -> bool {
         let spki = SubjectPublicKeyInfoDer::from_pem_slice(SAMPLE_KEY.as_bytes()).unwrap();
         UnparsedPublicKey::new(&RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY, &spki)
-            .verify(
-                request.signing_string().as_bytes(),
-                &STANDARD.decode(signature).unwrap(),
-            )
+            .verify(request.signing_string().as_bytes(), &STANDARD.decode(signature).unwrap())
             .is_ok()
     }
 
@@ -219,14 +200,8 @@ oYi+1hqp1fIekaxsyQIDAQAB
         let published = "GBas7grhyrhSKHP6AVIj/h5/Vp8bd/peM79H9Wv8kjoaCivujVXlpbKLjMPeDUhxkFIWtTtLBj3sUzaFj34XE6YZAHc9r2DmE4pMwOAy/kiITcZxa1oHPOeRheC0jP2dqbTll8fmTZVwKZOKHYPtrLJIJQHJjNvxFWeHQjMaR7M=";
         let right_weekday = "JDFdcwTJ0TbiDFvAv5Q2irKMwrvEQoVzw9qYvcVianMskb8XrLLFlvs3Yr9uz/d9y74rMqxRlWS0KATOlhD1ao2+/FnyOj2yjdWCSjDnKR56uV8IsWCum0g7eY5jXnfOSACBj01gwbM28JYrJ//DLmyUzF4QPScgFYXrAmrwQO0=";
         assert!(verifies_with_sample_key(&get(DATE), published));
-        assert!(verifies_with_sample_key(
-            &get("Sun, 05 Jan 2014 21:31:40 GMT"),
-            right_weekday
-        ));
-        assert!(!verifies_with_sample_key(
-            &get("Sun, 05 Jan 2014 21:31:40 GMT"),
-            published
-        ));
+        assert!(verifies_with_sample_key(&get("Sun, 05 Jan 2014 21:31:40 GMT"), right_weekday));
+        assert!(!verifies_with_sample_key(&get("Sun, 05 Jan 2014 21:31:40 GMT"), published));
     }
 
     #[test]
@@ -252,10 +227,7 @@ oYi+1hqp1fIekaxsyQIDAQAB
         let empty = Unsigned { body: b"", ..post() };
         let headers = KEY.sign(&empty);
         assert_eq!(headers["content-length"], "0");
-        assert_eq!(
-            headers["x-content-sha256"],
-            "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
-        );
+        assert_eq!(headers["x-content-sha256"], "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=");
     }
 
     #[test]
@@ -269,10 +241,7 @@ oYi+1hqp1fIekaxsyQIDAQAB
 
     #[test]
     fn a_delete_is_signed_like_a_get() {
-        let request = Unsigned {
-            method: &Method::DELETE,
-            ..get(DATE)
-        };
+        let request = Unsigned { method: &Method::DELETE, ..get(DATE) };
         assert_eq!(request.signed_names(), "date (request-target) host");
         assert_eq!(KEY.sign(&request).len(), 2);
     }
@@ -280,12 +249,7 @@ oYi+1hqp1fIekaxsyQIDAQAB
     #[test]
     fn the_headers_do_not_show_the_key_id_in_debug() {
         let headers = KEY.sign(&get(DATE));
-        assert!(
-            headers["authorization"]
-                .to_str()
-                .unwrap()
-                .contains("canary-token")
-        );
+        assert!(headers["authorization"].to_str().unwrap().contains("canary-token"));
         assert!(!format!("{headers:?}").contains("canary-token"));
     }
 

@@ -94,33 +94,16 @@ impl Transport {
 
     /// Sends `outgoing` once. Any complete answer is an `Ok`, whatever its status.
     pub(crate) async fn send(&self, outgoing: Outgoing) -> Result<Answer, OciError> {
-        let Outgoing {
-            method,
-            address,
-            headers,
-            body,
-            max_body,
-        } = outgoing;
+        let Outgoing { method, address, headers, body, max_body } = outgoing;
         let client = if address.is_near { &self.near } else { &self.far };
         let failed = |source: reqwest::Error| network_error(address.host(), source);
-        let request = client
-            .request(method, address.url.clone())
-            .headers(headers)
-            .body(body);
+        let request = client.request(method, address.url.clone()).headers(headers).body(body);
         let mut response = request.send().await.map_err(failed)?;
         let status = response.status();
-        let bound = if status.is_success() {
-            max_body
-        } else {
-            MAX_ERROR_BODY
-        };
+        let bound = if status.is_success() { max_body } else { MAX_ERROR_BODY };
         let headers = std::mem::take(response.headers_mut());
         let body = read_bounded(response, bound).await.map_err(failed)?;
-        Ok(Answer {
-            status,
-            headers,
-            body,
-        })
+        Ok(Answer { status, headers, body })
     }
 }
 
@@ -130,10 +113,9 @@ impl Address {
     pub(crate) fn new(endpoint: &Endpoint, target: &Target) -> Result<Self, OciError> {
         let text = format!("{}{}", endpoint.as_str(), target.as_str());
         match Url::parse(&text) {
-            Ok(url) if url.as_str() == text && url.fragment().is_none() => Ok(Self {
-                url,
-                is_near: endpoint.is_near(),
-            }),
+            Ok(url) if url.as_str() == text && url.fragment().is_none() => {
+                Ok(Self { url, is_near: endpoint.is_near() })
+            }
             _ => Err(OciError::malformed("the path of a request", target.as_str())),
         }
     }
@@ -162,11 +144,7 @@ impl Address {
 impl Answer {
     /// The answer if its status is 2xx, otherwise what the service says is wrong.
     pub(crate) fn success(self) -> Result<Self, OciError> {
-        if self.status.is_success() {
-            Ok(self)
-        } else {
-            Err(OciError::Refused(Box::new(self.refusal())))
-        }
+        if self.status.is_success() { Ok(self) } else { Err(OciError::Refused(Box::new(self.refusal()))) }
     }
 
     /// The first header of this name, if it is printable.
@@ -212,21 +190,12 @@ impl Answer {
     }
 
     fn refusal(&self) -> Refusal {
-        let told: Told = self
-            .bytes()
-            .ok()
-            .and_then(|bytes| serde_json::from_slice(bytes).ok())
-            .unwrap_or_default();
+        let told: Told =
+            self.bytes().ok().and_then(|bytes| serde_json::from_slice(bytes).ok()).unwrap_or_default();
         Refusal {
             status: self.status.as_u16(),
-            code: told
-                .code
-                .as_deref()
-                .map_or_else(|| "Unexplained".to_owned(), clean),
-            message: told
-                .message
-                .as_deref()
-                .map_or_else(|| "the answer gives no reason".to_owned(), clean),
+            code: told.code.as_deref().map_or_else(|| "Unexplained".to_owned(), clean),
+            message: told.message.as_deref().map_or_else(|| "the answer gives no reason".to_owned(), clean),
             request_id: self.header("opc-request-id").map(clean),
             retry_after: self.retry_after(),
         }
@@ -298,10 +267,7 @@ mod tests {
     #[test]
     fn what_is_signed_is_what_the_request_line_will_say() {
         let address = address("https://127.0.0.1:8443/prefix", "/a?b=%2F%20").unwrap();
-        assert_eq!(
-            (address.target(), address.host().as_str()),
-            ("/prefix/a?b=%2F%20", "127.0.0.1:8443")
-        );
+        assert_eq!((address.target(), address.host().as_str()), ("/prefix/a?b=%2F%20", "127.0.0.1:8443"));
     }
 
     #[test]
@@ -312,15 +278,7 @@ mod tests {
 
     #[test]
     fn a_target_that_the_url_parser_would_rewrite_is_refused() {
-        for target in [
-            "/a/../b",
-            "/a/./b",
-            "/a b",
-            "/a/%2e%2e/b",
-            "/a#b",
-            "/a\nb",
-            "/\u{e9}",
-        ] {
+        for target in ["/a/../b", "/a/./b", "/a b", "/a/%2e%2e/b", "/a#b", "/a\nb", "/\u{e9}"] {
             assert!(address("https://host", target).is_err(), "{target}");
         }
     }
@@ -328,10 +286,7 @@ mod tests {
     #[test]
     fn a_wish_to_be_left_alone_is_read_in_both_its_forms() {
         assert_eq!(asking_for("7"), Some(Duration::from_secs(7)));
-        assert_eq!(
-            asking_for("Sun, 05 Jan 2014 21:32:00 GMT"),
-            Some(Duration::from_secs(20))
-        );
+        assert_eq!(asking_for("Sun, 05 Jan 2014 21:32:00 GMT"), Some(Duration::from_secs(20)));
         for nonsense in ["soon", "-1", "Sun, 05 Jan 2014 21:00:00 GMT"] {
             assert_eq!(asking_for(nonsense), None, "{nonsense}");
         }

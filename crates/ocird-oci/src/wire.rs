@@ -164,10 +164,7 @@ impl Image {
 
 impl From<ImageLayer> for Layer {
     fn from(wire: ImageLayer) -> Self {
-        Self {
-            digest: wire.digest,
-            size: Bytes(wire.size_in_bytes),
-        }
+        Self { digest: wire.digest, size: Bytes(wire.size_in_bytes) }
     }
 }
 
@@ -286,10 +283,7 @@ mod tests {
             ("HIBERNATING", Lifecycle::Unknown),
             ("available", Lifecycle::Unknown),
         ] {
-            assert_eq!(
-                changed("lifecycleState", word.into()).unwrap().lifecycle_state,
-                state
-            );
+            assert_eq!(changed("lifecycleState", word.into()).unwrap().lifecycle_state, state);
         }
     }
 

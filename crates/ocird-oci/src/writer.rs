@@ -47,9 +47,7 @@ impl<C: Clock> WriteRegistry for OciWriter<C> {
 
 impl<C> Clone for OciWriter<C> {
     fn clone(&self) -> Self {
-        Self {
-            client: Arc::clone(&self.client),
-        }
+        Self { client: Arc::clone(&self.client) }
     }
 }
 

@@ -43,10 +43,8 @@ pub fn freed(repository: &Repository, decisions: &[Decision]) -> Option<Bytes> {
         .filter(|decision| decision.verdict.is_delete())
         .map(|decision| decision.digest)
         .collect();
-    let (going, staying): (Vec<&Image>, Vec<&Image>) = repository
-        .images
-        .iter()
-        .partition(|image| going.contains(&image.digest));
+    let (going, staying): (Vec<&Image>, Vec<&Image>) =
+        repository.images.iter().partition(|image| going.contains(&image.digest));
     let lost = Layers::of(going.iter().copied());
     let left = Layers::of(staying.into_iter());
     let manifests: Bytes = going.iter().map(|image| image.manifest_size).sum();
@@ -72,13 +70,7 @@ fn counted(repository: &Repository) -> Vec<&Image> {
             }
         }
     }
-    repository
-        .images
-        .iter()
-        .zip(counts)
-        .filter(|(_, counts)| *counts)
-        .map(|(image, _)| image)
-        .collect()
+    repository.images.iter().zip(counts).filter(|(_, counts)| *counts).map(|(image, _)| image).collect()
 }
 
 /// The distinct layers of some images, in order of digest.
@@ -94,13 +86,7 @@ impl Layers {
         for image in images {
             match (&image.layers, &image.content) {
                 (Some(layers), _) => distinct.extend_from_slice(layers),
-                (
-                    None,
-                    Content::Index {
-                        children: _,
-                        subject: _,
-                    },
-                ) => {}
+                (None, Content::Index { children: _, subject: _ }) => {}
                 (None, Content::Manifest { subject: _ } | Content::Opaque { reason: _ }) => all_known = false,
             }
         }
@@ -115,16 +101,8 @@ impl Layers {
     }
 
     fn size_without(&self, other: &Self) -> Bytes {
-        let is_shared = |layer: &Layer| {
-            other
-                .distinct
-                .binary_search_by_key(&layer.digest, |layer| layer.digest)
-                .is_ok()
-        };
-        self.distinct
-            .iter()
-            .filter(|layer| !is_shared(layer))
-            .map(|layer| layer.size)
-            .sum()
+        let is_shared =
+            |layer: &Layer| other.distinct.binary_search_by_key(&layer.digest, |layer| layer.digest).is_ok();
+        self.distinct.iter().filter(|layer| !is_shared(layer)).map(|layer| layer.size).sum()
     }
 }

@@ -102,10 +102,7 @@ pub fn due(
     observe_only: &BTreeSet<RepositoryId>,
 ) -> Vec<Due> {
     let mut all = Vec::new();
-    for repository in inventory
-        .complete()
-        .filter(|repository| !observe_only.contains(&repository.id))
-    {
+    for repository in inventory.complete().filter(|repository| !observe_only.contains(&repository.id)) {
         let Some(decisions) = decisions(checked, repository) else {
             continue;
         };
@@ -145,16 +142,11 @@ fn due_in(
         let Verdict::Delete(reason) = &decision.verdict else {
             continue;
         };
-        let Some(image) = repository
-            .image(&decision.digest)
-            .filter(|image| image.id == decision.image)
+        let Some(image) = repository.image(&decision.digest).filter(|image| image.id == decision.image)
         else {
             continue;
         };
-        let key = MarkKey {
-            repository: repository.id.clone(),
-            head: decision.digest,
-        };
+        let key = MarkKey { repository: repository.id.clone(), head: decision.digest };
         let (kind, head, mark) = match reason {
             DeleteReason::Rule { rule: _ } => match marks.get(&key).filter(|mark| is_ripe(mark)) {
                 Some(mark) => (DueKind::Head, decision.digest, Some(mark.clone())),

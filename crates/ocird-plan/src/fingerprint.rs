@@ -78,24 +78,14 @@ impl Fnv {
     }
 
     fn guardrails(&mut self, guardrails: Guardrails) {
-        let Guardrails {
-            min_newest,
-            min_age,
-            grace,
-        } = guardrails;
+        let Guardrails { min_newest, min_age, grace } = guardrails;
         self.number(u64::from(min_newest.get()));
         self.span(min_age);
         self.span(grace);
     }
 
     fn policy(&mut self, policy: &Policy) {
-        let Policy {
-            project,
-            repositories,
-            keep,
-            delete,
-            enforce_public,
-        } = policy;
+        let Policy { project, repositories, keep, delete, enforce_public } = policy;
         self.word(project);
         self.patterns(repositories);
         self.number(keep.len() as u64);
@@ -110,12 +100,7 @@ impl Fnv {
     }
 
     fn keep(&mut self, rule: &KeepRule) {
-        let KeepRule {
-            name,
-            tags,
-            newest,
-            newer_than,
-        } = rule;
+        let KeepRule { name, tags, newest, newer_than } = rule;
         self.word(name.as_str());
         self.optional(tags.as_ref(), Self::patterns);
         self.optional(*newest, |hash, newest| hash.number(u64::from(newest.get())));
@@ -123,11 +108,7 @@ impl Fnv {
     }
 
     fn delete(&mut self, rule: &DeleteRule) {
-        let DeleteRule {
-            name,
-            selects,
-            older_than,
-        } = rule;
+        let DeleteRule { name, selects, older_than } = rule;
         self.word(name.as_str());
         match selects {
             Selects::Untagged => self.word("untagged"),

@@ -155,10 +155,7 @@ impl Graph {
                 self.flood(image, Belongs::ToNone, &mut owner);
             }
         }
-        owner
-            .into_iter()
-            .map(|owner| owner.unwrap_or(Belongs::ToNone))
-            .collect()
+        owner.into_iter().map(|owner| owner.unwrap_or(Belongs::ToNone)).collect()
     }
 
     fn flood(&self, from: usize, mine: Belongs, owner: &mut [Option<Belongs>]) {
@@ -194,24 +191,12 @@ fn starts(n_images: usize, keys: impl Iterator<Item = usize>) -> Vec<usize> {
 fn edges(repository: &Repository) -> Vec<Edge> {
     let mut edges = Vec::new();
     for (place, image) in repository.images.iter().enumerate() {
-        let children = image
-            .content
-            .children()
-            .iter()
-            .filter_map(|child| repository.position(child));
-        edges.extend(children.map(|carried| Edge {
-            holder: place,
-            carried,
-            kind: EdgeKind::Names,
-        }));
+        let children = image.content.children().iter().filter_map(|child| repository.position(child));
+        edges.extend(children.map(|carried| Edge { holder: place, carried, kind: EdgeKind::Names }));
         let by_tag = image.tags.keys().filter_map(subject_named_by);
         let subjects = image.content.subject().into_iter().chain(by_tag);
         let subjects = subjects.filter_map(|subject| repository.position(&subject));
-        edges.extend(subjects.map(|holder| Edge {
-            holder,
-            carried: place,
-            kind: EdgeKind::IsSubject,
-        }));
+        edges.extend(subjects.map(|holder| Edge { holder, carried: place, kind: EdgeKind::IsSubject }));
     }
     edges
 }

@@ -33,10 +33,7 @@ pub fn advance(
         decided.insert(id);
         let policy = fingerprint(policies.governing(name), &policies.guardrails);
         for (head, rule) in decisions.iter().filter_map(selected) {
-            let key = MarkKey {
-                repository: id.clone(),
-                head: head.digest,
-            };
+            let key = MarkKey { repository: id.clone(), head: head.digest };
             let mark = one_more(marks.get(&key), rule, policy, now);
             next.insert(key, mark);
         }

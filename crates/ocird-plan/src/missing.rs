@@ -80,12 +80,7 @@ fn gone_from<'a>(
 
 fn children(repository: &Repository, gone: &BTreeMap<Digest, &BTreeSet<Tag>>, all: &mut Vec<Missing>) {
     for image in &repository.images {
-        for child in image
-            .content
-            .children()
-            .iter()
-            .filter(|child| gone.contains_key(*child))
-        {
+        for child in image.content.children().iter().filter(|child| gone.contains_key(*child)) {
             all.push(missed(repository, *child, Need::ChildOf { parent: image.digest }));
         }
     }
@@ -97,11 +92,7 @@ fn used(
     gone: &BTreeMap<Digest, &BTreeSet<Tag>>,
     all: &mut Vec<Missing>,
 ) {
-    let present: BTreeSet<&Tag> = repository
-        .images
-        .iter()
-        .flat_map(|image| image.tags.keys())
-        .collect();
+    let present: BTreeSet<&Tag> = repository.images.iter().flat_map(|image| image.tags.keys()).collect();
     for Use { target, by } in uses {
         let by_digest = |digest: &Digest| target.digest == Some(*digest);
         let lost_tag = target.tag.as_ref().filter(|tag| !present.contains(tag));
@@ -114,10 +105,5 @@ fn used(
 }
 
 fn missed(repository: &Repository, digest: Digest, need: Need) -> Missing {
-    Missing {
-        repository: repository.id.clone(),
-        name: repository.name.clone(),
-        digest,
-        need,
-    }
+    Missing { repository: repository.id.clone(), name: repository.name.clone(), digest, need }
 }

@@ -29,19 +29,10 @@ async fn main() -> anyhow::Result<()> {
         When::Call(1),
         Fault::status(429, "TooManyRequests"),
     );
-    tenancy.inject(
-        Operation::GetContainerRepository,
-        When::Call(1),
-        Fault::status(401, "NotAuthenticated"),
-    );
+    tenancy.inject(Operation::GetContainerRepository, When::Call(1), Fault::status(401, "NotAuthenticated"));
     let server = Server::start(tenancy.clone(), Options::default())?;
     let mut stdout = io::stdout();
-    writeln!(
-        stdout,
-        "{}export COMPARTMENT={}",
-        server.environment(),
-        tenancy.compartment()
-    )?;
+    writeln!(stdout, "{}export COMPARTMENT={}", server.environment(), tenancy.compartment())?;
     writeln!(stdout, "export TENANCY={}", tenancy.settings().tenancy)?;
     stdout.flush()?;
     let closed = tokio::task::spawn_blocking(|| io::stdin().read_to_end(&mut Vec::new()));
@@ -82,10 +73,7 @@ async fn keep_time(tenancy: &Tenancy) {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the official clients sign with the real time"
-)]
+#[expect(clippy::disallowed_methods, reason = "the official clients sign with the real time")]
 fn real_time() -> DateTime<Utc> {
     SystemTime::now().into()
 }

@@ -29,10 +29,7 @@ impl Tenancy {
     /// `GetContainerRepository`.
     pub fn get_repository(&self, id: &RepositoryId) -> Result<RepositoryView, ApiError> {
         let (state, _) = self.lock();
-        let repository = state
-            .repositories
-            .get(id)
-            .ok_or(ApiError::NotAuthorizedOrNotFound)?;
+        let repository = state.repositories.get(id).ok_or(ApiError::NotAuthorizedOrNotFound)?;
         state.authorize(Operation::GetContainerRepository, Some(repository))?;
         Ok(state.repository_view(repository))
     }
@@ -58,17 +55,13 @@ impl Tenancy {
             .strip_prefix(state.settings.namespace.as_str())
             .and_then(|rest| rest.strip_prefix('/'))
             .ok_or(ApiError::NotAuthorizedOrNotFound)?;
-        let (name, reference) = path
-            .split_once('@')
-            .or_else(|| path.rsplit_once(':'))
-            .ok_or_else(|| invalid("imageUri"))?;
+        let (name, reference) =
+            path.split_once('@').or_else(|| path.rsplit_once(':')).ok_or_else(|| invalid("imageUri"))?;
         let name = name.parse().map_err(|_| invalid("imageUri"))?;
         let reference: Reference = reference.parse().map_err(|_| invalid("imageUri"))?;
         let repository = state.repository(&name)?;
         state.authorize(Operation::LookupContainerImageByUri, Some(repository))?;
-        let image = state
-            .resolve(repository, &reference)
-            .map_err(|_| ApiError::NotAuthorizedOrNotFound)?;
+        let image = state.resolve(repository, &reference).map_err(|_| ApiError::NotAuthorizedOrNotFound)?;
         Ok(state.image_view(image))
     }
 
@@ -188,18 +181,12 @@ impl Tenancy {
         let (state, _) = self.lock();
         state.authorize(Operation::ListContainerImageSignatures, None)?;
         state.check_compartment(&query.compartment, query.depth)?;
-        let question = format!(
-            "signatures {} {:?} {:?}",
-            query.compartment, query.image, query.repository
-        );
+        let question = format!("signatures {} {:?} {:?}", query.compartment, query.image, query.repository);
         let slot = Slot::read(&query.cursor, &question, &state.settings)?;
         let fitting = |signature: &&SignatureView| {
             within(&signature.compartment, &query.compartment, query.depth)
                 && query.image.as_ref().is_none_or(|id| *id == signature.image)
-                && query
-                    .repository
-                    .as_ref()
-                    .is_none_or(|id| *id == signature.repository)
+                && query.repository.as_ref().is_none_or(|id| *id == signature.repository)
         };
         let rows = state.signatures.iter().filter(fitting).cloned();
         Ok(slot.page(slot.cut(rows).collect(), state.signatures.len()))
@@ -209,11 +196,7 @@ impl Tenancy {
     pub fn list_auth_tokens(&self, user: &str) -> Result<Vec<AuthTokenView>, ApiError> {
         let (state, _) = self.lock();
         state.authorize(Operation::ListAuthTokens, None)?;
-        state
-            .auth_tokens
-            .get(user)
-            .cloned()
-            .ok_or(ApiError::NotAuthorizedOrNotFound)
+        state.auth_tokens.get(user).cloned().ok_or(ApiError::NotAuthorizedOrNotFound)
     }
 }
 
@@ -224,10 +207,7 @@ impl State {
         operation: Operation,
         repository: Option<&Repository>,
     ) -> Result<(), ApiError> {
-        if self
-            .iam
-            .permits(operation, repository.map(|repository| &repository.name))
-        {
+        if self.iam.permits(operation, repository.map(|repository| &repository.name)) {
             Ok(())
         } else {
             Err(ApiError::NotAuthorizedOrNotFound)
@@ -307,13 +287,9 @@ fn check_etag(image: &Image, if_match: Option<&str>) -> Result<(), ApiError> {
 }
 
 fn invalid(what: &str) -> ApiError {
-    ApiError::InvalidParameter {
-        what: what.to_owned(),
-    }
+    ApiError::InvalidParameter { what: what.to_owned() }
 }
 
 fn conflict(what: &str) -> ApiError {
-    ApiError::Conflict {
-        what: what.to_owned(),
-    }
+    ApiError::Conflict { what: what.to_owned() }
 }

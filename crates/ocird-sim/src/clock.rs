@@ -43,26 +43,13 @@ type SleeperKey = (DateTime<Utc>, u64);
 impl SimClock {
     /// A clock that stands at `start`.
     pub fn new(start: DateTime<Utc>) -> Self {
-        let dial = Dial {
-            start,
-            now: start,
-            next_sleeper: 0,
-            sleepers: BTreeMap::new(),
-        };
-        Self {
-            shared: Arc::new(Shared {
-                dial: Mutex::new(dial),
-                asleep: Notify::new(),
-            }),
-        }
+        let dial = Dial { start, now: start, next_sleeper: 0, sleepers: BTreeMap::new() };
+        Self { shared: Arc::new(Shared { dial: Mutex::new(dial), asleep: Notify::new() }) }
     }
 
     /// The same clock with its wall time ahead by `skew` (behind when negative), as the daemon's host has it.
     pub fn view(&self, skew: TimeDelta) -> ClockView {
-        ClockView {
-            clock: self.clone(),
-            skew: Arc::new(Mutex::new(skew)),
-        }
+        ClockView { clock: self.clone(), skew: Arc::new(Mutex::new(skew)) }
     }
 
     /// Moves the time to `at` and wakes, earliest deadline first, everybody whose deadline has come. All of them
@@ -128,11 +115,7 @@ impl SimClock {
     }
 
     fn sleep_for(&self, deadline: Deadline) -> Sleep {
-        Sleep {
-            clock: self.clone(),
-            deadline,
-            key: None,
-        }
+        Sleep { clock: self.clone(), deadline, key: None }
     }
 }
 
@@ -143,9 +126,7 @@ impl Clock for SimClock {
 
     fn monotonic(&self) -> Duration {
         let dial = self.dial();
-        (dial.now - dial.start)
-            .to_std()
-            .expect("the clock never goes behind its start")
+        (dial.now - dial.start).to_std().expect("the clock never goes behind its start")
     }
 
     fn sleep_until(&self, at: DateTime<Utc>) -> impl Future<Output = ()> + Send {
@@ -188,10 +169,7 @@ impl Clock for ClockView {
     }
 
     fn sleep_until(&self, at: DateTime<Utc>) -> impl Future<Output = ()> + Send {
-        self.clock.sleep_for(Deadline::Wall {
-            at,
-            view: self.clone(),
-        })
+        self.clock.sleep_for(Deadline::Wall { at, view: self.clone() })
     }
 
     fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send {
@@ -213,9 +191,7 @@ impl Deadline {
     fn in_true_time(&self) -> DateTime<Utc> {
         match self {
             Self::True(at) => *at,
-            Self::Wall { at, view } => at
-                .checked_sub_signed(view.skew())
-                .unwrap_or(DateTime::<Utc>::MAX_UTC),
+            Self::Wall { at, view } => at.checked_sub_signed(view.skew()).unwrap_or(DateTime::<Utc>::MAX_UTC),
         }
     }
 }

@@ -16,9 +16,6 @@ mod tests {
 
     #[test]
     fn the_empty_text_has_its_published_digest() {
-        assert_eq!(
-            sha256(b"").hex(),
-            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-        );
+        assert_eq!(sha256(b"").hex(), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
     }
 }

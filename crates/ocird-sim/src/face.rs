@@ -81,12 +81,7 @@ impl CallCounts {
 impl Face {
     /// A face for a daemon whose host has this clock.
     pub fn new(tenancy: Tenancy, clock: ClockView) -> Self {
-        Self {
-            tenancy,
-            clock,
-            counts: CallCounts::default(),
-            has_answered: Arc::new(AtomicBool::new(false)),
-        }
+        Self { tenancy, clock, counts: CallCounts::default(), has_answered: Arc::new(AtomicBool::new(false)) }
     }
 
     /// The writing half that goes with it; both count into the same counts.
@@ -113,11 +108,7 @@ impl Face {
                 return Err(RegistryError::new(name, kind_of(*status), *code));
             }
             Some(Fault::Dropped) => {
-                return Err(RegistryError::new(
-                    name,
-                    ErrorKind::Unreachable,
-                    "connection reset",
-                ));
+                return Err(RegistryError::new(name, ErrorKind::Unreachable, "connection reset"));
             }
             Some(Fault::Slow(delay)) => self.clock.sleep(*delay).await,
             Some(
@@ -163,16 +154,9 @@ impl Face {
             };
             if !seen.insert(next.clone()) {
                 let name = operation.as_str();
-                return Err(RegistryError::new(
-                    name,
-                    ErrorKind::Endless,
-                    "a cursor came twice",
-                ));
+                return Err(RegistryError::new(name, ErrorKind::Endless, "a cursor came twice"));
             }
-            cursor = Cursor {
-                limit: None,
-                page: Some(next),
-            };
+            cursor = Cursor { limit: None, page: Some(next) };
         }
     }
 }
@@ -187,9 +171,7 @@ impl ReadRegistry for Face {
             let settings = tenancy.settings();
             Ok((settings.tenancy, settings.region))
         };
-        self.call(Operation::Federation, identity)
-            .await
-            .map(|(identity, _)| identity)
+        self.call(Operation::Federation, identity).await.map(|(identity, _)| identity)
     }
 
     async fn repositories(&self, compartment: &CompartmentId) -> Result<Vec<RepositoryRow>, RegistryError> {
@@ -219,9 +201,7 @@ impl ReadRegistry for Face {
     }
 
     async fn image(&self, image: &ImageId) -> Result<ImageDetails, RegistryError> {
-        let (view, _) = self
-            .call(Operation::GetContainerImage, |tenancy| tenancy.get_image(image))
-            .await?;
+        let (view, _) = self.call(Operation::GetContainerImage, |tenancy| tenancy.get_image(image)).await?;
         Ok(details(view))
     }
 
@@ -256,10 +236,7 @@ impl ReadRegistry for Face {
 impl WriteRegistry for FaceWriter {
     async fn delete(&self, target: &DeleteTarget, if_match: &Etag) -> Result<(), RegistryError> {
         let ask = |tenancy: &Tenancy| tenancy.delete_image(&target.image, Some(&if_match.0));
-        self.face
-            .call(Operation::DeleteContainerImage, ask)
-            .await
-            .map(|_| ())
+        self.face.call(Operation::DeleteContainerImage, ask).await.map(|_| ())
     }
 }
 
@@ -306,20 +283,13 @@ fn image_row(view: ImageRowView) -> ImageRow {
 }
 
 fn details(view: ImageView) -> ImageDetails {
-    let layers = view.layers.iter().map(|layer| Layer {
-        digest: layer.digest,
-        size: Bytes(layer.size),
-    });
+    let layers = view.layers.iter().map(|layer| Layer { digest: layer.digest, size: Bytes(layer.size) });
     ImageDetails {
         layers: layers.collect(),
         id: view.id,
         digest: view.digest,
         repository: view.repository,
-        tags: view
-            .tags
-            .into_iter()
-            .map(|tag| (tag.tag, Some(tag.created_at)))
-            .collect(),
+        tags: view.tags.into_iter().map(|tag| (tag.tag, Some(tag.created_at))).collect(),
         manifest_size: Bytes(view.manifest_size),
         n_pulls: view.n_pulls,
         last_pulled_at: view.last_pulled_at,

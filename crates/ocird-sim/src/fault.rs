@@ -110,15 +110,8 @@ impl Fault {
     #[must_use]
     pub fn bend<T>(&self, mut page: Page<T>) -> Page<T> {
         match self {
-            Self::EmptyPage => Page {
-                items: Vec::new(),
-                next: Some(page.again.clone()),
-                ..page
-            },
-            Self::RepeatedCursor => Page {
-                next: Some(page.again.clone()),
-                ..page
-            },
+            Self::EmptyPage => Page { items: Vec::new(), next: Some(page.again.clone()), ..page },
+            Self::RepeatedCursor => Page { next: Some(page.again.clone()), ..page },
             Self::DroppedRow(place) => {
                 if *place < page.items.len() {
                     page.items.remove(*place);
@@ -160,12 +153,7 @@ struct Injection {
 impl Faults {
     /// Sets one more fault.
     pub(crate) fn inject(&mut self, operation: Option<Operation>, when: When, fault: Fault) {
-        self.injections.push(Injection {
-            operation,
-            when,
-            fault,
-            n_calls: 0,
-        });
+        self.injections.push(Injection { operation, when, fault, n_calls: 0 });
     }
 
     /// Forgets all faults.

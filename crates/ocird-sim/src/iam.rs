@@ -48,22 +48,12 @@ impl Scope {
 impl Iam {
     /// Every right that ocird can use.
     pub fn everything() -> Self {
-        Self {
-            inspect: true,
-            read: vec![Scope::All],
-            update: vec![Scope::All],
-            denied: BTreeSet::new(),
-        }
+        Self { inspect: true, read: vec![Scope::All], update: vec![Scope::All], denied: BTreeSet::new() }
     }
 
     /// No right at all: what a removed policy statement looks like.
     pub const fn nothing() -> Self {
-        Self {
-            inspect: false,
-            read: Vec::new(),
-            update: Vec::new(),
-            denied: BTreeSet::new(),
-        }
+        Self { inspect: false, read: Vec::new(), update: Vec::new(), denied: BTreeSet::new() }
     }
 
     /// True when the operation is permitted on this repository; `None` for operations that name no repository.

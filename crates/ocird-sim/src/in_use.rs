@@ -21,7 +21,6 @@ impl Tenancy {
         let mut file = NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
         serde_json::to_writer_pretty(&mut file, &self.in_use(host))?;
         file.flush()?;
-        file.as_file().sync_all()?;
         file.persist(path)?;
         Ok(())
     }
@@ -54,22 +53,15 @@ fn references(workload: &WorkloadView, prefix: &str, n_kept: usize) -> Vec<Value
     let current = reference(&workload.current, prefix, &by);
     let earlier = workload.earlier.iter().rev().take(n_kept).map(|deployment| {
         // By digest only: the tag means something else by now.
-        let pinned = Deployment {
-            reference: Reference::Digest(deployment.pulled.digest),
-            ..deployment.clone()
-        };
+        let pinned =
+            Deployment { reference: Reference::Digest(deployment.pulled.digest), ..deployment.clone() };
         reference(&pinned, prefix, &format!("rollback of {}", workload.name))
     });
     std::iter::once(current).chain(earlier).collect()
 }
 
 fn reference(deployment: &Deployment, prefix: &str, by: &str) -> Value {
-    let Deployment {
-        repository,
-        reference,
-        pulled,
-        since: _,
-    } = deployment;
+    let Deployment { repository, reference, pulled, since: _ } = deployment;
     let image = match reference {
         Reference::Tag(tag) => format!("{prefix}/{repository}:{tag}"),
         Reference::Digest(digest) => format!("{prefix}/{repository}@{digest}"),

@@ -28,20 +28,15 @@ impl State {
     ) -> Result<Page<ImageRowView>, ApiError> {
         self.check_compartment(&query.compartment, query.depth)?;
         let slot = Slot::read(&query.cursor, &question_about_images(query), &self.settings)?;
-        let listed: Vec<&Repository> = self
-            .repositories
-            .values()
-            .filter(|repository| repository_fits(repository, query))
-            .collect();
+        let listed: Vec<&Repository> =
+            self.repositories.values().filter(|repository| repository_fits(repository, query)).collect();
         let n_images: usize = listed.iter().map(|repository| repository.order.len()).sum();
         // One repository in its own order is what the daemon asks for; it must not cost a sort per page.
         let rows = if let ([repository], Order::NewestFirst) = (listed.as_slice(), query.order) {
             self.write_out(self.rows_of(repository, query, now), &slot)
         } else {
-            let mut rows: Vec<Row<'_>> = listed
-                .iter()
-                .flat_map(|repository| self.rows_of(repository, query, now))
-                .collect();
+            let mut rows: Vec<Row<'_>> =
+                listed.iter().flat_map(|repository| self.rows_of(repository, query, now)).collect();
             self.sort(&mut rows, query.order);
             self.write_out(rows.into_iter(), &slot)
         };
@@ -65,11 +60,8 @@ impl State {
     }
 
     fn rows_of_image<'a>(&self, image: &'a Image) -> Vec<Row<'a>> {
-        let mut tags: Vec<Row<'a>> = image
-            .tags_by_time()
-            .into_iter()
-            .map(|(tag, _)| (image, Some(tag)))
-            .collect();
+        let mut tags: Vec<Row<'a>> =
+            image.tags_by_time().into_iter().map(|(tag, _)| (image, Some(tag))).collect();
         if tags.is_empty() {
             tags.push((image, None));
         }
@@ -128,12 +120,7 @@ impl State {
             .values()
             .filter(|repository| within(&repository.compartment, &query.compartment, query.depth))
             .filter(|repository| query.repository.as_ref().is_none_or(|id| *id == repository.id))
-            .filter(|repository| {
-                query
-                    .name
-                    .as_ref()
-                    .is_none_or(|name| name == repository.name.as_str())
-            })
+            .filter(|repository| query.name.as_ref().is_none_or(|name| name == repository.name.as_str()))
             .map(|repository| self.repository_view(repository))
             .filter(|view| query.lifecycle.is_none_or(|state| state == view.lifecycle))
             .collect();
@@ -192,9 +179,7 @@ fn image_fits(image: &Image, query: &ImageQuery) -> bool {
     query.image.as_ref().is_none_or(|id| *id == image.id)
         && query.digest.is_none_or(|digest| digest == image.manifest.digest)
         && query.lifecycle.is_none_or(|state| state == image.lifecycle())
-        && query
-            .is_versioned
-            .is_none_or(|versioned| versioned != image.tags.is_empty())
+        && query.is_versioned.is_none_or(|versioned| versioned != image.tags.is_empty())
 }
 
 fn row_fits((image, tag): &Row<'_>, repository: &Repository, query: &ImageQuery) -> bool {
@@ -205,17 +190,12 @@ fn row_fits((image, tag): &Row<'_>, repository: &Repository, query: &ImageQuery)
 
 /// The service's own pattern: exact, or a prefix and `*`.
 fn fits(wanted: &str, text: &str) -> bool {
-    wanted
-        .strip_suffix('*')
-        .map_or(wanted == text, |prefix| text.starts_with(prefix))
+    wanted.strip_suffix('*').map_or(wanted == text, |prefix| text.starts_with(prefix))
 }
 
 /// A text that is the same for every page of one listing, so that a token of one serves no other.
 fn question_about_images(query: &ImageQuery) -> String {
-    let unpaged = ImageQuery {
-        cursor: Cursor::default(),
-        ..query.clone()
-    };
+    let unpaged = ImageQuery { cursor: Cursor::default(), ..query.clone() };
     format!("{unpaged:?}")
 }
 
@@ -240,11 +220,7 @@ impl Slot {
         };
         Ok(Self {
             offset,
-            limit: cursor
-                .limit
-                .unwrap_or(settings.page_size)
-                .min(settings.page_size)
-                .max(1),
+            limit: cursor.limit.unwrap_or(settings.page_size).min(settings.page_size).max(1),
             seal,
         })
     }

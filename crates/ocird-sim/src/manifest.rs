@@ -103,21 +103,13 @@ pub struct Blob {
 impl Blob {
     /// A layer that is known by what it holds, such as `base amd64 2026-01`: same words, same digest.
     pub fn layer(holds: &str, size: u64) -> Self {
-        Self {
-            digest: sha256(holds.as_bytes()),
-            size,
-            bytes: None,
-        }
+        Self { digest: sha256(holds.as_bytes()), size, bytes: None }
     }
 
     /// A blob with these bytes.
     pub fn bytes(bytes: impl Into<Arc<[u8]>>) -> Self {
         let bytes = bytes.into();
-        Self {
-            digest: sha256(&bytes),
-            size: bytes.len() as u64,
-            bytes: Some(bytes),
-        }
+        Self { digest: sha256(&bytes), size: bytes.len() as u64, bytes: Some(bytes) }
     }
 }
 
@@ -136,11 +128,7 @@ impl Manifest {
     /// A manifest of any bytes and media type: what an adversary or a tool of tomorrow may push.
     pub fn raw(media_type: &str, bytes: impl Into<Arc<[u8]>>) -> Self {
         let bytes = bytes.into();
-        Self {
-            media_type: media_type.into(),
-            digest: sha256(&bytes),
-            bytes,
-        }
+        Self { media_type: media_type.into(), digest: sha256(&bytes), bytes }
     }
 
     /// An image for one platform. The configuration tells the platform and the revision, so that two builds of the
@@ -193,9 +181,7 @@ impl Manifest {
 
     /// The manifest of this JSON, which names its own media type.
     fn of(json: &Value) -> Self {
-        let media_type = json["mediaType"]
-            .as_str()
-            .expect("every builder sets the media type");
+        let media_type = json["mediaType"].as_str().expect("every builder sets the media type");
         Self::raw(media_type, json.to_string().into_bytes())
     }
 
@@ -254,16 +240,8 @@ impl Facts {
         };
         let subject = json.get("subject").and_then(digest_of);
         match &*manifest.media_type {
-            OCI_MANIFEST | DOCKER_MANIFEST => Self {
-                blobs: blobs_of(&json),
-                children: Vec::new(),
-                subject,
-            },
-            OCI_INDEX | DOCKER_LIST => Self {
-                blobs: Vec::new(),
-                children: children_of(&json),
-                subject,
-            },
+            OCI_MANIFEST | DOCKER_MANIFEST => Self { blobs: blobs_of(&json), children: Vec::new(), subject },
+            OCI_INDEX | DOCKER_LIST => Self { blobs: Vec::new(), children: children_of(&json), subject },
             _ => Self::default(),
         }
     }
@@ -301,9 +279,7 @@ fn platform_of(child: &Value) -> Option<Platform> {
         platform.get("os").and_then(Value::as_str) == Some(known.os())
             && platform.get("architecture").and_then(Value::as_str) == Some(known.architecture())
     };
-    [Platform::Amd64, Platform::Arm64, Platform::Unknown]
-        .into_iter()
-        .find(|known| is(*known))
+    [Platform::Amd64, Platform::Arm64, Platform::Unknown].into_iter().find(|known| is(*known))
 }
 
 #[cfg(test)]
@@ -319,19 +295,12 @@ mod tests {
         let child = image(Platform::Arm64);
         let index = Manifest::index(
             Flavour::Oci,
-            &[Child {
-                manifest: child.clone(),
-                platform: Platform::Arm64,
-                attests: None,
-            }],
+            &[Child { manifest: child.clone(), platform: Platform::Arm64, attests: None }],
         );
         let json: Value = serde_json::from_slice(&index.bytes).unwrap();
         assert_eq!(json["manifests"][0]["size"], child.bytes.len());
         assert_eq!(index.digest, sha256(&index.bytes));
-        assert_eq!(
-            Facts::read(&index).children,
-            [(child.digest, Some(Platform::Arm64))]
-        );
+        assert_eq!(Facts::read(&index).children, [(child.digest, Some(Platform::Arm64))]);
     }
 
     #[test]
@@ -349,10 +318,7 @@ mod tests {
         let plain = image(Platform::Amd64);
         let foreign = Manifest::raw("application/vnd.tomorrow+json", Arc::clone(&plain.bytes));
         assert_eq!(Facts::read(&foreign), Facts::default());
-        assert_eq!(
-            Facts::read(&Manifest::raw(OCI_INDEX, b"{".to_vec())),
-            Facts::default()
-        );
+        assert_eq!(Facts::read(&Manifest::raw(OCI_INDEX, b"{".to_vec())), Facts::default());
     }
 
     #[test]

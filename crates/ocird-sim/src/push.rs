@@ -70,10 +70,7 @@ impl Build {
         };
         Self {
             revision: revision.to_owned(),
-            platforms: vec![
-                (Platform::Amd64, layers("amd64")),
-                (Platform::Arm64, layers("arm64")),
-            ],
+            platforms: vec![(Platform::Amd64, layers("amd64")), (Platform::Arm64, layers("arm64"))],
             flavour: Flavour::Oci,
             attestations: Attestations::None,
         }
@@ -82,8 +79,7 @@ impl Build {
     /// The same for arm64 only: a single manifest.
     #[must_use]
     pub fn single(mut self) -> Self {
-        self.platforms
-            .retain(|(platform, _)| *platform == Platform::Arm64);
+        self.platforms.retain(|(platform, _)| *platform == Platform::Arm64);
         self
     }
 
@@ -101,18 +97,12 @@ impl Build {
             .iter()
             .map(|(platform, layers)| {
                 let (manifest, config) = Manifest::image(self.flavour, *platform, &self.revision, layers);
-                let child = Child {
-                    manifest,
-                    platform: *platform,
-                    attests: None,
-                };
+                let child = Child { manifest, platform: *platform, attests: None };
                 (child, vec![config])
             })
             .collect();
-        let attestations: Vec<_> = children
-            .iter()
-            .filter_map(|(child, _)| self.attestation(&child.manifest))
-            .collect();
+        let attestations: Vec<_> =
+            children.iter().filter_map(|(child, _)| self.attestation(&child.manifest)).collect();
         children.extend(attestations);
         children
     }
@@ -127,11 +117,7 @@ impl Build {
             json!({"predicateType": "https://slsa.dev/provenance/v1", "subject": subject.digest.to_string()});
         let payload = Blob::bytes(statement.to_string().into_bytes());
         let (manifest, config) = Manifest::artifact(IN_TOTO, &payload, named);
-        let child = Child {
-            manifest,
-            platform: Platform::Unknown,
-            attests: Some(subject.digest),
-        };
+        let child = Child { manifest, platform: Platform::Unknown, attests: Some(subject.digest) };
         Some((child, vec![config, payload]))
     }
 }
@@ -163,11 +149,7 @@ impl Tenancy {
         Ok(Pushed {
             image,
             digest: top.digest,
-            children: Facts::read(&top)
-                .children
-                .into_iter()
-                .map(|(digest, _)| digest)
-                .collect(),
+            children: Facts::read(&top).children.into_iter().map(|(digest, _)| digest).collect(),
         })
     }
 
@@ -182,11 +164,7 @@ impl Tenancy {
         self.upload(repository, &[config, payload])?;
         let tag = parsed(&format!("sha256-{}.sig", digest.hex()));
         let image = self.put_manifest(repository, &manifest, Some(&tag), by)?;
-        Ok(Pushed {
-            image,
-            digest: manifest.digest,
-            children: Vec::new(),
-        })
+        Ok(Pushed { image, digest: manifest.digest, children: Vec::new() })
     }
 
     /// Attaches an artifact by `subject`, and lists it under the fallback tag `sha256-<hex>`, as clients do where the
@@ -201,9 +179,7 @@ impl Tenancy {
         let (manifest, others) = {
             let (state, _) = self.lock();
             let home = state.repository(repository)?;
-            let about = state
-                .available(home, subject)
-                .ok_or_else(|| unknown(&subject.to_string()))?;
+            let about = state.available(home, subject).ok_or_else(|| unknown(&subject.to_string()))?;
             let payload = Blob::bytes(holds.as_bytes());
             let (manifest, _) = Manifest::artifact(IN_TOTO, &payload, Some(&about.manifest));
             (manifest, state.attached_to(home, subject))
@@ -212,20 +188,12 @@ impl Tenancy {
         let list: Vec<Child> = others
             .into_iter()
             .chain([manifest.clone()])
-            .map(|manifest| Child {
-                manifest,
-                platform: Platform::Unknown,
-                attests: None,
-            })
+            .map(|manifest| Child { manifest, platform: Platform::Unknown, attests: None })
             .collect();
         let fallback = Manifest::index(Flavour::Oci, &list);
         let tag = parsed(&format!("sha256-{}", subject.hex()));
         self.put_manifest(repository, &fallback, Some(&tag), by)?;
-        Ok(Pushed {
-            image,
-            digest: manifest.digest,
-            children: Vec::new(),
-        })
+        Ok(Pushed { image, digest: manifest.digest, children: Vec::new() })
     }
 
     /// Points a tag at an image that is there.
@@ -239,9 +207,7 @@ impl Tenancy {
         let manifest = {
             let (state, _) = self.lock();
             let home = state.repository(repository)?;
-            let image = state
-                .available(home, digest)
-                .ok_or_else(|| unknown(&digest.to_string()))?;
+            let image = state.available(home, digest).ok_or_else(|| unknown(&digest.to_string()))?;
             image.manifest.clone()
         };
         self.put_manifest(repository, &manifest, Some(tag), by)
@@ -267,9 +233,7 @@ impl Tenancy {
                 };
                 state.violations.push(violation);
             }
-            return Err(ApiError::ManifestBlobUnknown {
-                digest: child.to_string(),
-            });
+            return Err(ApiError::ManifestBlobUnknown { digest: child.to_string() });
         }
         check_overwrite(&state, home, manifest, tag)?;
         let home = home.id.clone();
@@ -287,10 +251,7 @@ impl Tenancy {
     fn upload(&self, repository: &RepositoryName, blobs: &[Blob]) -> Result<(), ApiError> {
         let (mut state, _) = self.lock();
         let id = state.repository(repository)?.id.clone();
-        let home = state
-            .repositories
-            .get_mut(&id)
-            .expect("it has just been looked up");
+        let home = state.repositories.get_mut(&id).expect("it has just been looked up");
         for blob in blobs {
             if let Some(bytes) = &blob.bytes {
                 home.blobs.insert(blob.digest, Arc::clone(bytes));
@@ -328,10 +289,7 @@ impl State {
         by: &str,
         now: DateTime<Utc>,
     ) -> ImageId {
-        let known = self.repositories[repository]
-            .digests
-            .get(&manifest.digest)
-            .cloned();
+        let known = self.repositories[repository].digests.get(&manifest.digest).cloned();
         match known {
             Some(id) if self.images[&id].life == Life::Available => id,
             Some(id) if self.settings.repush == Repush::Revives => {
@@ -364,15 +322,11 @@ fn check_overwrite(
     let holder = tag.and_then(|tag| repository.tags.get(tag));
     let is_overwritten = holder.is_some_and(|id| state.images[id].manifest.digest != manifest.digest);
     if repository.mutability == Mutability::Immutable && is_overwritten {
-        return Err(ApiError::Conflict {
-            what: "the repository is immutable".to_owned(),
-        });
+        return Err(ApiError::Conflict { what: "the repository is immutable".to_owned() });
     }
     Ok(())
 }
 
 fn unknown(reference: &str) -> ApiError {
-    ApiError::ManifestUnknown {
-        reference: reference.to_owned(),
-    }
+    ApiError::ManifestUnknown { reference: reference.to_owned() }
 }

@@ -30,9 +30,7 @@ impl FromStr for Reference {
     type Err = ParseNameError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse()
-            .map(Self::Digest)
-            .or_else(|_| text.parse().map(Self::Tag))
+        text.parse().map(Self::Digest).or_else(|_| text.parse().map(Self::Tag))
     }
 }
 
@@ -79,13 +77,7 @@ impl Tenancy {
         let (state, _) = self.lock();
         let repository = state.repository(name)?;
         state.authorize(Operation::GetBlob, Some(repository))?;
-        repository
-            .blobs
-            .get(digest)
-            .cloned()
-            .ok_or(ApiError::BlobUnknown {
-                digest: digest.to_string(),
-            })
+        repository.blobs.get(digest).cloned().ok_or(ApiError::BlobUnknown { digest: digest.to_string() })
     }
 
     /// Every tag of a repository, in order.
@@ -143,9 +135,7 @@ impl State {
             Reference::Tag(tag) => repository.tags.get(tag).map(|id| &self.images[id]),
             Reference::Digest(digest) => self.available(repository, digest),
         };
-        found.ok_or_else(|| ApiError::ManifestUnknown {
-            reference: reference.to_string(),
-        })
+        found.ok_or_else(|| ApiError::ManifestUnknown { reference: reference.to_string() })
     }
 
     /// The image that a reference names, and the one that a host of this platform runs from it.

@@ -111,14 +111,8 @@ impl Settings {
     /// Every spelling of that host: the usual one first, then by region, then as the Console's pull command has it.
     /// <https://docs.oracle.com/en-us/iaas/Content/Registry/Concepts/registryprerequisites.htm>
     pub fn registry_hosts(&self) -> Vec<String> {
-        let Self {
-            region, realm_domain, ..
-        } = self;
-        vec![
-            self.registry_host(),
-            format!("{region}.ocir.io"),
-            format!("ocir.{region}.oci.{realm_domain}"),
-        ]
+        let Self { region, realm_domain, .. } = self;
+        vec![self.registry_host(), format!("{region}.ocir.io"), format!("ocir.{region}.oci.{realm_domain}")]
     }
 }
 

@@ -10,7 +10,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
 use ocird::cli::{Assembled, assemble};
 use ocird::cloud::post_counts;
 use ocird::config::{self, Config};
@@ -84,7 +84,6 @@ pub struct Stage {
     directory: TempDir,
     listen: String,
     hosts: BTreeSet<String>,
-    next_collect: DateTime<Utc>,
 }
 
 /// The daemon in its own task.
@@ -110,9 +109,7 @@ impl Stage {
         let server = Server::start(tenancy.clone(), options)?;
         let directory = tempfile::Builder::new().prefix("ocird-stage-").tempdir()?;
         let clock = tenancy.clock().view(TimeDelta::zero());
-        let next_collect = tenancy.now();
-        let mut stage =
-            Self { tenancy, server, generator, clock, directory, listen, hosts: BTreeSet::new(), next_collect };
+        let mut stage = Self { tenancy, server, generator, clock, directory, listen, hosts: BTreeSet::new() };
         stage.write_files(armed, &observe, &enforce)?;
         stage.collect()?;
         Ok(stage)
@@ -152,7 +149,8 @@ impl Stage {
     pub fn start(&self) -> anyhow::Result<Running> {
         let config = self.config()?;
         let Assembled { engine, shown } = assemble(&config, self.clock.clone())?;
-        let listener = TcpListener::bind(&self.listen).with_context(|| format!("cannot listen on {}", self.listen))?;
+        let listener =
+            TcpListener::bind(&self.listen).with_context(|| format!("cannot listen on {}", self.listen))?;
         listener.set_nonblocking(true)?;
         let url = format!("http://{}", listener.local_addr()?);
         let listener = tokio::net::TcpListener::from_std(listener)?;
@@ -174,18 +172,27 @@ impl Stage {
     pub async fn live_until(&mut self, end: DateTime<Utc>, mut tell: impl FnMut(&Event)) -> io::Result<()> {
         loop {
             self.tenancy.clock().wait_until_sleeping().await;
-            let next = [self.generator.next_event_at(), self.tenancy.clock().next_deadline(), Some(self.next_collect)];
-            let next = next.into_iter().flatten().min().unwrap_or(end).min(end);
+            let wakes_at = self.tenancy.clock().next_deadline().unwrap_or(end).min(end);
+            let next = self.generator.next_event_at().unwrap_or(end).min(wakes_at);
+            self.collect_before(next, wakes_at)?;
             self.tenancy.clock().advance_to(next);
             self.generator.step(&self.tenancy).iter().for_each(&mut tell);
-            if self.next_collect <= next {
-                self.collect()?;
-            }
             if next >= end {
                 self.tenancy.clock().wait_until_sleeping().await;
                 return Ok(());
             }
         }
+    }
+
+    /// The hosts write at each tick of their timer. Of several ticks before the daemon looks, only the last can be
+    /// seen, so only that one is written.
+    fn collect_before(&mut self, next: DateTime<Utc>, wakes_at: DateTime<Utc>) -> io::Result<()> {
+        let last_tick = next.duration_trunc(COLLECT_EVERY).expect("ten minutes divide every day");
+        if next == wakes_at && last_tick > self.tenancy.now() {
+            self.tenancy.clock().advance_to(last_tick.min(next - TimeDelta::seconds(1)));
+            self.collect()?;
+        }
+        Ok(())
     }
 
     /// Every host writes what it runs.
@@ -197,7 +204,6 @@ impl Stage {
         for host in &self.hosts {
             self.tenancy.write_in_use(&self.in_use_dir().join(format!("{host}.json")), host)?;
         }
-        self.next_collect = self.tenancy.now() + COLLECT_EVERY;
         Ok(())
     }
 

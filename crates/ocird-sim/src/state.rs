@@ -152,10 +152,8 @@ impl State {
         image.version += 1;
         let turn = image.n_turns;
         let tags: Vec<Tag> = std::mem::take(&mut image.tags).into_keys().collect();
-        let repository = self
-            .repositories
-            .get_mut(&image.repository)
-            .expect("an image lives in a repository");
+        let repository =
+            self.repositories.get_mut(&image.repository).expect("an image lives in a repository");
         repository.n_available -= 1;
         for tag in &tags {
             repository.tags.remove(tag);
@@ -170,8 +168,7 @@ impl State {
         });
         for (change, delay) in times {
             self.serial += 1;
-            self.timeline
-                .insert((now + delay, self.serial), (id.clone(), Step { change, turn }));
+            self.timeline.insert((now + delay, self.serial), (id.clone(), Step { change, turn }));
         }
     }
 
@@ -181,10 +178,8 @@ impl State {
         image.life = Life::Available;
         image.n_turns += 1;
         image.version += 1;
-        let repository = self
-            .repositories
-            .get_mut(&image.repository)
-            .expect("an image lives in a repository");
+        let repository =
+            self.repositories.get_mut(&image.repository).expect("an image lives in a repository");
         repository.n_available += 1;
         repository.digests.insert(image.manifest.digest, id.clone());
         if !image.is_stored {
@@ -197,20 +192,16 @@ impl State {
         let image = self.images.get_mut(id).expect("the caller has looked it up");
         if image.is_stored {
             image.is_stored = false;
-            let repository = self
-                .repositories
-                .get_mut(&image.repository)
-                .expect("an image lives in a repository");
+            let repository =
+                self.repositories.get_mut(&image.repository).expect("an image lives in a repository");
             repository.release(&image.facts);
         }
     }
 
     fn purge(&mut self, id: &ImageId) {
         let image = self.images.remove(id).expect("the caller has looked it up");
-        let repository = self
-            .repositories
-            .get_mut(&image.repository)
-            .expect("an image lives in a repository");
+        let repository =
+            self.repositories.get_mut(&image.repository).expect("an image lives in a repository");
         repository.order.remove(&(Reverse(image.created_at), id.clone()));
         if repository.digests.get(&image.manifest.digest) == Some(id) {
             repository.digests.remove(&image.manifest.digest);
@@ -242,10 +233,7 @@ impl State {
             n_turns: 0,
             is_stored: true,
         };
-        let home = self
-            .repositories
-            .get_mut(repository)
-            .expect("the caller has looked it up");
+        let home = self.repositories.get_mut(repository).expect("the caller has looked it up");
         home.admit(&image);
         self.images.insert(id.clone(), image);
         id
@@ -265,10 +253,7 @@ impl State {
         }
         let changes = self.settings.etag;
         let image = self.images.get_mut(id).expect("the caller has looked it up");
-        let stamp = Stamp {
-            at: now,
-            by: by.to_owned(),
-        };
+        let stamp = Stamp { at: now, by: by.to_owned() };
         image.tags.insert(tag.clone(), stamp);
         image.last_tag = Some(tag.clone());
         image.note_tag_change(changes);
@@ -280,10 +265,8 @@ impl State {
         let image = self.images.get_mut(id).expect("the caller has looked it up");
         image.tags.remove(tag);
         image.note_tag_change(changes);
-        let repository = self
-            .repositories
-            .get_mut(&image.repository)
-            .expect("an image lives in a repository");
+        let repository =
+            self.repositories.get_mut(&image.repository).expect("an image lives in a repository");
         if repository.tags.get(tag) == Some(id) {
             repository.tags.remove(tag);
         }
@@ -302,10 +285,7 @@ impl State {
 
     /// The repository of this name.
     pub(crate) fn repository(&self, name: &RepositoryName) -> Result<&Repository, ApiError> {
-        self.names
-            .get(name)
-            .map(|id| &self.repositories[id])
-            .ok_or(ApiError::NotAuthorizedOrNotFound)
+        self.names.get(name).map(|id| &self.repositories[id]).ok_or(ApiError::NotAuthorizedOrNotFound)
     }
 
     /// The available image of this digest in this repository.
@@ -327,12 +307,9 @@ impl State {
     pub(crate) fn ocid(&mut self, kind: &str) -> String {
         const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
         self.serial += 1;
-        let unique: String = (0..52)
-            .map(|_| char::from(ALPHABET[self.random.random_range(0..ALPHABET.len())]))
-            .collect();
-        let Settings {
-            region, namespace, ..
-        } = &self.settings;
+        let unique: String =
+            (0..52).map(|_| char::from(ALPHABET[self.random.random_range(0..ALPHABET.len())])).collect();
+        let Settings { region, namespace, .. } = &self.settings;
         format!("ocid1.{kind}.oc1.{region}.0.{namespace}.aaaaaaaa{unique}")
     }
 }

@@ -65,10 +65,7 @@ impl NewRepository {
 impl Tenancy {
     /// An empty tenancy whose clock stands at `settings.start`.
     pub fn new(settings: Settings) -> Self {
-        Self {
-            clock: SimClock::new(settings.start),
-            state: Arc::new(Mutex::new(State::new(settings))),
-        }
+        Self { clock: SimClock::new(settings.start), state: Arc::new(Mutex::new(State::new(settings))) }
     }
 
     /// The tenancy's clock, which keeps true time.
@@ -130,9 +127,7 @@ impl Tenancy {
             return Err(ApiError::NotAuthorizedOrNotFound);
         }
         if state.names.contains_key(&new.name) {
-            return Err(ApiError::Conflict {
-                what: format!("the repository {} exists", new.name),
-            });
+            return Err(ApiError::Conflict { what: format!("the repository {} exists", new.name) });
         }
         let id: RepositoryId = parsed(&state.ocid("containerrepo"));
         state.names.insert(new.name.clone(), id.clone());
@@ -154,12 +149,7 @@ impl Tenancy {
     fn alter(&self, name: &RepositoryName, change: impl FnOnce(&mut Repository)) -> Result<(), ApiError> {
         let (mut state, _) = self.lock();
         let id = state.repository(name)?.id.clone();
-        change(
-            state
-                .repositories
-                .get_mut(&id)
-                .expect("it has just been looked up"),
-        );
+        change(state.repositories.get_mut(&id).expect("it has just been looked up"));
         Ok(())
     }
 
@@ -172,11 +162,7 @@ impl Tenancy {
             description: description.to_owned(),
             created_at: now,
         };
-        state
-            .auth_tokens
-            .entry(user.to_owned())
-            .or_default()
-            .push(token.clone());
+        state.auth_tokens.entry(user.to_owned()).or_default().push(token.clone());
         token
     }
 

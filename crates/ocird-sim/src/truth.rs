@@ -55,10 +55,7 @@ impl Tenancy {
         let (state, _) = self.lock();
         let name = |id: &RepositoryId| state.repositories[id].name.clone();
         let needs = Truth::of(&state).needs;
-        needs
-            .into_iter()
-            .map(|((repository, digest), need)| ((name(&repository), digest), need))
-            .collect()
+        needs.into_iter().map(|((repository, digest), need)| ((name(&repository), digest), need)).collect()
     }
 }
 
@@ -86,10 +83,7 @@ struct Truth<'a> {
 
 impl<'a> Truth<'a> {
     fn of(state: &'a State) -> Self {
-        let mut truth = Self {
-            state,
-            needs: BTreeMap::new(),
-        };
+        let mut truth = Self { state, needs: BTreeMap::new() };
         for (workload, name) in workloads(state) {
             for (deployment, need) in deployments(workload, &name, state.settings.rollback_keep) {
                 if let Ok(repository) = state.repository(&deployment.repository) {
@@ -185,10 +179,7 @@ impl<'a> Truth<'a> {
 /// Every workload with its name for people.
 fn workloads(state: &State) -> impl Iterator<Item = (&Workload, String)> {
     state.hosts.iter().flat_map(|(host, machine)| {
-        machine
-            .workloads
-            .iter()
-            .map(move |(name, workload)| (workload, format!("{name} on {host}")))
+        machine.workloads.iter().map(move |(name, workload)| (workload, format!("{name} on {host}")))
     })
 }
 
@@ -198,24 +189,16 @@ fn deployments<'a>(
     name: &str,
     n_kept: usize,
 ) -> impl Iterator<Item = (&'a Deployment, Need)> {
-    let running = Need::Workload {
-        workload: name.to_owned(),
-    };
-    let rollback = Need::Rollback {
-        workload: name.to_owned(),
-    };
-    let earlier = workload
-        .rollback_targets(n_kept)
-        .map(move |deployment| (deployment, rollback.clone()));
+    let running = Need::Workload { workload: name.to_owned() };
+    let rollback = Need::Rollback { workload: name.to_owned() };
+    let earlier = workload.rollback_targets(n_kept).map(move |deployment| (deployment, rollback.clone()));
     std::iter::once((&workload.current, running)).chain(earlier)
 }
 
 /// What a deployment needs and the registry does not have.
 fn missing_of(state: &State, deployment: &Deployment, need: &Need) -> Vec<Violation> {
-    let digests = [
-        Reference::Digest(deployment.pulled.digest),
-        Reference::Digest(deployment.pulled.platform_digest),
-    ];
+    let digests =
+        [Reference::Digest(deployment.pulled.digest), Reference::Digest(deployment.pulled.platform_digest)];
     let tag = match need {
         Need::Workload { .. } => Some(deployment.reference.clone()),
         Need::Rollback { .. } | Need::ChildOf { .. } | Need::ParentOf { .. } | Need::ReferrerOf { .. } => {
@@ -248,9 +231,7 @@ fn missing_children(state: &State, repository: &Repository, index: &Image) -> Ve
         .map(|child| Violation::Gone {
             repository: repository.name.clone(),
             reference: Reference::Digest(*child),
-            need: Need::ChildOf {
-                parent: index.manifest.digest,
-            },
+            need: Need::ChildOf { parent: index.manifest.digest },
         })
         .collect()
 }
@@ -271,13 +252,7 @@ fn referrers(state: &State, repository: &Repository, digest: &Digest) -> Vec<Dig
 fn subjects(repository: &Repository, image: &Image) -> Vec<Digest> {
     let by_tag = image.tags.keys().filter_map(|tag| subject_of_tag(tag.as_str()));
     let known = |subject: &Digest| repository.seen.contains(subject);
-    image
-        .facts
-        .subject
-        .into_iter()
-        .chain(by_tag)
-        .filter(known)
-        .collect()
+    image.facts.subject.into_iter().chain(by_tag).filter(known).collect()
 }
 
 /// The digest in a tag of the form `sha256-<hex>`, with or without a suffix such as `.sig`.

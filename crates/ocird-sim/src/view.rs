@@ -348,10 +348,7 @@ impl ImageQuery {
 
     /// The available images of one repository.
     pub fn in_repository(compartment: CompartmentId, repository: RepositoryId) -> Self {
-        Self {
-            repository: Some(repository),
-            ..Self::in_compartment(compartment)
-        }
+        Self { repository: Some(repository), ..Self::in_compartment(compartment) }
     }
 }
 

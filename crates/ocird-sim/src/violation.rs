@@ -105,44 +105,21 @@ pub enum Attempt {
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::WrongDeletion {
-                at,
-                repository,
-                image: _,
-                digest,
-                need,
-            } => write!(
-                f,
-                "{at}: {repository}@{} was deleted, and it {need}",
-                digest.short()
-            ),
-            Self::Missing {
-                at,
-                attempt,
-                workload,
-                repository,
-                reference,
-                error,
-            } => write!(
-                f,
-                "{at}: {workload} did not find {repository} {reference} to {attempt}: {error}"
-            ),
-            Self::BrokenPush {
-                at,
-                repository,
-                index,
-                child,
-            } => write!(
+            Self::WrongDeletion { at, repository, image: _, digest, need } => {
+                write!(f, "{at}: {repository}@{} was deleted, and it {need}", digest.short())
+            }
+            Self::Missing { at, attempt, workload, repository, reference, error } => {
+                write!(f, "{at}: {workload} did not find {repository} {reference} to {attempt}: {error}")
+            }
+            Self::BrokenPush { at, repository, index, child } => write!(
                 f,
                 "{at}: {repository}@{} could not be pushed, its child {} having been deleted",
                 index.short(),
                 child.short()
             ),
-            Self::Gone {
-                repository,
-                reference,
-                need,
-            } => write!(f, "{repository} {reference} is gone, and it {need}"),
+            Self::Gone { repository, reference, need } => {
+                write!(f, "{repository} {reference} is gone, and it {need}")
+            }
         }
     }
 }

@@ -80,12 +80,7 @@ pub struct WorkloadView {
 impl Tenancy {
     /// Adds a host, or replaces one of this name together with its cache and workloads.
     pub fn add_host(&self, name: &str, platform: Platform, policy: PullPolicy) {
-        let host = Host {
-            platform,
-            policy,
-            cache: BTreeSet::new(),
-            workloads: BTreeMap::new(),
-        };
+        let host = Host { platform, policy, cache: BTreeSet::new(), workloads: BTreeMap::new() };
         self.lock().0.hosts.insert(name.to_owned(), host);
     }
 
@@ -104,13 +99,7 @@ impl Tenancy {
     /// A workload that is not there is not found.
     pub fn restart(&self, host: &str, workload: &str) -> Result<Digest, ApiError> {
         let current = self.workload(host, workload)?.current;
-        self.start(
-            Attempt::Restart,
-            host,
-            workload,
-            &current.repository,
-            current.reference,
-        )
+        self.start(Attempt::Restart, host, workload, &current.repository, current.reference)
     }
 
     /// Goes back to what the workload ran before, by digest; `None` when there is nothing to go back to. Afterwards
@@ -133,10 +122,7 @@ impl Tenancy {
     /// Takes a workload away: it needs nothing any more.
     pub fn undeploy(&self, host: &str, workload: &str) -> Result<(), ApiError> {
         let (mut state, _) = self.lock();
-        let host = state
-            .hosts
-            .get_mut(host)
-            .ok_or(ApiError::NotAuthorizedOrNotFound)?;
+        let host = state.hosts.get_mut(host).ok_or(ApiError::NotAuthorizedOrNotFound)?;
         let gone = host.workloads.remove(workload);
         gone.map(|_| ()).ok_or(ApiError::NotAuthorizedOrNotFound)
     }
@@ -151,11 +137,7 @@ impl Tenancy {
             };
             host.cache.clear();
             let runs = |(_, workload): &(&String, &Workload)| workload.activity == Activity::Running;
-            host.workloads
-                .iter()
-                .filter(runs)
-                .map(|(name, _)| name.clone())
-                .collect()
+            host.workloads.iter().filter(runs).map(|(name, _)| name.clone()).collect()
         };
         let fails = |name: &String| self.restart(host, name).is_err();
         running.into_iter().filter(fails).collect()
@@ -201,19 +183,9 @@ impl Tenancy {
         match self.fetch(host, name, repository, &reference) {
             Ok(pulled) => {
                 let (mut state, now) = self.lock();
-                let machine = state
-                    .hosts
-                    .get_mut(host)
-                    .ok_or(ApiError::NotAuthorizedOrNotFound)?;
-                machine.run(
-                    name,
-                    Deployment {
-                        repository: repository.clone(),
-                        reference,
-                        pulled,
-                        since: now,
-                    },
-                );
+                let machine = state.hosts.get_mut(host).ok_or(ApiError::NotAuthorizedOrNotFound)?;
+                machine
+                    .run(name, Deployment { repository: repository.clone(), reference, pulled, since: now });
                 Ok(pulled.digest)
             }
             Err(error) => {
@@ -267,15 +239,11 @@ impl Host {
     }
 
     fn run(&mut self, name: &str, deployment: Deployment) {
-        self.cache
-            .insert((deployment.repository.clone(), deployment.pulled.platform_digest));
+        self.cache.insert((deployment.repository.clone(), deployment.pulled.platform_digest));
         match self.workloads.get_mut(name) {
             None => {
-                let workload = Workload {
-                    current: deployment,
-                    earlier: Vec::new(),
-                    activity: Activity::Running,
-                };
+                let workload =
+                    Workload { current: deployment, earlier: Vec::new(), activity: Activity::Running };
                 self.workloads.insert(name.to_owned(), workload);
             }
             Some(workload) => workload.replace(deployment),
@@ -291,8 +259,7 @@ impl Workload {
             return;
         }
         let (returned, replaced) = (self.current.pulled.digest, before.pulled.digest);
-        self.earlier
-            .retain(|known| known.pulled.digest != returned && known.pulled.digest != replaced);
+        self.earlier.retain(|known| known.pulled.digest != returned && known.pulled.digest != replaced);
         self.earlier.push(before);
     }
 

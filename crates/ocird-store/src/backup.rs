@@ -8,7 +8,8 @@ use chrono::{DateTime, Utc};
 use sqlx::{Connection, SqliteConnection};
 
 use crate::OpenError;
-use crate::open::{is_sound, options, schema};
+use crate::connect::options;
+use crate::inspect::{is_sound, schema};
 
 /// What `SQLite` keeps beside a database: nothing, the write-ahead log, and the log's index.
 const PARTS: [&str; 3] = ["", "-wal", "-shm"];
@@ -33,10 +34,7 @@ pub(crate) async fn back_up(
         .to_str()
         .ok_or_else(|| OpenError::of_file(&partial, io::ErrorKind::InvalidFilename.into()))?;
     let doing = "copying the store before its schema changes";
-    let copied = sqlx::query("VACUUM INTO ?")
-        .bind(name)
-        .execute(&mut *connection)
-        .await;
+    let copied = sqlx::query("VACUUM INTO ?").bind(name).execute(&mut *connection).await;
     copied.map_err(|source| OpenError::of_sqlite(doing, path, source))?;
     let original = schema(connection, path).await?;
     if verify(&partial).await? != original {
@@ -53,9 +51,7 @@ async fn verify(copy: &Path) -> Result<Option<i64>, OpenError> {
     let connected = SqliteConnection::connect_with(&read_only).await;
     let mut connection = connected.map_err(|source| OpenError::of_sqlite(doing, copy, source))?;
     if !is_sound(&mut connection, copy).await? {
-        return Err(OpenError::Backup {
-            path: copy.to_owned(),
-        });
+        return Err(OpenError::Backup { path: copy.to_owned() });
     }
     let schema = schema(&mut connection, copy).await?;
     let closed = connection.close().await;

@@ -69,14 +69,10 @@ pub(crate) fn split_layers(what: &'static str, bytes: &[u8]) -> Result<Arc<[Laye
 }
 
 fn layer(what: &'static str, bytes: &[u8]) -> Result<Layer, StoreError> {
-    let (head, size) = bytes
-        .split_at_checked(DIGEST)
-        .ok_or_else(|| StoreError::decode(what)("a layer is cut off"))?;
+    let (head, size) =
+        bytes.split_at_checked(DIGEST).ok_or_else(|| StoreError::decode(what)("a layer is cut off"))?;
     let size = size.try_into().map_err(StoreError::decode(what))?;
-    Ok(Layer {
-        digest: digest(what, head)?,
-        size: Bytes(u64::from_be_bytes(size)),
-    })
+    Ok(Layer { digest: digest(what, head)?, size: Bytes(u64::from_be_bytes(size)) })
 }
 
 /// A count or a size as a column, which holds 63 bits. What is larger is a registry's lie, and very much stays very
@@ -115,31 +111,16 @@ mod tests {
     #[test]
     fn a_column_of_another_length_is_an_error() {
         assert_eq!(digest("images.digest", &[0; 31]).unwrap_err().kind(), "decode");
-        assert_eq!(
-            split_digests("intents.members", &[0; 33]).unwrap_err().kind(),
-            "decode"
-        );
-        assert_eq!(
-            split_layers("images.layers", &[0; 39]).unwrap_err().kind(),
-            "decode"
-        );
-        assert_eq!(
-            split_layers("images.layers", &[0; 50]).unwrap_err().kind(),
-            "decode"
-        );
+        assert_eq!(split_digests("intents.members", &[0; 33]).unwrap_err().kind(), "decode");
+        assert_eq!(split_layers("images.layers", &[0; 39]).unwrap_err().kind(), "decode");
+        assert_eq!(split_layers("images.layers", &[0; 50]).unwrap_err().kind(), "decode");
         assert_eq!(uncount("usage_samples.n_tags", -1).unwrap_err().kind(), "decode");
         assert_eq!(time("passes.started_at", i64::MAX).unwrap_err().kind(), "decode");
     }
 
     #[test]
     fn layers_read_back_with_sizes_beyond_what_sqlite_counts() {
-        let layers = [1, 2].map(|n| Layer {
-            digest: Digest::from_bytes([n; 32]),
-            size: Bytes(u64::MAX - 1),
-        });
-        assert_eq!(
-            *split_layers("images.layers", &join_layers(&layers)).unwrap(),
-            layers
-        );
+        let layers = [1, 2].map(|n| Layer { digest: Digest::from_bytes([n; 32]), size: Bytes(u64::MAX - 1) });
+        assert_eq!(*split_layers("images.layers", &join_layers(&layers)).unwrap(), layers);
     }
 }

@@ -80,10 +80,7 @@ impl StoreError {
     pub(crate) fn decode<E: Into<Box<dyn Error + Send + Sync>>>(
         what: &'static str,
     ) -> impl FnOnce(E) -> Self {
-        move |source| Self::Decode {
-            what,
-            source: source.into(),
-        }
+        move |source| Self::Decode { what, source: source.into() }
     }
 
     /// The kind of failure as a metric label and a log field.

@@ -9,8 +9,8 @@ use ocird_model::RepositoryId;
 use sqlx::SqlitePool;
 use sqlx::sqlite::SqlitePoolOptions;
 
+use crate::connect::{NAME, options};
 use crate::known::read_known;
-use crate::open::{NAME, options};
 use crate::{Known, StoreError};
 
 /// A look at a store that somebody else may be writing.
@@ -29,9 +29,7 @@ impl Glance {
             return Ok(None);
         }
         let options = options(&path).read_only(true).create_if_missing(false);
-        let reader = SqlitePoolOptions::new()
-            .max_connections(1)
-            .connect_lazy_with(options);
+        let reader = SqlitePoolOptions::new().max_connections(1).connect_lazy_with(options);
         let glance = Self { reader };
         glance.created_at().await?;
         Ok(Some(glance))

@@ -76,17 +76,15 @@ impl Store {
             .await
             .map_err(StoreError::sqlite("reading the usage of a repository"))?;
         let bytes = |what, size: Option<i64>| size.map(|size| uncount(what, size).map(Bytes)).transpose();
-        let points = rows
-            .into_iter()
-            .map(|(at, size, reported_size, n_images, n_tags)| {
-                Ok(UsagePoint {
-                    at: time("usage_samples.at", at)?,
-                    size: bytes("usage_samples.size", size)?,
-                    reported_size: bytes("usage_samples.reported_size", reported_size)?,
-                    n_images: uncount("usage_samples.n_images", n_images)?,
-                    n_tags: uncount("usage_samples.n_tags", n_tags)?,
-                })
-            });
+        let points = rows.into_iter().map(|(at, size, reported_size, n_images, n_tags)| {
+            Ok(UsagePoint {
+                at: time("usage_samples.at", at)?,
+                size: bytes("usage_samples.size", size)?,
+                reported_size: bytes("usage_samples.reported_size", reported_size)?,
+                n_images: uncount("usage_samples.n_images", n_images)?,
+                n_tags: uncount("usage_samples.n_tags", n_tags)?,
+            })
+        });
         points.collect()
     }
 
@@ -103,13 +101,7 @@ impl Store {
 
 impl PassRow {
     fn decode(self) -> Result<PassSummary, StoreError> {
-        let Self {
-            id,
-            started_at,
-            finished_at,
-            mode,
-            result,
-        } = self;
+        let Self { id, started_at, finished_at, mode, result } = self;
         Ok(PassSummary {
             id: PassId(id),
             started_at: time("passes.started_at", started_at)?,

@@ -312,15 +312,10 @@ const fn failure(kind: OutcomeKind) -> Option<ErrorKind> {
 /// The outcome of two columns; `None` for words that are not ours.
 fn outcome_kind(kind: &str, error: Option<&str>) -> Option<OutcomeKind> {
     let failed = error.and_then(|word| ErrorKind::ALL.into_iter().find(|error| error.as_str() == word));
-    [
-        OutcomeKind::Deleted,
-        OutcomeKind::Drifted,
-        OutcomeKind::AlreadyGone,
-        OutcomeKind::NotDone,
-    ]
-    .into_iter()
-    .chain(failed.map(OutcomeKind::Failed))
-    .find(|outcome| outcome.as_str() == kind)
+    [OutcomeKind::Deleted, OutcomeKind::Drifted, OutcomeKind::AlreadyGone, OutcomeKind::NotDone]
+        .into_iter()
+        .chain(failed.map(OutcomeKind::Failed))
+        .find(|outcome| outcome.as_str() == kind)
 }
 
 /// The tags of an intent without their times.
@@ -345,11 +340,7 @@ impl IntentRow {
             rule: self.rule,
             evidence: self.evidence,
         };
-        Ok(OpenIntent {
-            id: IntentId(self.id),
-            intended_at: time("intents.at", self.intended_at)?,
-            intent,
-        })
+        Ok(OpenIntent { id: IntentId(self.id), intended_at: time("intents.at", self.intended_at)?, intent })
     }
 }
 
@@ -368,11 +359,7 @@ impl SettledRow {
             tags: tag_names(&self.tags)?,
             rule: self.rule,
             evidence: self.evidence,
-            outcome: Outcome {
-                kind,
-                at: time("outcomes.at", self.at)?,
-                detail: self.detail,
-            },
+            outcome: Outcome { kind, at: time("outcomes.at", self.at)?, detail: self.detail },
         })
     }
 }

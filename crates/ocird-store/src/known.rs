@@ -103,10 +103,7 @@ impl Store {
 
 /// What is known of a repository, read in one transaction.
 pub(crate) async fn read_known(reader: &SqlitePool, repository: &RepositoryId) -> Result<Known, StoreError> {
-    let mut transaction = reader
-        .begin()
-        .await
-        .map_err(StoreError::sqlite("beginning to read the store"))?;
+    let mut transaction = reader.begin().await.map_err(StoreError::sqlite("beginning to read the store"))?;
     let seen: Option<(i64, i64, Option<i64>)> =
         sqlx::query_as("SELECT id, first_seen_at, last_complete_at FROM repositories WHERE ocid = ?")
             .bind(repository.as_str())
@@ -144,15 +141,7 @@ async fn images(
 }
 
 fn known_image(row: ImageRow, repository: &RepositoryId) -> Result<KnownImage, StoreError> {
-    let ImageRow {
-        ocid,
-        digest: bytes,
-        first_seen_at,
-        read_at,
-        row_tags,
-        details,
-        layers,
-    } = row;
+    let ImageRow { ocid, digest: bytes, first_seen_at, read_at, row_tags, details, layers } = row;
     let stored: StoredDetails = from_json("images.details", &details)?;
     Ok(KnownImage {
         details: stored.complete(
@@ -178,10 +167,7 @@ async fn contents(
         .await
         .map_err(StoreError::sqlite("reading the known manifests of a repository"))?;
     let contents = rows.iter().map(|(bytes, content)| {
-        Ok((
-            digest("manifests.digest", bytes)?,
-            from_json("manifests.content", content)?,
-        ))
+        Ok((digest("manifests.digest", bytes)?, from_json("manifests.content", content)?))
     });
     contents.collect()
 }
@@ -192,9 +178,8 @@ async fn rests(connection: &mut SqliteConnection, id: i64) -> Result<BTreeMap<Di
         .fetch_all(connection)
         .await
         .map_err(StoreError::sqlite("reading the rests of a repository"))?;
-    let rests = rows
-        .iter()
-        .map(|(member, head)| Ok((digest("rests.member", member)?, digest("rests.head", head)?)));
+    let rests =
+        rows.iter().map(|(member, head)| Ok((digest("rests.member", member)?, digest("rests.head", head)?)));
     rests.collect()
 }
 
@@ -234,16 +219,8 @@ impl StoredDetails {
         repository: RepositoryId,
         layers: Arc<[ocird_model::Layer]>,
     ) -> ImageDetails {
-        let Self {
-            tags,
-            manifest_size,
-            n_pulls,
-            last_pulled_at,
-            created_at,
-            created_by,
-            lifecycle,
-            etag,
-        } = self;
+        let Self { tags, manifest_size, n_pulls, last_pulled_at, created_at, created_by, lifecycle, etag } =
+            self;
         ImageDetails {
             id,
             digest,

@@ -17,14 +17,17 @@
 
 mod backup;
 mod column;
+mod connect;
 mod error;
 mod glance;
 mod history;
+mod inspect;
 mod journal;
 mod known;
 mod lock;
 mod marks;
 mod open;
+mod open_error;
 mod record;
 mod remember;
 mod seen;
@@ -36,7 +39,7 @@ pub use glance::Glance;
 pub use history::{PassSummary, UsagePoint};
 pub use journal::{Deleted, IntentId, OpenIntent, SettledIntent};
 pub use known::{Known, KnownImage};
-pub use open::OpenError;
+pub use open_error::OpenError;
 pub use record::{PassId, PassRecord, UsageSample};
 pub use remember::Fresh;
 pub use store::Store;

@@ -34,12 +34,7 @@ impl StateLock {
     pub(crate) fn take(state_dir: &Path) -> Result<Self, OpenError> {
         let path = state_dir.join(NAME);
         let failed = |source| OpenError::of_file(&path, source);
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path);
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
         let file = file.map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
@@ -72,9 +67,6 @@ impl StateLock {
 impl LastOpened {
     fn parse(line: &str) -> Option<Self> {
         let (identity, epoch) = line.trim_end().split_once(' ')?;
-        Some(Self {
-            identity: identity.to_owned(),
-            epoch: epoch.parse().ok()?,
-        })
+        Some(Self { identity: identity.to_owned(), epoch: epoch.parse().ok()? })
     }
 }

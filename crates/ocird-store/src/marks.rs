@@ -55,16 +55,7 @@ impl Write<'_> {
             .execute(self.connection())
             .await
             .map_err(StoreError::sqlite("replacing the marks"))?;
-        for (
-            MarkKey { repository, head },
-            Mark {
-                rule,
-                policy,
-                since,
-                n_passes,
-            },
-        ) in marks
-        {
+        for (MarkKey { repository, head }, Mark { rule, policy, since, n_passes }) in marks {
             let repository = self.repository_row(repository).await?;
             let insert = "INSERT INTO marks (repository, head, rule, policy, since, n_passes) VALUES (?, ?, ?, ?, ?, ?)";
             sqlx::query(insert)
@@ -84,18 +75,9 @@ impl Write<'_> {
 
 impl MarkRow {
     fn decode(&self) -> Result<(MarkKey, Mark), StoreError> {
-        let Self {
-            ocid,
-            head,
-            rule,
-            policy,
-            since,
-            n_passes,
-        } = self;
-        let key = MarkKey {
-            repository: parse("repositories.ocid", ocid)?,
-            head: digest("marks.head", head)?,
-        };
+        let Self { ocid, head, rule, policy, since, n_passes } = self;
+        let key =
+            MarkKey { repository: parse("repositories.ocid", ocid)?, head: digest("marks.head", head)? };
         let mark = Mark {
             rule: parse("marks.rule", rule)?,
             policy: policy.cast_unsigned(),

@@ -102,10 +102,7 @@ impl Write<'_> {
     }
 
     async fn inventory(&mut self, inventory: &Inventory) -> Result<(), StoreError> {
-        let Inventory {
-            taken_at,
-            repositories,
-        } = inventory;
+        let Inventory { taken_at, repositories } = inventory;
         for (name, state) in repositories {
             let id = match state {
                 RepositoryState::Complete(repository) => &repository.id,
@@ -135,13 +132,7 @@ impl Write<'_> {
 
     async fn usage(&mut self, sample: &UsageSample, at: DateTime<Utc>) -> Result<(), StoreError> {
         type Row = (i64, Option<i64>, Option<i64>, i64, i64);
-        let UsageSample {
-            repository,
-            size,
-            reported_size,
-            n_images,
-            n_tags,
-        } = sample;
+        let UsageSample { repository, size, reported_size, n_images, n_tags } = sample;
         let row = self.repository_row(repository).await?;
         let select = "SELECT at, size, reported_size, n_images, n_tags FROM usage_samples \
              WHERE repository = ? ORDER BY at DESC LIMIT 1";
@@ -182,9 +173,7 @@ impl Write<'_> {
             .fetch_optional(self.connection())
             .await
             .map_err(StoreError::sqlite("looking up a repository"))?;
-        row.ok_or_else(|| StoreError::UnknownRepository {
-            repository: repository.clone(),
-        })
+        row.ok_or_else(|| StoreError::UnknownRepository { repository: repository.clone() })
     }
 
     /// Lets go of bytes whose time is over: manifests of images that are gone, and the journal's copies for undoing.

@@ -106,9 +106,7 @@ impl Write<'_> {
             .bind(digest.as_bytes().as_slice())
             .execute(self.connection())
             .await
-            .map_err(StoreError::sqlite(
-                "dropping the rests of a family that came back",
-            ))?;
+            .map_err(StoreError::sqlite("dropping the rests of a family that came back"))?;
         Ok(())
     }
 
@@ -119,11 +117,7 @@ impl Write<'_> {
         manifest: &FetchedManifest,
         content: &Content,
     ) -> Result<(), StoreError> {
-        let FetchedManifest {
-            media_type,
-            bytes,
-            too_large,
-        } = manifest;
+        let FetchedManifest { media_type, bytes, too_large } = manifest;
         let upsert = "INSERT INTO manifests (repository, digest, media_type, too_large, content, is_held) \
              VALUES (?, ?, ?, ?, ?, 1) ON CONFLICT (repository, digest) DO UPDATE SET \
              media_type = excluded.media_type, too_large = excluded.too_large, content = excluded.content, \

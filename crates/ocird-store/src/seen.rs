@@ -34,9 +34,7 @@ impl Write<'_> {
         let Present(mut present) = self.present(id).await?;
         for image in &repository.images {
             let known = present.remove(&image.id);
-            let known = known.ok_or_else(|| StoreError::UnknownImage {
-                image: image.id.clone(),
-            })?;
+            let known = known.ok_or_else(|| StoreError::UnknownImage { image: image.id.clone() })?;
             self.see_tags(&known, image, at).await?;
         }
         for gone in present.values() {
@@ -73,9 +71,7 @@ impl Write<'_> {
         let mut tags: BTreeMap<i64, BTreeMap<_, _>> = BTreeMap::new();
         for (image, tag, attached_at) in tag_rows {
             let attached_at = optional_time("tags.attached_at", attached_at)?;
-            tags.entry(image)
-                .or_default()
-                .insert(parse("tags.tag", &tag)?, attached_at);
+            tags.entry(image).or_default().insert(parse("tags.tag", &tag)?, attached_at);
         }
         let mut present = BTreeMap::new();
         for (row, ocid, bytes) in rows {
@@ -97,9 +93,7 @@ impl Write<'_> {
         at: DateTime<Utc>,
     ) -> Result<(), StoreError> {
         let stretches = |tags: &BTreeMap<Tag, Option<DateTime<Utc>>>| -> BTreeSet<(Tag, Option<i64>)> {
-            tags.iter()
-                .map(|(tag, attached_at)| (tag.clone(), attached_at.map(millis)))
-                .collect()
+            tags.iter().map(|(tag, attached_at)| (tag.clone(), attached_at.map(millis))).collect()
         };
         let (before, after) = (stretches(&known.tags), stretches(&image.tags));
         for (tag, _) in before.difference(&after) {
@@ -138,10 +132,7 @@ impl Write<'_> {
         let doing = "recording that an image is gone";
         let update = "UPDATE images SET gone_at = ?1, last_seen_at = max(read_at, coalesce((SELECT last_complete_at \
              FROM repositories WHERE repositories.id = images.repository), read_at)) WHERE id = ?2";
-        for statement in [
-            update,
-            "UPDATE tags SET gone_at = ?1 WHERE image = ?2 AND gone_at IS NULL",
-        ] {
+        for statement in [update, "UPDATE tags SET gone_at = ?1 WHERE image = ?2 AND gone_at IS NULL"] {
             sqlx::query(statement)
                 .bind(millis(at))
                 .bind(gone.row)

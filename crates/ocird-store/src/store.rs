@@ -10,8 +10,8 @@ use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
 
 use crate::column::{millis, uncount};
 use crate::lock::StateLock;
-use crate::open::{OpenError, Opened};
-use crate::{MIGRATOR, StoreError};
+use crate::open::Opened;
+use crate::{MIGRATOR, OpenError, StoreError};
 
 /// What ocird remembers; see the crate. The one writer of its state directory for as long as it lives.
 pub struct Store {
@@ -96,9 +96,7 @@ impl Store {
             return Err(StoreError::Broken);
         }
         if !self.is_in_place() {
-            return Err(StoreError::Replaced {
-                path: self.path.clone(),
-            });
+            return Err(StoreError::Replaced { path: self.path.clone() });
         }
         // IMMEDIATE: a transaction that begins by reading can be refused its write at once, whatever the timeout.
         let transaction = self.writer.begin_with("BEGIN IMMEDIATE").await;
@@ -111,15 +109,9 @@ impl Store {
             .map_err(StoreError::sqlite("looking at the store's epoch"))?;
         let found = uncount("store.epoch", found)?;
         if found != self.epoch {
-            return Err(StoreError::Fenced {
-                ours: self.epoch,
-                found,
-            });
+            return Err(StoreError::Fenced { ours: self.epoch, found });
         }
-        Ok(Write {
-            store: self,
-            transaction,
-        })
+        Ok(Write { store: self, transaction })
     }
 
     /// Takes note of a failed commit.
@@ -137,17 +129,7 @@ impl Store {
 
 impl From<Opened> for Store {
     fn from(opened: Opened) -> Self {
-        let Opened {
-            writer,
-            reader,
-            path,
-            file,
-            identity,
-            epoch,
-            created_at,
-            is_new,
-            lock,
-        } = opened;
+        let Opened { writer, reader, path, file, identity, epoch, created_at, is_new, lock } = opened;
         Self {
             writer,
             reader,
@@ -182,11 +164,8 @@ impl Write<'_> {
     /// Commits and syncs. After an I/O error or on a corrupt file the store takes no further write: `SQLite` may hold
     /// pages for clean that never reached the disk. <https://www.usenix.org/conference/atc20/presentation/rebello>
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
-        let committed = self
-            .transaction
-            .commit()
-            .await
-            .map_err(StoreError::sqlite("committing to the store"));
+        let committed =
+            self.transaction.commit().await.map_err(StoreError::sqlite("committing to the store"));
         committed.inspect_err(|error| self.store.note(error))
     }
 }
@@ -221,10 +200,7 @@ mod tests {
     async fn a_full_disk_is_told_by_its_code_and_passes() {
         let (_dir, store) = store().await;
         // The present size is the least that SQLite accepts: one page more is one too many.
-        sqlx::query("PRAGMA max_page_count = 1")
-            .execute(&store.writer)
-            .await
-            .unwrap();
+        sqlx::query("PRAGMA max_page_count = 1").execute(&store.writer).await.unwrap();
         let mut write = store.begin(DateTime::UNIX_EPOCH).await.unwrap();
         let big = "INSERT INTO repositories (ocid, name, first_seen_at, last_seen_at) \
              VALUES ('r', hex(zeroblob(1000000)), 0, 0)";
@@ -239,13 +215,8 @@ mod tests {
     #[tokio::test]
     async fn another_process_that_writes_makes_the_store_busy() {
         let (_dir, store) = store().await;
-        sqlx::query("PRAGMA busy_timeout = 0")
-            .execute(&store.writer)
-            .await
-            .unwrap();
-        let other = SqlitePool::connect_with(crate::open::options(&store.path))
-            .await
-            .unwrap();
+        sqlx::query("PRAGMA busy_timeout = 0").execute(&store.writer).await.unwrap();
+        let other = SqlitePool::connect_with(crate::connect::options(&store.path)).await.unwrap();
         let held = other.begin_with("BEGIN IMMEDIATE").await.unwrap();
         assert_eq!(store.check_writable().await.unwrap_err().kind(), "busy");
         held.rollback().await.unwrap();
@@ -255,12 +226,8 @@ mod tests {
     #[tokio::test]
     async fn readers_cannot_write() {
         let (_dir, store) = store().await;
-        let refused = sqlx::query("UPDATE store SET epoch = 9")
-            .execute(&store.reader)
-            .await;
-        let refused = refused
-            .map_err(StoreError::sqlite("writing as a reader"))
-            .unwrap_err();
+        let refused = sqlx::query("UPDATE store SET epoch = 9").execute(&store.reader).await;
+        let refused = refused.map_err(StoreError::sqlite("writing as a reader")).unwrap_err();
         assert_eq!(refused.kind(), "read_only");
     }
 

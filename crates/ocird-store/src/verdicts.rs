@@ -26,13 +26,7 @@ impl Write<'_> {
         decisions: &[Decision],
     ) -> Result<(), StoreError> {
         let present = self.verdicts(repository).await?;
-        for Decision {
-            image,
-            digest: _,
-            head: _,
-            verdict,
-        } in decisions
-        {
+        for Decision { image, digest: _, head: _, verdict } in decisions {
             let known = present.get(image);
             let (row, before) = known.ok_or_else(|| StoreError::UnknownImage { image: image.clone() })?;
             let now = Stored::from(verdict);
@@ -56,40 +50,32 @@ impl Write<'_> {
             .await
             .map_err(StoreError::sqlite("reading the verdicts on record"))?;
         let verdicts = rows.into_iter().map(|(row, ocid, decision, reason, detail)| {
-            let stored = decision.zip(reason).map(|(decision, reason)| Stored {
-                decision,
-                reason,
-                detail,
-            });
+            let stored = decision.zip(reason).map(|(decision, reason)| Stored { decision, reason, detail });
             Ok((parse("images.ocid", &ocid)?, (row, stored)))
         });
         verdicts.collect()
     }
 
     async fn change_verdict(&mut self, pass: PassId, image: i64, verdict: &Stored) -> Result<(), StoreError> {
-        let Stored {
-            decision,
-            reason,
-            detail,
-        } = verdict;
-        let change =
-            "INSERT INTO verdicts (decision, reason, detail, image, pass) VALUES (?1, ?2, ?3, ?4, ?5)";
-        let present = "UPDATE images SET decision = ?1, reason = ?2, detail = ?3 WHERE id = ?4";
-        for statement in [change, present] {
-            let mut query = sqlx::query(statement);
-            query = query
-                .bind(decision.clone())
-                .bind(reason.clone())
-                .bind(detail.clone())
-                .bind(image);
-            if statement == change {
-                query = query.bind(pass.0);
-            }
-            query
-                .execute(self.connection())
-                .await
-                .map_err(StoreError::sqlite("recording a verdict"))?;
-        }
+        let Stored { decision, reason, detail } = verdict;
+        let doing = "recording a verdict";
+        sqlx::query("INSERT INTO verdicts (image, pass, decision, reason, detail) VALUES (?, ?, ?, ?, ?)")
+            .bind(image)
+            .bind(pass.0)
+            .bind(decision.as_str())
+            .bind(reason.as_str())
+            .bind(detail.as_deref())
+            .execute(self.connection())
+            .await
+            .map_err(StoreError::sqlite(doing))?;
+        sqlx::query("UPDATE images SET decision = ?, reason = ?, detail = ? WHERE id = ?")
+            .bind(decision.as_str())
+            .bind(reason.as_str())
+            .bind(detail.as_deref())
+            .bind(image)
+            .execute(self.connection())
+            .await
+            .map_err(StoreError::sqlite(doing))?;
         Ok(())
     }
 }

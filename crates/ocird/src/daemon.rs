@@ -25,7 +25,7 @@ const BEAT: Duration = Duration::from_secs(15);
 
 /// A pass that takes longer than this has hung: the heart stops beating and systemd starts the daemon anew. The
 /// longest honest pass, a first look at 500 repositories of a throttling service, takes minutes.
-const LONGEST_PASS: Duration = Duration::from_secs(3 * 3600);
+const LONGEST_PASS: Duration = Duration::from_hours(3);
 
 /// `/healthz` warns after this many intervals without a complete pass.
 const STALE_INTERVALS: i32 = 3;
@@ -206,7 +206,10 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock + Clone> Daemon<R, W, C> {
         let now = self.clock.now();
         match config::load_policies(&self.config) {
             Ok(policies) => {
-                tracing::info!(n_policies = policies.policies.len(), "the policies are read again and in force");
+                tracing::info!(
+                    n_policies = policies.policies.len(),
+                    "the policies are read again and in force"
+                );
                 self.engine.set_policies(policies);
                 self.shown.board.update(|status| {
                     status.checks.policies = Check::Ok;
@@ -217,7 +220,8 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock + Clone> Daemon<R, W, C> {
             Err(problems) => {
                 tracing::error!(error = %problems, "the new policies are refused, the old ones stay in force");
                 self.shown.board.update(|status| {
-                    let text = format!("the new policies are refused, the old ones stay in force: {problems}");
+                    let text =
+                        format!("the new policies are refused, the old ones stay in force: {problems}");
                     status.checks.policies = Check::Failed { text };
                     *status.counts.n_reloads.entry("refused").or_default() += 1;
                 });
@@ -231,8 +235,14 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock + Clone> Daemon<R, W, C> {
         let status = self.shown.board.read();
         let next = next.format("%H:%M UTC");
         match &status.refusals[..] {
-            [] => format!("{} repositories, {} pending; next pass {next}", status.repositories.len(), status.pending.len()),
-            [first, ..] => format!("{} repositories; {}; next pass {next}", status.repositories.len(), first.text),
+            [] => format!(
+                "{} repositories, {} pending; next pass {next}",
+                status.repositories.len(),
+                status.pending.len()
+            ),
+            [first, ..] => {
+                format!("{} repositories; {}; next pass {next}", status.repositories.len(), first.text)
+            }
         }
     }
 }

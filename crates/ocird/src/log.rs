@@ -41,25 +41,16 @@ pub const FIELDS: [(&str, &str); 38] = [
     ("n_deleted", "families and rests of families deleted"),
     ("n_images", "number of images"),
     ("n_intents", "number of intents"),
-    (
-        "n_pending",
-        "families that rules have selected and that have not gone",
-    ),
+    ("n_pending", "families that rules have selected and that have not gone"),
     ("n_policies", "number of policy files"),
     ("n_repositories", "number of repositories"),
     ("n_unreadable", "repositories that could not be read whole"),
-    (
-        "operation",
-        "the cloud's name for a call, such as `ListContainerImages`",
-    ),
+    ("operation", "the cloud's name for a call, such as `ListContainerImages`"),
     ("outcome", "a word of `OutcomeKind::ALL`"),
     ("pass", "the number of the pass in the store"),
     ("path", "a path in the file system"),
     ("project", "the project whose policy is meant"),
-    (
-        "reason",
-        "the reason of a verdict or state, as its metric label has it",
-    ),
+    ("reason", "the reason of a verdict or state, as its metric label has it"),
     ("region", "the region identifier"),
     ("repository", "the name of a repository, without the namespace"),
     ("request_id", "the id of an HTTP request, ours or the cloud's"),
@@ -113,10 +104,8 @@ pub enum InitError {
 
 /// Sets the log up for the whole process. `filter` is a level or a list such as `info,ocird_oci=debug`.
 pub fn init(format: Format, destination: Destination, filter: &str) -> Result<(), InitError> {
-    let filter = EnvFilter::try_new(filter).map_err(|source| InitError::Filter {
-        filter: filter.to_owned(),
-        source,
-    })?;
+    let filter = EnvFilter::try_new(filter)
+        .map_err(|source| InitError::Filter { filter: filter.to_owned(), source })?;
     tracing_subscriber::registry()
         .with(filter)
         .with(layer(format, destination, io::stderr))
@@ -131,24 +120,17 @@ where
     W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
 {
     let is_journal = destination == Destination::Journal;
-    let lines = layer_fmt::layer()
-        .with_writer(writer)
-        .with_ansi(destination == Destination::Terminal);
+    let lines = layer_fmt::layer().with_writer(writer).with_ansi(destination == Destination::Terminal);
     let on_one_line = debug_fn(write_field).delimited(" ");
     match (format, is_journal) {
         (Format::Text, false) => lines.fmt_fields(on_one_line).boxed(),
-        (Format::Text, true) => lines
-            .fmt_fields(on_one_line)
-            .without_time()
-            .map_event_format(Prefixed)
-            .boxed(),
+        (Format::Text, true) => {
+            lines.fmt_fields(on_one_line).without_time().map_event_format(Prefixed).boxed()
+        }
         (Format::Json, false) => lines.json().flatten_event(true).boxed(),
-        (Format::Json, true) => lines
-            .json()
-            .flatten_event(true)
-            .without_time()
-            .map_event_format(Prefixed)
-            .boxed(),
+        (Format::Json, true) => {
+            lines.json().flatten_event(true).without_time().map_event_format(Prefixed).boxed()
+        }
     }
 }
 

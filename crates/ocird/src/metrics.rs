@@ -74,15 +74,8 @@ pub struct Metrics {
 
 impl fmt::Debug for Metrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            registry,
-            http_requests: _,
-            cloud,
-        } = self;
-        f.debug_struct("Metrics")
-            .field("registry", registry)
-            .field("cloud", cloud)
-            .finish_non_exhaustive()
+        let Self { registry, http_requests: _, cloud } = self;
+        f.debug_struct("Metrics").field("registry", registry).field("cloud", cloud).finish_non_exhaustive()
     }
 }
 
@@ -98,11 +91,7 @@ impl Metrics {
             Box::new(http_requests.clone()),
             Box::new(BoardCollector::new(board.clone(), Arc::clone(&cloud))),
         ]);
-        Self {
-            registry,
-            http_requests,
-            cloud,
-        }
+        Self { registry, http_requests, cloud }
     }
 
     /// Takes over what the cloud client has counted.
@@ -112,9 +101,7 @@ impl Metrics {
 
     /// Counts one answer of the server; `path` is one of a fixed list, never what a client sent.
     pub(crate) fn answered(&self, path: &'static str, status: StatusCode) {
-        self.http_requests
-            .with_label_values(&[path, status.as_str()])
-            .inc();
+        self.http_requests.with_label_values(&[path, status.as_str()]).inc();
     }
 
     /// All numbers in the Prometheus text format.

@@ -19,10 +19,7 @@ const MAX_STATUS: usize = 200;
 /// Says that the configuration is read, the store migrated and the listener bound. The cloud may be away: waiting
 /// for it here would make its outage a restart loop.
 pub fn ready(status: &str) {
-    tell(&[
-        NotifyState::Ready,
-        NotifyState::Status(&plain(status, MAX_STATUS)),
-    ]);
+    tell(&[NotifyState::Ready, NotifyState::Status(&plain(status, MAX_STATUS))]);
 }
 
 /// Says that a reload has begun; [`ready`] ends it. The time is part of the protocol: without it `systemctl reload`
@@ -152,12 +149,6 @@ mod tests {
     async fn the_watchdog_ends_with_the_daemon() {
         let shutdown = CancellationToken::new();
         shutdown.cancel();
-        watch(
-            Duration::from_mins(1),
-            &Heartbeat::new(Duration::from_mins(1)),
-            &shutdown,
-            || {},
-        )
-        .await;
+        watch(Duration::from_mins(1), &Heartbeat::new(Duration::from_mins(1)), &shutdown, || {}).await;
     }
 }

@@ -55,10 +55,7 @@ mod tests {
 
     #[test]
     fn a_plain_line_stays_as_it_is() {
-        assert_eq!(
-            plain("ListContainerImages failed (timeout)", 80),
-            "ListContainerImages failed (timeout)"
-        );
+        assert_eq!(plain("ListContainerImages failed (timeout)", 80), "ListContainerImages failed (timeout)");
     }
 
     #[test]

@@ -52,7 +52,7 @@ impl PlanTable<'_> {
 
     fn table(&self) -> Table {
         let mut table = Table::new();
-        table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+        table.load_style(presets::NOTHING);
         table.set_content_arrangement(ContentArrangement::Dynamic).set_width(self.width);
         table.set_header(["repository", "verdict", "images", "newest", "oldest", "size"]);
         for column in [2, 3, 4, 5] {
@@ -63,7 +63,7 @@ impl PlanTable<'_> {
         for (repository, decisions) in self.decided() {
             let mut name = repository.name.to_string();
             for (verdict, group) in groups(repository, decisions) {
-                let size: Bytes = group.iter().map(|image| size(image)).sum();
+                let size = distinct_size(&group);
                 let times = || group.iter().filter_map(|image| image.newest_time());
                 table.add_row([
                     std::mem::take(&mut name),
@@ -105,7 +105,8 @@ impl PlanTable<'_> {
         let mut text = format!("{n_delete} of {n_images} images may go");
         if let (Some(before), Some(freed)) = (before, freed) {
             let after = before.saturating_sub(freed);
-            write!(text, "; {before} now, {after} without them ({freed} freed)").expect("a string takes everything");
+            write!(text, "; {before} now, {after} without them ({freed} freed)")
+                .expect("a string takes everything");
         }
         text
     }
@@ -132,22 +133,34 @@ fn rows_of(repository: &Repository, decisions: &[Decision]) -> Vec<PlanRow> {
     decisions.iter().filter_map(row).collect()
 }
 
-/// The images of a repository by what was decided, in words. Reasons that name another image (the index that holds a
-/// child) are one group: the list of every image is in the JSON.
+/// The images of a repository by what was decided, in words. A family is told with its head's rule, and reasons that
+/// name another image (the index that holds a child) are one group: the list of every image is in the JSON.
 fn groups<'a>(repository: &'a Repository, decisions: &[Decision]) -> BTreeMap<String, Vec<&'a Image>> {
     let mut groups: BTreeMap<String, Vec<&Image>> = BTreeMap::new();
     for decision in decisions {
         let words = match &decision.verdict {
-            Verdict::Keep(ocird_model::KeepReason::ChildOf { .. }) => "keep: named by an index that stays".to_owned(),
+            Verdict::Keep(ocird_model::KeepReason::ChildOf { .. }) => {
+                "keep: named by an index that stays".to_owned()
+            }
             Verdict::Keep(ocird_model::KeepReason::ReferrerOf { .. }) => {
                 "keep: speaks about an image that stays".to_owned()
             }
             Verdict::Keep(ocird_model::KeepReason::InUse { .. }) => "keep: in use".to_owned(),
+            Verdict::Delete(ocird_model::DeleteReason::WithHead { rule }) => {
+                format!("delete: rule \"{rule}\"")
+            }
             verdict @ (Verdict::Keep(_) | Verdict::Delete(_)) => verdict.to_string(),
         };
         groups.entry(words).or_default().extend(repository.image(&decision.digest));
     }
     groups
+}
+
+/// What these images weigh together: a layer that several of them share counts once.
+fn distinct_size(images: &[&Image]) -> Bytes {
+    let layers = images.iter().flat_map(|image| image.layers.iter()).flat_map(|layers| layers.iter());
+    let layers: BTreeMap<_, _> = layers.map(|layer| (layer.digest, layer.size)).collect();
+    layers.into_values().chain(images.iter().map(|image| image.manifest_size)).sum()
 }
 
 fn size(image: &Image) -> Bytes {
@@ -172,7 +185,8 @@ mod tests {
 
     #[test]
     fn an_age_is_told_in_a_unit_that_fits() {
-        let cases = [(TimeDelta::days(40), "40 d"), (TimeDelta::hours(36), "36 h"), (TimeDelta::minutes(5), "5 min")];
+        let cases =
+            [(TimeDelta::days(40), "40 d"), (TimeDelta::hours(36), "36 h"), (TimeDelta::minutes(5), "5 min")];
         for (delta, words) in cases {
             assert_eq!(age(delta), words);
         }

@@ -295,14 +295,7 @@ pub struct Checks {
 impl Checks {
     /// Each check with its name.
     pub const fn named(&self) -> [(&'static str, &Check); 6] {
-        let Self {
-            sign_in,
-            registry,
-            store,
-            clock,
-            in_use,
-            policies,
-        } = self;
+        let Self { sign_in, registry, store, clock, in_use, policies } = self;
         [
             ("sign_in", sign_in),
             ("registry", registry),

@@ -43,18 +43,10 @@ impl InstanceCertificate {
         if parsed.public_key().subject_public_key.data.as_ref() != key.public_key().as_ref() {
             return Err(SignInError::KeyMismatch);
         }
-        let tenancy = named(&parsed, "opc-tenant:").ok_or(unusable(
-            CERTIFICATE,
-            "its subject has no opc-tenant:<tenancy OCID>",
-        ))?;
+        let tenancy = named(&parsed, "opc-tenant:")
+            .ok_or(unusable(CERTIFICATE, "its subject has no opc-tenant:<tenancy OCID>"))?;
         let compartment = named(&parsed, "opc-compartment:");
-        Ok(Self {
-            intermediates: read_intermediates(intermediate)?,
-            tenancy,
-            compartment,
-            key,
-            der,
-        })
+        Ok(Self { intermediates: read_intermediates(intermediate)?, tenancy, compartment, key, der })
     }
 
     /// The tenancy that the certificate speaks for.
@@ -141,9 +133,7 @@ mod tests {
     fn certificate(units: &[&str]) -> String {
         let mut params = CertificateParams::default();
         for unit in units {
-            params
-                .distinguished_name
-                .push(DnType::OrganizationalUnitName, (*unit).to_owned());
+            params.distinguished_name.push(DnType::OrganizationalUnitName, (*unit).to_owned());
         }
         params.self_signed(&KEYS[0]).unwrap().pem()
     }
@@ -164,15 +154,9 @@ mod tests {
     fn the_key_id_carries_the_certificates_sha256() {
         let pem = certificate(&["opc-tenant:ocid1.tenancy.oc1..t"]);
         let read = read(&pem, &KEYS[0].serialize_pem(), &pem).unwrap();
-        let (tenancy, fingerprint) = read
-            .key_id()
-            .split_once("/fed-x509-sha256/")
-            .map(|(a, b)| (a.to_owned(), b.to_owned()))
-            .unwrap();
-        assert_eq!(
-            (tenancy.as_str(), fingerprint.len()),
-            ("ocid1.tenancy.oc1..t", 32 * 3 - 1)
-        );
+        let (tenancy, fingerprint) =
+            read.key_id().split_once("/fed-x509-sha256/").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+        assert_eq!((tenancy.as_str(), fingerprint.len()), ("ocid1.tenancy.oc1..t", 32 * 3 - 1));
     }
 
     #[test]
@@ -184,23 +168,10 @@ mod tests {
 
     #[test]
     fn a_certificate_without_a_sound_tenancy_is_refused() {
-        for units in [
-            &["opc-certtype:instance"][..],
-            &["opc-tenant:evil/../"],
-            &["opc-tenant:"],
-        ] {
+        for units in [&["opc-certtype:instance"][..], &["opc-tenant:evil/../"], &["opc-tenant:"]] {
             let pem = certificate(units);
             let result = read(&pem, &KEYS[0].serialize_pem(), &pem);
-            assert!(
-                matches!(
-                    result,
-                    Err(SignInError::Document {
-                        path: CERTIFICATE,
-                        ..
-                    })
-                ),
-                "{units:?}"
-            );
+            assert!(matches!(result, Err(SignInError::Document { path: CERTIFICATE, .. })), "{units:?}");
         }
     }
 
@@ -208,41 +179,22 @@ mod tests {
     fn several_intermediates_are_several_elements() {
         let pem = certificate(&["opc-tenant:ocid1.tenancy.oc1..t"]);
         let both = pem.clone() + &pem;
-        assert_eq!(
-            read(&pem, &KEYS[0].serialize_pem(), &both)
-                .unwrap()
-                .intermediates()
-                .len(),
-            2
-        );
+        assert_eq!(read(&pem, &KEYS[0].serialize_pem(), &both).unwrap().intermediates().len(), 2);
         let none = read(&pem, &KEYS[0].serialize_pem(), "");
-        assert!(matches!(
-            none,
-            Err(SignInError::Document {
-                path: INTERMEDIATE,
-                ..
-            })
-        ));
+        assert!(matches!(none, Err(SignInError::Document { path: INTERMEDIATE, .. })));
     }
 
     #[test]
     fn a_key_that_is_not_rsa_is_refused_without_being_shown() {
         let pem = certificate(&["opc-tenant:ocid1.tenancy.oc1..t"]);
         let curve = KeyPair::generate().unwrap().serialize_pem();
-        for key in [
-            "",
-            "-----BEGIN PRIVATE KEY-----\nY2FuYXJ5\n-----END PRIVATE KEY-----\n",
-            &curve,
-        ] {
+        for key in ["", "-----BEGIN PRIVATE KEY-----\nY2FuYXJ5\n-----END PRIVATE KEY-----\n", &curve] {
             let Err(error) = read(&pem, key, &pem) else {
                 panic!("accepted {key}");
             };
             let shown = format!("{error:?} {error}");
             assert!(matches!(error, SignInError::Document { path: KEY, .. }));
-            assert!(
-                !shown.contains("Y2FuYXJ5") && !shown.contains("canary"),
-                "{shown}"
-            );
+            assert!(!shown.contains("Y2FuYXJ5") && !shown.contains("canary"), "{shown}");
         }
     }
 }

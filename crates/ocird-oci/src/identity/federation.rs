@@ -85,10 +85,8 @@ fn signed<C: Clock>(courier: &Courier<C>, signer: &Signer, address: &Address, bo
 }
 
 fn question(certificate: &InstanceCertificate, session_key: &RsaKeyPair) -> Result<Vec<u8>, SignInError> {
-    let public_key: PublicKeyX509Der<'_> = session_key
-        .public_key()
-        .as_der()
-        .map_err(|_| SignInError::KeyGeneration)?;
+    let public_key: PublicKeyX509Der<'_> =
+        session_key.public_key().as_der().map_err(|_| SignInError::KeyGeneration)?;
     let question = Question {
         certificate: certificate.stripped(),
         public_key: STANDARD.encode(public_key.as_ref()),
@@ -96,7 +94,6 @@ fn question(certificate: &InstanceCertificate, session_key: &RsaKeyPair) -> Resu
         fingerprint_algorithm: "SHA256",
         purpose: "DEFAULT",
     };
-    serde_json::to_vec(&question).map_err(|error| SignInError::Federation {
-        source: OciError::malformed("the question", error),
-    })
+    serde_json::to_vec(&question)
+        .map_err(|error| SignInError::Federation { source: OciError::malformed("the question", error) })
 }

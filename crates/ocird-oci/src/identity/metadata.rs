@@ -56,11 +56,7 @@ impl<C: Clock> Metadata<C> {
     /// The metadata service at the address that is set, else at its two link-local ones.
     pub(crate) fn new(settings: &Settings, courier: Arc<Courier<C>>) -> Self {
         let set = settings.metadata_base.clone().map(|base| vec![base]);
-        Self {
-            courier,
-            candidates: set.unwrap_or_else(Endpoint::metadata_defaults),
-            gate: Mutex::new(0),
-        }
+        Self { courier, candidates: set.unwrap_or_else(Endpoint::metadata_defaults), gate: Mutex::new(0) }
     }
 
     /// The region the instance is in.
@@ -93,9 +89,7 @@ impl<C: Clock> Metadata<C> {
     async fn region_by_name(&self) -> Result<Region, SignInError> {
         let bytes = self.document(REGION, Repeat::Metadata).await?;
         let name = String::from_utf8_lossy(&bytes);
-        Region::find(&name)
-            .cloned()
-            .ok_or_else(|| SignInError::UnknownRegion { name: clean(&name) })
+        Region::find(&name).cloned().ok_or_else(|| SignInError::UnknownRegion { name: clean(&name) })
     }
 
     /// One document, tried again as the service's manual says.
@@ -106,11 +100,7 @@ impl<C: Clock> Metadata<C> {
         loop {
             match self.ask_candidates(path, &mut answered_last).await {
                 Ok(bytes) => return Ok(bytes),
-                Err(error) => self
-                    .courier
-                    .before_retry(&mut tries, error)
-                    .await
-                    .map_err(failed)?,
+                Err(error) => self.courier.before_retry(&mut tries, error).await.map_err(failed)?,
             }
         }
     }
@@ -146,10 +136,7 @@ impl<C: Clock> Metadata<C> {
 
 /// The region that a `regionInfo` document describes.
 fn described(bytes: &[u8]) -> Result<Region, SignInError> {
-    let unusable = |detail| SignInError::Document {
-        path: REGION_INFO,
-        detail,
-    };
+    let unusable = |detail| SignInError::Document { path: REGION_INFO, detail };
     let info: RegionInfo =
         serde_json::from_slice(bytes).map_err(|_| unusable("a field is missing or no text"))?;
     Region::described(

@@ -132,10 +132,7 @@ impl<C: Clock> InstancePrincipal<C> {
             let (error, expires_at) = (Chain(&**why), session.expires_at());
             tracing::warn!(%error, %expires_at, "signing in failed; the old token stays in use");
         }
-        Failed {
-            why: Arc::clone(why),
-            at: self.courier.clock.monotonic(),
-        }
+        Failed { why: Arc::clone(why), at: self.courier.clock.monotonic() }
     }
 
     /// True while the old token is good and the last attempt to replace it failed a moment ago.
@@ -151,10 +148,7 @@ impl<C: Clock> InstancePrincipal<C> {
     }
 
     fn current(&self) -> Option<Arc<Session>> {
-        self.current
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// A new key and token. A 401 from the federation service may mean that the certificate was rotated between
@@ -185,10 +179,7 @@ impl<C: Clock> InstancePrincipal<C> {
         if first == tenancy {
             Ok(())
         } else {
-            Err(SignInError::TenancyChanged {
-                was: first.clone(),
-                is: tenancy.clone(),
-            })
+            Err(SignInError::TenancyChanged { was: first.clone(), is: tenancy.clone() })
         }
     }
 }

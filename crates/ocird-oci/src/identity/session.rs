@@ -45,10 +45,7 @@ impl Session {
     ) -> Result<Self, SignInError> {
         let expires_at = expiry(token)?;
         if expires_at <= now {
-            return Err(SignInError::ExpiredOnArrival {
-                expired_at: expires_at,
-                now,
-            });
+            return Err(SignInError::ExpiredOnArrival { expired_at: expires_at, now });
         }
         let key_id = SecretString::from(format!("ST${}", token.expose_secret()));
         Ok(Self {
@@ -96,16 +93,11 @@ fn refresh_at(received_at: DateTime<Utc>, expires_at: DateTime<Utc>) -> DateTime
 fn expiry(token: &SecretString) -> Result<DateTime<Utc>, SignInError> {
     let unusable = |detail| SignInError::Token { detail };
     let token = token.expose_secret();
-    let is_sound = token
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b'='));
+    let is_sound = token.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b'='));
     if !is_sound || token.len() > MAX_TOKEN {
         return Err(unusable("not three parts of base64url"));
     }
-    let claims = token
-        .split('.')
-        .nth(1)
-        .ok_or(unusable("not three parts of base64url"))?;
+    let claims = token.split('.').nth(1).ok_or(unusable("not three parts of base64url"))?;
     let claims = URL_SAFE_NO_PAD
         .decode(claims.trim_end_matches('='))
         .map_err(|_| unusable("its claims are not base64url"))?;

@@ -121,13 +121,9 @@ impl Cloud {
     pub(crate) async fn start() -> Self {
         let clock = Arc::new(TestClock::new());
         let state = Arc::new(Mutex::new(Script::default()));
-        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .unwrap();
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        let router = Router::new()
-            .fallback(answer)
-            .with_state((Arc::clone(&clock), Arc::clone(&state)));
+        let router = Router::new().fallback(answer).with_state((Arc::clone(&clock), Arc::clone(&state)));
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { clock, base, state }
     }
@@ -154,22 +150,13 @@ impl Cloud {
     /// The next requests to `route` (method and path) get these answers, in order; then the usual one.
     pub(crate) fn script(&self, route: &str, replies: impl IntoIterator<Item = Reply>) {
         let mut script = self.state.lock().unwrap();
-        script
-            .replies
-            .entry(route.to_owned())
-            .or_default()
-            .extend(replies);
+        script.replies.entry(route.to_owned()).or_default().extend(replies);
     }
 
     /// Every request so far.
     pub(crate) fn seen(&self, route: &str) -> Vec<Seen> {
         let script = self.state.lock().unwrap();
-        script
-            .seen
-            .iter()
-            .filter(|seen| seen.route == route)
-            .cloned()
-            .collect()
+        script.seen.iter().filter(|seen| seen.route == route).cloned().collect()
     }
 
     pub(crate) fn n_seen(&self, route: &str) -> usize {
@@ -197,12 +184,7 @@ async fn answer(
     body: Bytes,
 ) -> Response {
     let target = uri.path_and_query().unwrap().to_string();
-    let seen = Seen {
-        route: format!("{method} {}", uri.path()),
-        target,
-        headers,
-        body: body.to_vec(),
-    };
+    let seen = Seen { route: format!("{method} {}", uri.path()), target, headers, body: body.to_vec() };
     let (reply, date) = {
         let mut script = state.lock().unwrap();
         script.seen.push(seen.clone());
@@ -246,12 +228,7 @@ impl Script {
         let key_id = parameter(authorization, "keyId");
         if seen.route == FEDERATION {
             return key_id.starts_with(&format!("{TENANCY}/fed-x509-sha256/"))
-                && is_signed(
-                    method,
-                    seen,
-                    authorization,
-                    &INSTANCE_KEY.subject_public_key_info(),
-                );
+                && is_signed(method, seen, authorization, &INSTANCE_KEY.subject_public_key_info());
         }
         let token = key_id.strip_prefix("ST$").unwrap_or_default();
         let issued = self.issued.iter().find(|(issued, _)| issued == token);
@@ -287,9 +264,7 @@ impl Script {
 
     /// A token for the key in the question, ending at `exp`.
     fn issue(&mut self, exp: i64, seen: &Seen) -> Reply {
-        let key = STANDARD
-            .decode(seen.json()["publicKey"].as_str().unwrap())
-            .unwrap();
+        let key = STANDARD.decode(seen.json()["publicKey"].as_str().unwrap()).unwrap();
         let n_issued = self.issued.len();
         let claims = URL_SAFE_NO_PAD.encode(json!({"exp": exp, "jti": n_issued}).to_string());
         let token = format!("canary.{claims}.signature");
@@ -301,9 +276,7 @@ impl Script {
 /// A certificate of the instance's key that speaks for `tenancy`.
 pub(crate) fn certificate(tenancy: &str) -> String {
     let mut params = CertificateParams::default();
-    params
-        .distinguished_name
-        .push(DnType::OrganizationalUnitName, format!("opc-tenant:{tenancy}"));
+    params.distinguished_name.push(DnType::OrganizationalUnitName, format!("opc-tenant:{tenancy}"));
     params.self_signed(&*INSTANCE_KEY).unwrap().pem()
 }
 

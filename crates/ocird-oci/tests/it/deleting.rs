@@ -8,16 +8,9 @@ use ocird_oci::Settings;
 use crate::cloud::{Cloud, FEDERATION, Reply, image, image_route, repository};
 
 async fn delete_with(cloud: &Cloud, settings: Settings, etag: &str) -> Result<(), RegistryError> {
-    let target = DeleteTarget {
-        image: image(),
-        digest: Digest::from_bytes([1; 32]),
-        repository: repository(),
-    };
-    cloud
-        .oci_with(settings)
-        .writer()
-        .delete(&target, &Etag(etag.to_owned()))
-        .await
+    let target =
+        DeleteTarget { image: image(), digest: Digest::from_bytes([1; 32]), repository: repository() };
+    cloud.oci_with(settings).writer().delete(&target, &Etag(etag.to_owned())).await
 }
 
 async fn delete(cloud: &Cloud) -> Result<(), RegistryError> {
@@ -50,11 +43,7 @@ async fn a_delete_is_not_repeated_when_it_may_have_been_done() {
         let route = image_route("DELETE", "");
         cloud.script(&route, [Reply::error(status, code)]);
         assert_eq!(delete(&cloud).await.unwrap_err().kind(), kind);
-        assert_eq!(
-            (cloud.n_seen(&route), cloud.clock.sleeps().len()),
-            (1, 0),
-            "{status}"
-        );
+        assert_eq!((cloud.n_seen(&route), cloud.clock.sleeps().len()), (1, 0), "{status}");
     }
 }
 
@@ -63,10 +52,7 @@ async fn a_delete_that_is_not_answered_is_not_repeated() {
     let cloud = Cloud::start().await;
     let route = image_route("DELETE", "");
     cloud.script(&route, [Reply::Silence]);
-    let settings = Settings {
-        call_timeout: Duration::from_secs(1),
-        ..cloud.settings()
-    };
+    let settings = Settings { call_timeout: Duration::from_secs(1), ..cloud.settings() };
     let error = delete_with(&cloud, settings, "etag-1").await.unwrap_err();
     assert_eq!((error.kind(), cloud.n_seen(&route)), (ErrorKind::Timeout, 1));
 }
@@ -86,17 +72,8 @@ async fn a_delete_is_repeated_when_nothing_was_done() {
 async fn a_delete_with_a_rejected_token_is_repeated_once() {
     let cloud = Cloud::start().await;
     let route = image_route("DELETE", "");
-    cloud.script(
-        &route,
-        [
-            Reply::error(401, "NotAuthenticated"),
-            Reply::error(401, "NotAuthenticated"),
-        ],
-    );
-    assert_eq!(
-        delete(&cloud).await.unwrap_err().kind(),
-        ErrorKind::Unauthenticated
-    );
+    cloud.script(&route, [Reply::error(401, "NotAuthenticated"), Reply::error(401, "NotAuthenticated")]);
+    assert_eq!(delete(&cloud).await.unwrap_err().kind(), ErrorKind::Unauthenticated);
     assert_eq!((cloud.n_seen(&route), cloud.n_seen(FEDERATION)), (2, 2));
 }
 
@@ -114,17 +91,11 @@ async fn a_delete_without_a_usable_condition_is_not_sent() {
 async fn a_restore_is_repeated_under_one_retry_token() {
     let cloud = Cloud::start().await;
     let route = image_route("POST", "/actions/restore");
-    cloud.script(
-        &route,
-        [Reply::error(503, "ServiceUnavailable"), Reply::text("{}")],
-    );
+    cloud.script(&route, [Reply::error(503, "ServiceUnavailable"), Reply::text("{}")]);
     let tag = "v1".parse().unwrap();
     cloud.oci().writer().restore(&image(), Some(&tag)).await.unwrap();
     let seen = cloud.seen(&route);
-    assert_eq!(
-        seen[0].header("opc-retry-token"),
-        seen[1].header("opc-retry-token")
-    );
+    assert_eq!(seen[0].header("opc-retry-token"), seen[1].header("opc-retry-token"));
     assert_eq!(
         (seen[0].header("opc-retry-token").len(), seen[1].body.as_slice()),
         (32, &br#"{"version":"v1"}"#[..])
@@ -147,12 +118,7 @@ async fn a_tag_is_removed_under_the_etag() {
     cloud.script(&route, [Reply::text("")]);
     let tag = "v1".parse().unwrap();
     let etag = Etag("etag-2".to_owned());
-    cloud
-        .oci()
-        .writer()
-        .remove_version(&image(), &tag, &etag)
-        .await
-        .unwrap();
+    cloud.oci().writer().remove_version(&image(), &tag, &etag).await.unwrap();
     let seen = cloud.seen(&route);
     assert_eq!(
         (seen[0].header("if-match"), seen[0].body.as_slice()),

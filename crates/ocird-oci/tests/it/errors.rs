@@ -26,16 +26,9 @@ async fn every_status_arrives_as_its_kind() {
         (412, ErrorKind::Changed),
         (501, ErrorKind::Server),
     ] {
-        cloud.script(
-            &route,
-            [Reply::error(status, "Scripted").with("location", "/elsewhere")],
-        );
+        cloud.script(&route, [Reply::error(status, "Scripted").with("location", "/elsewhere")]);
         let error = oci.image(&image()).await.unwrap_err();
-        assert_eq!(
-            (error.kind(), error.operation()),
-            (kind, "GetContainerImage"),
-            "{status}"
-        );
+        assert_eq!((error.kind(), error.operation()), (kind, "GetContainerImage"), "{status}");
     }
     assert_eq!(cloud.n_seen("GET /elsewhere"), 0);
 }
@@ -59,14 +52,7 @@ async fn an_error_without_a_sensible_body_is_still_an_error() {
         let reply = Reply::Say(403, Vec::new(), body.into());
         cloud.script(&image_route("GET", ""), [reply]);
         let error = cloud.oci().image(&image()).await.unwrap_err();
-        assert!(
-            error
-                .source()
-                .unwrap()
-                .to_string()
-                .starts_with("403 Unexplained: "),
-            "{body}"
-        );
+        assert!(error.source().unwrap().to_string().starts_with("403 Unexplained: "), "{body}");
     }
 }
 
@@ -92,17 +78,10 @@ async fn without_a_metadata_service_there_is_no_sign_in() {
         metadata_base: Some(Endpoint::metadata(&format!("http://{unused}/opc/v2")).unwrap()),
         ..cloud.settings()
     };
-    let error = cloud
-        .oci_with(settings)
-        .repositories(&compartment())
-        .await
-        .unwrap_err();
+    let error = cloud.oci_with(settings).repositories(&compartment()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::SignIn);
     let cause = error.source().unwrap().source().unwrap();
-    assert!(
-        cause.to_string().contains("does this run on an instance"),
-        "{cause}"
-    );
+    assert!(cause.to_string().contains("does this run on an instance"), "{cause}");
 }
 
 #[tokio::test]
@@ -111,10 +90,7 @@ async fn secrets_are_in_no_error_however_it_is_printed() {
         (FEDERATION, Reply::json(200, &json!({"token": "canary.%%.x"}))),
         (FEDERATION, Reply::json(200, &json!({"token": ["canary"]}))),
         (FEDERATION, Reply::json(200, &json!({"token": "canary.e30.x"}))),
-        (
-            KEY,
-            Reply::text("-----BEGIN RSA PRIVATE KEY-----\ncanary==\n-----END RSA PRIVATE KEY-----\n"),
-        ),
+        (KEY, Reply::text("-----BEGIN RSA PRIVATE KEY-----\ncanary==\n-----END RSA PRIVATE KEY-----\n")),
         (REPOSITORIES, Reply::error(404, "NotAuthorizedOrNotFound")),
     ] {
         let cloud = Cloud::start().await;
@@ -127,10 +103,7 @@ async fn secrets_are_in_no_error_however_it_is_printed() {
             write!(shown, " {inner} {inner:?}").unwrap();
             cause = inner.source();
         }
-        assert!(
-            !shown.contains("canary") && !shown.contains("Signature "),
-            "{shown}"
-        );
+        assert!(!shown.contains("canary") && !shown.contains("Signature "), "{shown}");
     }
 }
 
@@ -161,26 +134,16 @@ async fn the_clock_of_the_metadata_service_does_not_count() {
 #[test]
 #[ignore = "run by a_host_without_ca_certificates_is_told_so"]
 fn building_on_a_host_without_ca_certificates() {
-    let result = Oci::new(
-        Settings::default(),
-        std::sync::Arc::new(crate::clock::TestClock::new()),
-    );
+    let result = Oci::new(Settings::default(), std::sync::Arc::new(crate::clock::TestClock::new()));
     assert!(matches!(result, Err(BuildError::Tls { .. })));
     let text = result.unwrap_err().to_string();
-    assert!(
-        text.contains("ca-certificates") && text.contains("ca_file"),
-        "{text}"
-    );
+    assert!(text.contains("ca-certificates") && text.contains("ca_file"), "{text}");
 }
 
 #[test]
 fn a_host_without_ca_certificates_is_told_so() {
     let output = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "errors::building_on_a_host_without_ca_certificates",
-            "--ignored",
-        ])
+        .args(["--exact", "errors::building_on_a_host_without_ca_certificates", "--ignored"])
         .env("SSL_CERT_FILE", "/nonexistent")
         .env("SSL_CERT_DIR", "/nonexistent")
         .output()
@@ -195,9 +158,6 @@ async fn a_ca_file_takes_the_place_of_the_hosts_certificates() {
     let path = dir.path().join("ca.pem");
     let own = rcgen::generate_simple_self_signed(["ca".to_owned()]).unwrap();
     std::fs::write(&path, own.cert.pem()).unwrap();
-    let settings = Settings {
-        ca_file: Some(path),
-        ..Settings::default()
-    };
+    let settings = Settings { ca_file: Some(path), ..Settings::default() };
     assert!(Oci::new(settings, std::sync::Arc::new(crate::clock::TestClock::new())).is_ok());
 }

@@ -15,11 +15,7 @@ async fn list(cloud: &Cloud) -> Result<Vec<ImageRow>, RegistryError> {
 /// The cursor that each request asked with.
 fn cursors(cloud: &Cloud) -> Vec<Option<String>> {
     let cursor = |target: &str| target.split_once("&page=").map(|(_, cursor)| cursor.to_owned());
-    cloud
-        .seen(IMAGES)
-        .iter()
-        .map(|seen| cursor(&seen.target))
-        .collect()
+    cloud.seen(IMAGES).iter().map(|seen| cursor(&seen.target)).collect()
 }
 
 #[tokio::test]
@@ -34,10 +30,7 @@ async fn an_empty_page_with_a_cursor_is_not_the_end() {
         ],
     );
     assert_eq!(list(&cloud).await.unwrap().len(), 3);
-    assert_eq!(
-        cursors(&cloud),
-        [None, Some("second".to_owned()), Some("third".to_owned())]
-    );
+    assert_eq!(cursors(&cloud), [None, Some("second".to_owned()), Some("third".to_owned())]);
 }
 
 #[tokio::test]
@@ -51,10 +44,7 @@ async fn a_cursor_is_sent_back_encoded_and_signed_so() {
 #[tokio::test]
 async fn a_listing_that_leads_in_a_circle_is_endless() {
     let cloud = Cloud::start().await;
-    cloud.script(
-        IMAGES,
-        ["a", "b", "a"].map(|cursor| page(&[image_row(1)], Some(cursor))),
-    );
+    cloud.script(IMAGES, ["a", "b", "a"].map(|cursor| page(&[image_row(1)], Some(cursor))));
     assert_eq!(list(&cloud).await.unwrap_err().kind(), ErrorKind::Endless);
 }
 
@@ -62,18 +52,9 @@ async fn a_listing_that_leads_in_a_circle_is_endless() {
 async fn a_listing_of_too_many_pages_is_endless() {
     let cloud = Cloud::start().await;
     cloud.script(IMAGES, (0..9).map(|n| page(&[], Some(&n.to_string()))));
-    let settings = Settings {
-        max_pages: 4,
-        ..cloud.settings()
-    };
-    let result = cloud
-        .oci_with(settings)
-        .images(&compartment(), &repository())
-        .await;
-    assert_eq!(
-        (result.unwrap_err().kind(), cloud.n_seen(IMAGES)),
-        (ErrorKind::Endless, 4)
-    );
+    let settings = Settings { max_pages: 4, ..cloud.settings() };
+    let result = cloud.oci_with(settings).images(&compartment(), &repository()).await;
+    assert_eq!((result.unwrap_err().kind(), cloud.n_seen(IMAGES)), (ErrorKind::Endless, 4));
 }
 
 #[tokio::test]
@@ -102,12 +83,7 @@ async fn rows_on_their_way_out_are_passed_on() {
     let mut odd = image_row(2);
     odd["lifecycleState"] = json!("HIBERNATING");
     cloud.script(IMAGES, [page(&[going, odd], None)]);
-    let states: Vec<Lifecycle> = list(&cloud)
-        .await
-        .unwrap()
-        .iter()
-        .map(|row| row.lifecycle)
-        .collect();
+    let states: Vec<Lifecycle> = list(&cloud).await.unwrap().iter().map(|row| row.lifecycle).collect();
     assert_eq!(states, [Lifecycle::Deleting, Lifecycle::Unknown]);
 }
 
@@ -120,15 +96,7 @@ async fn a_page_that_fails_for_a_moment_is_asked_for_again_and_signed_anew() {
     let seen = cloud.seen(IMAGES);
     assert_ne!(seen[0].header("date"), seen[1].header("date"));
     assert_ne!(seen[0].header("authorization"), seen[1].header("authorization"));
-    assert_eq!(
-        cloud
-            .clock
-            .sleeps()
-            .iter()
-            .map(std::time::Duration::as_secs)
-            .collect::<Vec<_>>(),
-        [20]
-    );
+    assert_eq!(cloud.clock.sleeps().iter().map(std::time::Duration::as_secs).collect::<Vec<_>>(), [20]);
 }
 
 #[tokio::test]
@@ -143,20 +111,11 @@ async fn a_call_is_given_up_after_five_tries() {
 async fn all_calls_of_a_pass_share_one_budget_of_retries() {
     let cloud = Cloud::start().await;
     cloud.script(IMAGES, (0..99).map(|_| Reply::error(429, "TooManyRequests")));
-    let settings = Settings {
-        retries_per_pass: 6,
-        ..cloud.settings()
-    };
+    let settings = Settings { retries_per_pass: 6, ..cloud.settings() };
     let oci = cloud.oci_with(settings);
     let mut n_seen = Vec::new();
     for _ in 0..3 {
-        assert_eq!(
-            oci.images(&compartment(), &repository())
-                .await
-                .unwrap_err()
-                .kind(),
-            ErrorKind::Throttled
-        );
+        assert_eq!(oci.images(&compartment(), &repository()).await.unwrap_err().kind(), ErrorKind::Throttled);
         n_seen.push(cloud.n_seen(IMAGES));
     }
     oci.begin_pass();
@@ -172,15 +131,8 @@ async fn all_calls_of_a_pass_share_one_budget_of_retries() {
 async fn the_page_size_is_a_setting() {
     let cloud = Cloud::start().await;
     cloud.script(IMAGES, [page(&[], None)]);
-    let settings = Settings {
-        page_size: NonZeroU32::new(7).unwrap(),
-        ..cloud.settings()
-    };
-    cloud
-        .oci_with(settings)
-        .images(&compartment(), &repository())
-        .await
-        .unwrap();
+    let settings = Settings { page_size: NonZeroU32::new(7).unwrap(), ..cloud.settings() };
+    cloud.oci_with(settings).images(&compartment(), &repository()).await.unwrap();
     assert!(cloud.seen(IMAGES)[0].target.ends_with("&limit=7"));
 }
 

@@ -23,8 +23,7 @@ fn index() -> Reply {
 }
 
 async fn fetch(oci: &Oci<TestClock>) -> Result<FetchedManifest, RegistryError> {
-    oci.manifest(&namespace(), &name(), &digest_of(DOCUMENT.as_bytes()))
-        .await
+    oci.manifest(&namespace(), &name(), &digest_of(DOCUMENT.as_bytes())).await
 }
 
 #[tokio::test]
@@ -32,43 +31,22 @@ async fn a_manifest_is_asked_for_in_every_kind_and_proved_by_its_digest() {
     let cloud = Cloud::start().await;
     cloud.script(&route(), [index()]);
     let manifest = fetch(&cloud.oci()).await.unwrap();
-    assert_eq!(
-        (manifest.media_type.as_str(), &*manifest.bytes),
-        (INDEX, DOCUMENT.as_bytes())
-    );
-    assert_eq!(
-        interpret(&manifest),
-        Content::Index {
-            children: vec![],
-            subject: None
-        }
-    );
-    assert_eq!(
-        cloud.seen(&route())[0].headers.get_all("accept").iter().count(),
-        4
-    );
+    assert_eq!((manifest.media_type.as_str(), &*manifest.bytes), (INDEX, DOCUMENT.as_bytes()));
+    assert_eq!(interpret(&manifest), Content::Index { children: vec![], subject: None });
+    assert_eq!(cloud.seen(&route())[0].headers.get_all("accept").iter().count(), 4);
 }
 
 #[tokio::test]
 async fn bytes_of_another_digest_are_malformed() {
     let cloud = Cloud::start().await;
-    cloud.script(
-        &route(),
-        [Reply::text(DOCUMENT.to_owned() + " ").with("content-type", INDEX)],
-    );
-    assert_eq!(
-        fetch(&cloud.oci()).await.unwrap_err().kind(),
-        ErrorKind::Malformed
-    );
+    cloud.script(&route(), [Reply::text(DOCUMENT.to_owned() + " ").with("content-type", INDEX)]);
+    assert_eq!(fetch(&cloud.oci()).await.unwrap_err().kind(), ErrorKind::Malformed);
 }
 
 #[tokio::test]
 async fn a_manifest_over_the_bound_is_told_and_not_read() {
     let cloud = Cloud::start().await;
-    cloud.script(
-        &route(),
-        [Reply::text("x".repeat(5 << 20)).with("content-type", INDEX)],
-    );
+    cloud.script(&route(), [Reply::text("x".repeat(5 << 20)).with("content-type", INDEX)]);
     let manifest = fetch(&cloud.oci()).await.unwrap();
     assert!(manifest.too_large && manifest.bytes.is_empty());
 }
@@ -121,10 +99,7 @@ async fn a_repository_name_cannot_lead_to_another_path() {
     let oci = cloud.oci();
     for bad in ["a/../b", "a/./b", "a/.."] {
         let name: RepositoryName = bad.parse().unwrap();
-        let error = oci
-            .manifest(&namespace(), &name, &Digest::from_bytes([1; 32]))
-            .await
-            .unwrap_err();
+        let error = oci.manifest(&namespace(), &name, &Digest::from_bytes([1; 32])).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Malformed, "{bad}");
     }
     assert_eq!(cloud.n_seen(TOKEN), 0);
@@ -143,9 +118,6 @@ async fn a_registry_token_that_makes_no_sense_is_an_error_without_the_token_in_i
         let error = fetch(&cloud.oci()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Malformed);
         let cause = std::error::Error::source(&error).unwrap();
-        assert!(
-            !format!("{error:?} {cause} {cause:?}").contains("canary"),
-            "{cause:?}"
-        );
+        assert!(!format!("{error:?} {cause} {cause:?}").contains("canary"), "{cause:?}");
     }
 }

@@ -26,10 +26,7 @@ async fn a_repository_is_listed_with_what_a_pass_needs() {
     let rows = cloud.oci().repositories(&compartment()).await.unwrap();
     let row = &rows[0];
     assert_eq!((row.name.as_str(), row.namespace.as_str()), ("team/app", "ns"));
-    assert_eq!(
-        (row.n_images, row.layers_size, row.is_public),
-        (12, Bytes(350_000_000), true)
-    );
+    assert_eq!((row.n_images, row.layers_size, row.is_public), (12, Bytes(350_000_000), true));
     assert_eq!(
         (&row.id, &row.compartment, row.lifecycle),
         (&repository(), &compartment(), Lifecycle::Available)
@@ -42,10 +39,7 @@ async fn a_repository_read_alone_tells_more() {
     let mut full = repository_row();
     full["isImmutable"] = json!(true);
     full["timeLastPushed"] = json!("2026-02-01T00:00:00.5Z");
-    cloud.script(
-        &format!("{REPOSITORIES}/{}", repository()),
-        [Reply::json(200, &full)],
-    );
+    cloud.script(&format!("{REPOSITORIES}/{}", repository()), [Reply::json(200, &full)]);
     let details = cloud.oci().repository(&repository()).await.unwrap();
     assert_eq!((details.row.n_images, details.is_immutable), (12, true));
     assert_eq!(details.last_pushed_at, Some(at("2026-02-01T00:00:00.5Z")));
@@ -61,20 +55,11 @@ async fn an_image_comes_with_the_etag_to_delete_it_by() {
         "layers": [], "manifestSizeInBytes": 700, "pullCount": 4, "timeCreated": "2026-01-01T00:00:00Z",
         "createdBy": "ocid1.user.oc1..u", "lifecycleState": "AVAILABLE",
     });
-    cloud.script(
-        &image_route("GET", ""),
-        [Reply::json(200, &body).with("etag", "e-1")],
-    );
+    cloud.script(&image_route("GET", ""), [Reply::json(200, &body).with("etag", "e-1")]);
     let details = cloud.oci().image(&image()).await.unwrap();
     assert_eq!((details.etag, details.n_pulls), (Some(Etag("e-1".to_owned())), 4));
-    assert_eq!(
-        details.tags.into_values().collect::<Vec<_>>(),
-        [Some(at("2026-01-02T00:00:00Z"))]
-    );
-    assert_eq!(
-        (details.id, details.manifest_size, details.last_pulled_at),
-        (image(), Bytes(700), None)
-    );
+    assert_eq!(details.tags.into_values().collect::<Vec<_>>(), [Some(at("2026-01-02T00:00:00Z"))]);
+    assert_eq!((details.id, details.manifest_size, details.last_pulled_at), (image(), Bytes(700), None));
 }
 
 #[tokio::test]
@@ -83,11 +68,5 @@ async fn the_configuration_tells_the_namespace() {
     let body = json!({"isRepositoryCreatedOnFirstPush": true, "namespace": "ns"});
     cloud.script("GET /20160918/container/configuration", [Reply::json(200, &body)]);
     let configuration = cloud.oci().configuration(&compartment()).await.unwrap();
-    assert_eq!(
-        (
-            configuration.namespace.as_str(),
-            configuration.creates_on_first_push
-        ),
-        ("ns", true)
-    );
+    assert_eq!((configuration.namespace.as_str(), configuration.creates_on_first_push), ("ns", true));
 }

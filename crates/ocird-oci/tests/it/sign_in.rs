@@ -24,10 +24,7 @@ async fn the_instance_is_who_it_signs_in_as() {
     let question = cloud.seen(FEDERATION)[0].json();
     assert_eq!(question["fingerprintAlgorithm"], "SHA256");
     assert_eq!(question["purpose"], "DEFAULT");
-    let stripped: String = certificate(TENANCY)
-        .lines()
-        .filter(|line| !line.starts_with('-'))
-        .collect();
+    let stripped: String = certificate(TENANCY).lines().filter(|line| !line.starts_with('-')).collect();
     assert_eq!(question["certificate"].as_str().unwrap().len(), stripped.len());
     assert_eq!(question["intermediateCertificates"].as_array().unwrap().len(), 1);
 }
@@ -43,10 +40,7 @@ async fn a_quiet_instance_asks_for_each_thing_once() {
     }
     let n_seen = [CERT, KEY, REGION_INFO, FEDERATION].map(|route| cloud.n_seen(route));
     assert_eq!(n_seen, [1, 1, 1, 1]);
-    assert_eq!(
-        oci.token_expires_at(),
-        Some(cloud.clock.now() + TimeDelta::minutes(20))
-    );
+    assert_eq!(oci.token_expires_at(), Some(cloud.clock.now() + TimeDelta::minutes(20)));
 }
 
 #[tokio::test]
@@ -84,10 +78,7 @@ async fn many_rejected_callers_replace_the_token_once() {
 #[tokio::test]
 async fn a_second_rejection_is_the_answer() {
     let cloud = Cloud::start().await;
-    cloud.script(
-        REPOSITORIES,
-        (0..9).map(|_| Reply::error(401, "NotAuthenticated")),
-    );
+    cloud.script(REPOSITORIES, (0..9).map(|_| Reply::error(401, "NotAuthenticated")));
     let error = cloud.oci().repositories(&compartment()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unauthenticated);
     assert_eq!((cloud.n_seen(REPOSITORIES), cloud.n_seen(FEDERATION)), (2, 2));
@@ -124,19 +115,10 @@ async fn a_failed_refresh_keeps_the_old_token_in_use() {
     oci.identity().await.unwrap();
     let expires_at = oci.token_expires_at();
     cloud.clock.advance(Duration::from_mins(16));
-    cloud.script(
-        FEDERATION,
-        [
-            Reply::error(403, "NotAuthorized"),
-            Reply::error(403, "NotAuthorized"),
-        ],
-    );
+    cloud.script(FEDERATION, [Reply::error(403, "NotAuthorized"), Reply::error(403, "NotAuthorized")]);
     oci.repositories(&compartment()).await.unwrap();
     oci.repositories(&compartment()).await.unwrap();
-    assert_eq!(
-        (oci.token_expires_at(), oci.counts().n_token_refresh_failures),
-        (expires_at, 1)
-    );
+    assert_eq!((oci.token_expires_at(), oci.counts().n_token_refresh_failures), (expires_at, 1));
     cloud.clock.advance(Duration::from_secs(31));
     oci.repositories(&compartment()).await.unwrap();
     assert_eq!(oci.counts().n_token_refresh_failures, 2);
@@ -150,10 +132,7 @@ async fn a_failed_replacement_is_told_and_the_old_token_stays() {
     let cloud = Cloud::start().await;
     let oci = cloud.oci();
     oci.identity().await.unwrap();
-    cloud.script(
-        REPOSITORIES,
-        [Reply::error(401, "NotAuthenticated"), page(&[], None)],
-    );
+    cloud.script(REPOSITORIES, [Reply::error(401, "NotAuthenticated"), page(&[], None)]);
     cloud.script(FEDERATION, [Reply::error(403, "NotAuthorized")]);
     let error = oci.repositories(&compartment()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::SignIn);
@@ -171,11 +150,7 @@ async fn callers_who_waited_for_a_failed_sign_in_share_the_failure() {
         oci.repositories(&compartment),
         oci.images(&compartment, &repository),
     );
-    let kinds = [
-        one.unwrap_err().kind(),
-        two.unwrap_err().kind(),
-        three.unwrap_err().kind(),
-    ];
+    let kinds = [one.unwrap_err().kind(), two.unwrap_err().kind(), three.unwrap_err().kind()];
     assert_eq!(kinds, [ErrorKind::SignIn; 3]);
     assert_eq!(cloud.n_seen(FEDERATION), 1);
 }
@@ -207,10 +182,7 @@ async fn a_key_from_before_a_rotation_is_read_again_with_its_certificate() {
     let cloud = Cloud::start().await;
     cloud.script(KEY, [Reply::text(OTHER_KEY.serialize_pem())]);
     cloud.oci().identity().await.unwrap();
-    assert_eq!(
-        [CERT, KEY, FEDERATION].map(|route| cloud.n_seen(route)),
-        [2, 2, 1]
-    );
+    assert_eq!([CERT, KEY, FEDERATION].map(|route| cloud.n_seen(route)), [2, 2, 1]);
 }
 
 #[tokio::test]
@@ -240,14 +212,8 @@ async fn an_older_metadata_service_gives_the_region_by_its_code() {
 #[tokio::test]
 async fn the_region_that_is_set_needs_no_metadata() {
     let cloud = Cloud::start().await;
-    let settings = ocird_oci::Settings {
-        region: Some("FRA".to_owned()),
-        ..cloud.settings()
-    };
-    assert_eq!(
-        cloud.oci_with(settings).region().await.unwrap().identifier(),
-        "eu-frankfurt-1"
-    );
+    let settings = ocird_oci::Settings { region: Some("FRA".to_owned()), ..cloud.settings() };
+    assert_eq!(cloud.oci_with(settings).region().await.unwrap().identifier(), "eu-frankfurt-1");
     assert_eq!(cloud.n_seen(REGION_INFO), 0);
 }
 
@@ -263,34 +229,18 @@ async fn a_region_too_new_for_the_table_is_taken_from_the_instance_in_it() {
             }),
         )
     };
-    let settings = |region: &str| ocird_oci::Settings {
-        region: Some(region.to_owned()),
-        ..cloud.settings()
-    };
+    let settings = |region: &str| ocird_oci::Settings { region: Some(region.to_owned()), ..cloud.settings() };
     cloud.script(REGION_INFO, [new(), new()]);
     let region = cloud.oci_with(settings("eu-atlantis-1")).region().await.unwrap();
-    assert_eq!(
-        region.registry_url(),
-        "https://ocir.eu-atlantis-1.oci.oraclecloud99.com"
-    );
-    let error = cloud
-        .oci_with(settings("eu-atlantis-2"))
-        .region()
-        .await
-        .unwrap_err();
+    assert_eq!(region.registry_url(), "https://ocir.eu-atlantis-1.oci.oraclecloud99.com");
+    let error = cloud.oci_with(settings("eu-atlantis-2")).region().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::SignIn);
 }
 
 #[tokio::test]
 async fn the_metadata_service_is_given_time_to_wake_up_and_not_more() {
     let cloud = Cloud::start().await;
-    cloud.script(
-        CERT,
-        [
-            Reply::error(404, "NotFound"),
-            Reply::error(429, "TooManyRequests"),
-        ],
-    );
+    cloud.script(CERT, [Reply::error(404, "NotFound"), Reply::error(429, "TooManyRequests")]);
     cloud.oci().identity().await.unwrap();
     assert_eq!((cloud.n_seen(CERT), cloud.clock.sleeps().len()), (3, 2));
     cloud.script(CERT, (0..9).map(|_| Reply::error(500, "InternalServerError")));
@@ -304,9 +254,7 @@ async fn a_token_that_is_over_on_arrival_points_to_the_clock() {
     let old = "canary.eyJleHAiOjE3MDAwMDAwMDB9.x";
     cloud.script(FEDERATION, [Reply::json(200, &json!({"token": old}))]);
     let error = cloud.oci().identity().await.unwrap_err();
-    let cause = std::error::Error::source(&error)
-        .and_then(std::error::Error::source)
-        .unwrap();
+    let cause = std::error::Error::source(&error).and_then(std::error::Error::source).unwrap();
     assert!(cause.to_string().contains("is the clock right?"), "{cause}");
 }
 

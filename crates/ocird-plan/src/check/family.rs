@@ -27,11 +27,7 @@ pub(super) fn check(world: &World<'_>, ties: &Ties, report: &mut Report<'_>) {
             Verdict::Delete(DeleteReason::Rest) => {
                 let head = world.repository.rests.get(&decision.digest);
                 if head.is_none_or(|head| present.contains(head)) {
-                    report.image(
-                        decision.digest,
-                        "S-6",
-                        "it is no rest of a family whose head is gone",
-                    );
+                    report.image(decision.digest, "S-6", "it is no rest of a family whose head is gone");
                 }
                 check_head(decision, place, ties, report);
             }
@@ -41,18 +37,10 @@ pub(super) fn check(world: &World<'_>, ties: &Ties, report: &mut Report<'_>) {
 
 fn check_head(decision: &Decision, place: usize, ties: &Ties, report: &mut Report<'_>) {
     if !ties.holders[place].is_empty() {
-        report.image(
-            decision.digest,
-            "S-6",
-            "an index names it or its subject is there, so it is no head",
-        );
+        report.image(decision.digest, "S-6", "an index names it or its subject is there, so it is no head");
     }
     if decision.head != decision.digest {
-        report.image(
-            decision.digest,
-            "S-6",
-            "it is to go as a head, but has another head",
-        );
+        report.image(decision.digest, "S-6", "it is to go as a head, but has another head");
     }
 }
 
@@ -66,10 +54,7 @@ fn check_member(world: &World<'_>, ties: &Ties, place: usize, rule: &RuleName, r
             Verdict::Delete(DeleteReason::Rest) | Verdict::Keep(_) => None,
         };
         if by != Some(rule) || above.head != decision.head {
-            let text = format!(
-                "{} holds it and does not go with its family",
-                above.digest.short()
-            );
+            let text = format!("{} holds it and does not go with its family", above.digest.short());
             report.image(decision.digest, "S-6", text);
         }
     }
@@ -82,9 +67,8 @@ fn beneath_heads(world: &World<'_>, ties: &Ties) -> Vec<bool> {
         Verdict::Delete(DeleteReason::WithHead { rule: _ } | DeleteReason::Rest) | Verdict::Keep(_) => false,
     };
     let mut beneath = vec![false; world.decisions.len()];
-    let mut open: Vec<usize> = (0..world.decisions.len())
-        .filter(|&place| goes_as_head(&world.decisions[place]))
-        .collect();
+    let mut open: Vec<usize> =
+        (0..world.decisions.len()).filter(|&place| goes_as_head(&world.decisions[place])).collect();
     while let Some(place) = open.pop() {
         for &next in &ties.carried[place] {
             let is_same_family = world.decisions[next].head == world.decisions[place].head;

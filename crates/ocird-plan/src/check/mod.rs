@@ -42,22 +42,12 @@ pub fn check(
     now: DateTime<Utc>,
 ) -> Result<CheckedPlan, Violations> {
     let mut found = Vec::new();
-    for name in plan
-        .repositories
-        .keys()
-        .filter(|name| !inventory.repositories.contains_key(*name))
-    {
-        let mut report = Report {
-            repository: name,
-            found: &mut found,
-        };
+    for name in plan.repositories.keys().filter(|name| !inventory.repositories.contains_key(*name)) {
+        let mut report = Report { repository: name, found: &mut found };
         report.whole("S-1", "the plan decides about a repository that was not seen");
     }
     for (name, state) in &inventory.repositories {
-        let report = Report {
-            repository: name,
-            found: &mut found,
-        };
+        let report = Report { repository: name, found: &mut found };
         check_repository(plan.repositories.get(name), state, policies, in_use, now, report);
     }
     match Violations::of(found) {
@@ -82,12 +72,7 @@ impl Report<'_> {
     }
 
     fn add(&mut self, image: Option<Digest>, rule: &'static str, text: String) {
-        self.found.push(Violation {
-            repository: self.repository.clone(),
-            image,
-            rule,
-            text,
-        });
+        self.found.push(Violation { repository: self.repository.clone(), image, rule, text });
     }
 }
 
@@ -105,13 +90,7 @@ fn check_repository(
                 report.whole("S-10", "the plan names another repository of the same name");
             }
             if is_whole(repository, decisions, &mut report) {
-                let world = World {
-                    repository,
-                    decisions,
-                    policies,
-                    in_use,
-                    now,
-                };
+                let world = World { repository, decisions, policies, in_use, now };
                 check_decisions(&world, &mut report);
             }
         }
@@ -146,43 +125,23 @@ fn is_whole(repository: &Repository, decisions: &[Decision], report: &mut Report
     }
     for (image, decision) in repository.images.iter().zip(decisions) {
         if image.digest != decision.digest || image.id != decision.image {
-            report.image(
-                decision.digest,
-                "S-10",
-                "the decision in its place is about another image",
-            );
+            report.image(decision.digest, "S-10", "the decision in its place is about another image");
             is_whole = false;
         }
     }
-    for pair in repository
-        .images
-        .windows(2)
-        .filter(|pair| pair[0].digest >= pair[1].digest)
-    {
-        report.image(
-            pair[1].digest,
-            "S-1",
-            "the listing is not in order or names it twice",
-        );
+    for pair in repository.images.windows(2).filter(|pair| pair[0].digest >= pair[1].digest) {
+        report.image(pair[1].digest, "S-1", "the listing is not in order or names it twice");
         is_whole = false;
     }
     is_whole
 }
 
 fn check_decisions(world: &World<'_>, report: &mut Report<'_>) {
-    if !world
-        .decisions
-        .iter()
-        .any(|decision| decision.verdict.is_delete())
-    {
+    if !world.decisions.iter().any(|decision| decision.verdict.is_delete()) {
         return;
     }
     for (rule, text) in nothing_may_go(world) {
-        for decision in world
-            .decisions
-            .iter()
-            .filter(|decision| decision.verdict.is_delete())
-        {
+        for decision in world.decisions.iter().filter(|decision| decision.verdict.is_delete()) {
             report.image(decision.digest, rule, text);
         }
     }
@@ -204,10 +163,7 @@ fn nothing_may_go(world: &World<'_>) -> Vec<(&'static str, &'static str)> {
         reasons.push(("S-4", "what was known to run is no longer fresh"));
     }
     if world.has_unjudged_manifest() {
-        reasons.push((
-            "S-7",
-            "a manifest of the repository cannot be judged and may refer to it",
-        ));
+        reasons.push(("S-7", "a manifest of the repository cannot be judged and may refer to it"));
     }
     match world.policies.governing(&world.repository.name) {
         EffectivePolicy::None => reasons.push(("S-11", "no policy governs the repository")),

@@ -19,33 +19,17 @@ pub(super) fn check(world: &World<'_>, ties: &Ties, policy: &Policy, report: &mu
             }
         }
     };
-    refuse(
-        "S-4",
-        used(world),
-        "something runs from it or from what it carries",
-    );
+    refuse("S-4", used(world), "something runs from it or from what it carries");
     for rule in &policy.keep {
         let text = format!("keep rule \"{}\" holds it or what it carries", rule.name);
         refuse("S-5", kept_by(world, ties, rule), &text);
     }
     let unbelievable = world.those(|_, image| !image.times().all(|time| is_believable(world, time)));
-    refuse(
-        "S-8",
-        unbelievable,
-        "a time of it or of what it carries is absent or implausible",
-    );
+    refuse("S-8", unbelievable, "a time of it or of what it carries is absent or implausible");
     let young = world.those(|_, image| is_younger(world, image, guardrails.min_age));
-    refuse(
-        "S-13",
-        young,
-        "it or what it carries is younger than the guardrail's age",
-    );
+    refuse("S-13", young, "it or what it carries is younger than the guardrail's age");
     let floor = newest(world, ties, guardrails.min_newest, &|_| true);
-    refuse(
-        "S-13",
-        floor,
-        "it or what it carries is among the newest that always stay",
-    );
+    refuse("S-13", floor, "it or what it carries is among the newest that always stay");
 }
 
 fn used(world: &World<'_>) -> Vec<bool> {
@@ -61,20 +45,12 @@ fn kept_by(world: &World<'_>, ties: &Ties, rule: &KeepRule) -> Vec<bool> {
         Some(patterns) => image.tags.keys().any(|tag| patterns.matches(tag.as_str())),
     };
     let everything = || vec![true; world.decisions.len()];
-    let new = rule.newest.map_or_else(everything, |newest| {
-        self::newest(world, ties, newest, &has_its_tag)
-    });
-    let fresh = rule
-        .newer_than
-        .map_or_else(everything, |limit| ties.above(&younger_than(world, ties, limit)));
+    let new = rule.newest.map_or_else(everything, |newest| self::newest(world, ties, newest, &has_its_tag));
+    let fresh =
+        rule.newer_than.map_or_else(everything, |limit| ties.above(&younger_than(world, ties, limit)));
     world.those(|place, image| {
         let conditions_hold = new[place] && fresh[place];
-        has_its_tag(image)
-            && if ties.leftover[place] {
-                rule.tags.is_some()
-            } else {
-                conditions_hold
-            }
+        has_its_tag(image) && if ties.leftover[place] { rule.tags.is_some() } else { conditions_hold }
     })
 }
 

@@ -7,30 +7,16 @@ use super::needed::younger_than;
 use super::world::{Ties, World, is_named};
 
 pub(super) fn check(world: &World<'_>, ties: &Ties, policy: &Policy, report: &mut Report<'_>) {
-    let reach: Vec<Reach> = policy
-        .delete
-        .iter()
-        .map(|rule| Reach::of(world, ties, rule))
-        .collect();
+    let reach: Vec<Reach> = policy.delete.iter().map(|rule| Reach::of(world, ties, rule)).collect();
     let has_tag = ties.above(&ties.tagged);
     for (place, decision) in world.decisions.iter().enumerate() {
         match &decision.verdict {
             Verdict::Keep(_) => {}
             Verdict::Delete(DeleteReason::Rule { rule } | DeleteReason::WithHead { rule }) => {
                 let is_head = decision.head == decision.digest;
-                let named = || {
-                    policy
-                        .delete
-                        .iter()
-                        .zip(&reach)
-                        .filter(|(known, _)| known.name == *rule)
-                };
+                let named = || policy.delete.iter().zip(&reach).filter(|(known, _)| known.name == *rule);
                 if named().next().is_none() {
-                    report.image(
-                        decision.digest,
-                        "S-11",
-                        format!("there is no delete rule \"{rule}\""),
-                    );
+                    report.image(decision.digest, "S-11", format!("there is no delete rule \"{rule}\""));
                 } else if is_head && !named().any(|(_, reach)| !reach.is_bound[place]) {
                     report.image(
                         decision.digest,
@@ -38,20 +24,12 @@ pub(super) fn check(world: &World<'_>, ties: &Ties, policy: &Policy, report: &mu
                         format!("rule \"{rule}\" is not about all its tags"),
                     );
                 } else if is_head && !named().any(|(_, reach)| reach.takes(place)) {
-                    report.image(
-                        decision.digest,
-                        "S-8",
-                        format!("it is too young for rule \"{rule}\""),
-                    );
+                    report.image(decision.digest, "S-8", format!("it is too young for rule \"{rule}\""));
                 }
             }
             Verdict::Delete(DeleteReason::Rest) => {
                 if has_tag[place] && !reach.iter().any(|reach| reach.takes(place)) {
-                    report.image(
-                        decision.digest,
-                        "S-18",
-                        "somebody tagged this rest, and no rule takes it",
-                    );
+                    report.image(decision.digest, "S-18", "somebody tagged this rest, and no rule takes it");
                 }
             }
         }
@@ -72,10 +50,7 @@ impl Reach {
             None => vec![false; world.decisions.len()],
             Some(limit) => ties.above(&younger_than(world, ties, limit)),
         };
-        Self {
-            is_bound: not_about(world, ties, &rule.selects),
-            is_young,
-        }
+        Self { is_bound: not_about(world, ties, &rule.selects), is_young }
     }
 
     fn takes(&self, place: usize) -> bool {
@@ -105,9 +80,5 @@ fn not_about(world: &World<'_>, ties: &Ties, selects: &Selects) -> Vec<bool> {
 /// What a rule about tagged images is not about: a bare head, with nothing below it that anybody gave a name.
 fn untagged(world: &World<'_>, ties: &Ties) -> Vec<bool> {
     let named = ties.above(&world.those(|_, image| is_named(image)));
-    named
-        .into_iter()
-        .zip(&ties.tagged)
-        .map(|(named, tagged)| !named && !tagged)
-        .collect()
+    named.into_iter().zip(&ties.tagged).map(|(named, tagged)| !named && !tagged).collect()
 }

@@ -40,32 +40,20 @@ impl World<'_> {
     }
 
     pub(super) fn has_unjudged_manifest(&self) -> bool {
-        self.images()
-            .any(|(_, image)| matches!(image.content, Content::Opaque { reason: _ }))
+        self.images().any(|(_, image)| matches!(image.content, Content::Opaque { reason: _ }))
     }
 
     pub(super) fn ties(&self) -> Ties {
-        let places: BTreeMap<Digest, usize> = self
-            .images()
-            .map(|(place, image)| (image.digest, place))
-            .collect();
+        let places: BTreeMap<Digest, usize> =
+            self.images().map(|(place, image)| (image.digest, place)).collect();
         let mut holders = vec![BTreeSet::new(); places.len()];
         let mut carried = vec![BTreeSet::new(); places.len()];
         for (place, image) in self.images() {
-            for child in image
-                .content
-                .children()
-                .iter()
-                .filter_map(|child| places.get(child))
-            {
+            for child in image.content.children().iter().filter_map(|child| places.get(child)) {
                 holders[*child].insert(place);
                 carried[place].insert(*child);
             }
-            let subjects = image
-                .tags
-                .keys()
-                .filter_map(tied_to)
-                .chain(image.content.subject());
+            let subjects = image.tags.keys().filter_map(tied_to).chain(image.content.subject());
             for subject in subjects.filter_map(|subject| places.get(&subject).copied()) {
                 holders[place].insert(subject);
                 carried[subject].insert(place);
@@ -74,12 +62,7 @@ impl World<'_> {
         let leftover = self.leftover(&places, &carried);
         let is_loose = |tag: &Tag| tied_to(tag).is_none_or(|subject| !places.contains_key(&subject));
         let tagged = self.those(|place, image| !leftover[place] && image.tags.keys().any(is_loose));
-        Ties {
-            holders,
-            carried,
-            leftover,
-            tagged,
-        }
+        Ties { holders, carried, leftover, tagged }
     }
 
     /// What is a candidate, and not reached by anything that is none.
@@ -105,9 +88,7 @@ impl Ties {
     /// True when the tag is more than the tie to what holds the image already.
     pub(super) fn is_loose(&self, world: &World<'_>, place: usize, tag: &Tag) -> bool {
         let is_holder = |subject: Digest| {
-            self.holders[place]
-                .iter()
-                .any(|&holder| world.repository.images[holder].digest == subject)
+            self.holders[place].iter().any(|&holder| world.repository.images[holder].digest == subject)
         };
         !tied_to(tag).is_some_and(is_holder)
     }

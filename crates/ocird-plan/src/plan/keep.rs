@@ -32,12 +32,8 @@ impl Hold {
     /// The reason as a verdict gives it.
     pub(super) fn reason(self, uses: &[Use], rules: &[KeepRule]) -> KeepReason {
         match self {
-            Self::InUse(place) => KeepReason::InUse {
-                by: Arc::clone(&uses[place].by),
-            },
-            Self::Rule(place) => KeepReason::Rule {
-                rule: rules[place].name.clone(),
-            },
+            Self::InUse(place) => KeepReason::InUse { by: Arc::clone(&uses[place].by) },
+            Self::Rule(place) => KeepReason::Rule { rule: rules[place].name.clone() },
             Self::TimeImplausible => KeepReason::TimeImplausible,
             Self::Floor => KeepReason::Floor,
             Self::TooYoung => KeepReason::TooYoung,
@@ -90,15 +86,9 @@ fn hold_by_guardrails(scene: &Scene<'_>, law: &Law<'_>, hold: &mut impl FnMut(us
 
 /// A mere rest is held by its tags only, as its age and order were its family's and have been judged.
 fn hold_by_rule(scene: &Scene<'_>, law: &Law<'_>, rule: &KeepRule, mut hold: impl FnMut(usize)) {
-    let KeepRule {
-        name: _,
-        tags,
-        newest,
-        newer_than,
-    } = rule;
+    let KeepRule { name: _, tags, newest, newer_than } = rule;
     let tags_match = |image: &Image| {
-        tags.as_ref()
-            .is_none_or(|tags| image.tags.keys().any(|tag| tags.matches(tag.as_str())))
+        tags.as_ref().is_none_or(|tags| image.tags.keys().any(|tag| tags.matches(tag.as_str())))
     };
     let last_place = newest.map(|newest| LastPlace::of(scene, law, newest.get(), tags_match));
     for (place, (image, facts)) in scene.repository.images.iter().zip(&scene.facts).enumerate() {
@@ -110,9 +100,7 @@ fn hold_by_rule(scene: &Scene<'_>, law: &Law<'_>, rule: &KeepRule, mut hold: imp
         }
         let is_newer = |limit| facts.newest_below.is_none_or(|time| law.age(time) < limit);
         if newer_than.is_none_or(is_newer)
-            && last_place
-                .as_ref()
-                .is_none_or(|last_place| last_place.holds(scene, place))
+            && last_place.as_ref().is_none_or(|last_place| last_place.holds(scene, place))
             && tags_match(image)
         {
             hold(place);
@@ -121,18 +109,12 @@ fn hold_by_rule(scene: &Scene<'_>, law: &Law<'_>, rule: &KeepRule, mut hold: imp
 }
 
 fn hold_by_use(scene: &Scene<'_>, used: &Use, mut hold: impl FnMut(usize)) {
-    if let Some(place) = used
-        .target
-        .digest
-        .and_then(|digest| scene.repository.position(&digest))
-    {
+    if let Some(place) = used.target.digest.and_then(|digest| scene.repository.position(&digest)) {
         hold(place);
     }
     if let Some(tag) = &used.target.tag {
         let images = scene.repository.images.iter().enumerate();
-        images
-            .filter(|(_, image)| image.tags.contains_key(tag))
-            .for_each(|(place, _)| hold(place));
+        images.filter(|(_, image)| image.tags.contains_key(tag)).for_each(|(place, _)| hold(place));
     }
 }
 

@@ -26,18 +26,14 @@ pub fn plan(inventory: &Inventory, policies: &Policies, in_use: &InUse, now: Dat
                     id: repository.id.clone(),
                     decisions: opinion::decide(repository, &Law::of(repository, policies, in_use, now)),
                 },
-                RepositoryState::Unreadable { id, why } => RepositoryPlan::Undecided {
-                    id: id.clone(),
-                    why: why.clone(),
-                },
+                RepositoryState::Unreadable { id, why } => {
+                    RepositoryPlan::Undecided { id: id.clone(), why: why.clone() }
+                }
             };
             (name.clone(), plan)
         })
         .collect();
-    Plan {
-        at: now,
-        repositories,
-    }
+    Plan { at: now, repositories }
 }
 
 /// Everything from outside a repository that bears on its images.
@@ -64,14 +60,7 @@ impl<'a> Law<'a> {
             EffectivePolicy::One(_) => None,
         };
         let is_doubtful = in_use.doubt_about(&repository.name).is_some() || !in_use.is_fresh(now);
-        Self {
-            policies,
-            governing,
-            in_use,
-            blanket,
-            is_doubtful,
-            now,
-        }
+        Self { policies, governing, in_use, blanket, is_doubtful, now }
     }
 
     fn age(&self, time: DateTime<Utc>) -> TimeDelta {

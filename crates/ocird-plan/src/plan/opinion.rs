@@ -20,12 +20,9 @@ pub(super) fn decide(repository: &Repository, law: &Law<'_>) -> Vec<Decision> {
         .enumerate()
         .map(|(place, image)| {
             let (head, verdict) = match bench.scene.graph.belongs(place) {
-                Belongs::Head => (
-                    place,
-                    heads[place]
-                        .clone()
-                        .unwrap_or_else(|| bench.on_carried(place, &heads)),
-                ),
+                Belongs::Head => {
+                    (place, heads[place].clone().unwrap_or_else(|| bench.on_carried(place, &heads)))
+                }
                 Belongs::To(head) => (head, bench.on_member(place, head, &heads)),
                 Belongs::ToNone => (place, bench.on_carried(place, &heads)),
             };
@@ -120,14 +117,8 @@ impl<'a> Bench<'a> {
         };
         let holders = self.scene.graph.holders_of(place);
         let staying = holders.iter().find(|edge| !self.goes(edge.holder, heads));
-        let held = || {
-            staying
-                .or(holders.first())
-                .map(|edge| edge.reason(self.scene.repository))
-        };
-        let reason = opaque(&self.scene.repository.images[place].content)
-            .or(own)
-            .or_else(held);
+        let held = || staying.or(holders.first()).map(|edge| edge.reason(self.scene.repository));
+        let reason = opaque(&self.scene.repository.images[place].content).or(own).or_else(held);
         Verdict::Keep(reason.unwrap_or(KeepReason::ReferencesUnknown))
     }
 
@@ -162,11 +153,7 @@ impl<'a> Bench<'a> {
 fn opaque(content: &Content) -> Option<KeepReason> {
     match content {
         Content::Opaque { reason } => Some(KeepReason::Opaque { why: *reason }),
-        Content::Manifest { subject: _ }
-        | Content::Index {
-            children: _,
-            subject: _,
-        } => None,
+        Content::Manifest { subject: _ } | Content::Index { children: _, subject: _ } => None,
     }
 }
 

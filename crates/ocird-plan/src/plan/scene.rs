@@ -80,11 +80,7 @@ impl<'a> Scene<'a> {
 
     fn own_facts(&self, image: &Image) -> Facts {
         let tagging = image.tags.keys().map(|tag| self.tagging(tag)).max();
-        Facts {
-            tagging: tagging.unwrap_or_default(),
-            time: image.newest_time(),
-            ..Facts::default()
-        }
+        Facts { tagging: tagging.unwrap_or_default(), time: image.newest_time(), ..Facts::default() }
     }
 
     fn tagging(&self, tag: &Tag) -> Tagging {

@@ -34,35 +34,17 @@ pub(super) fn selected(scene: &Scene<'_>, law: &Law<'_>) -> Vec<Option<usize>> {
 fn taken_by(scene: &Scene<'_>, selects: &Selects) -> Vec<bool> {
     let is_tagged = |facts: &Facts| facts.tagging.is_free() || facts.tagging_below == Tagging::Plain;
     match selects {
-        Selects::Untagged => scene
-            .facts
-            .iter()
-            .map(|facts| !facts.tagging_below.is_free())
-            .collect(),
+        Selects::Untagged => scene.facts.iter().map(|facts| !facts.tagging_below.is_free()).collect(),
         Selects::Tagged => scene.facts.iter().map(is_tagged).collect(),
         Selects::Tags(patterns) => {
-            let mut may_go: Vec<bool> = scene
-                .repository
-                .images
-                .iter()
-                .map(|image| all_may_go(scene, image, patterns))
-                .collect();
-            scene
-                .graph
-                .hand_up(&mut may_go, |holder, carried| holder && carried);
-            scene
-                .facts
-                .iter()
-                .zip(may_go)
-                .map(|(facts, may_go)| may_go && is_tagged(facts))
-                .collect()
+            let mut may_go: Vec<bool> =
+                scene.repository.images.iter().map(|image| all_may_go(scene, image, patterns)).collect();
+            scene.graph.hand_up(&mut may_go, |holder, carried| holder && carried);
+            scene.facts.iter().zip(may_go).map(|(facts, may_go)| may_go && is_tagged(facts)).collect()
         }
     }
 }
 
 fn all_may_go(scene: &Scene<'_>, image: &Image, patterns: &Patterns) -> bool {
-    image
-        .tags
-        .keys()
-        .all(|tag| patterns.matches(tag.as_str()) || !scene.is_free(tag))
+    image.tags.keys().all(|tag| patterns.matches(tag.as_str()) || !scene.is_free(tag))
 }

@@ -21,19 +21,13 @@ fn fleet() -> Fleet {
 #[test]
 fn an_empty_repository_takes_nothing() {
     let account = account(&Fleet::new().repository);
-    assert_eq!(
-        (account.size, account.n_images, account.n_layers),
-        (Some(Bytes::ZERO), 0, 0)
-    );
+    assert_eq!((account.size, account.n_images, account.n_layers), (Some(Bytes::ZERO), 0, 0));
 }
 
 #[test]
 fn a_shared_layer_counts_once_and_every_manifest_counts() {
     let account = account(&fleet().repository);
-    assert_eq!(
-        (account.size, account.n_images, account.n_layers),
-        (Some(Bytes(152)), 2, 3)
-    );
+    assert_eq!((account.size, account.n_images, account.n_layers), (Some(Bytes(152)), 2, 3));
 }
 
 #[test]
@@ -48,27 +42,16 @@ fn unknown_layers_make_the_account_unknown_but_an_index_has_none() {
     let unknown = fleet().with("old", |image| image.layers = None);
     assert_eq!(account(&unknown.repository).size, None);
     assert_eq!(freed(&unknown.repository, &unknown.decisions()), None);
-    let index = fleet()
-        .index("all", days(3), &[], &["new"])
-        .with("all", |image| image.layers = None);
+    let index = fleet().index("all", days(3), &[], &["new"]).with("all", |image| image.layers = None);
     assert_eq!(account(&index.repository).size, Some(Bytes(153)));
 }
 
 #[test]
 fn a_rest_no_longer_counts_unless_something_that_counts_reaches_it() {
     let rest = fleet().rest("old", "gone");
-    assert_eq!(
-        (account(&rest.repository).size, account(&rest.repository).n_rests),
-        (Some(Bytes(121)), 1)
-    );
+    assert_eq!((account(&rest.repository).size, account(&rest.repository).n_rests), (Some(Bytes(121)), 1));
     let named = rest.index("all", days(3), &[], &["old"]);
-    assert_eq!(
-        (
-            account(&named.repository).size,
-            account(&named.repository).n_rests
-        ),
-        (Some(Bytes(153)), 0)
-    );
+    assert_eq!((account(&named.repository).size, account(&named.repository).n_rests), (Some(Bytes(153)), 0));
     let listed = fleet().rest("old", "new");
     assert_eq!(account(&listed.repository).size, Some(Bytes(152)));
 }
@@ -82,18 +65,12 @@ fn contradicting_sizes_count_on_the_high_side() {
 /// The sum over everything, counted by a map.
 fn naive(repository: &Repository) -> Bytes {
     let mut layers = BTreeMap::<Digest, Bytes>::new();
-    for layer in repository
-        .images
-        .iter()
-        .flat_map(|image| image.layers.iter().flat_map(|layers| layers.iter()))
+    for layer in
+        repository.images.iter().flat_map(|image| image.layers.iter().flat_map(|layers| layers.iter()))
     {
         layers.insert(layer.digest, layer.size);
     }
-    let manifests: Bytes = repository
-        .images
-        .iter()
-        .map(|image: &Image| image.manifest_size)
-        .sum();
+    let manifests: Bytes = repository.images.iter().map(|image: &Image| image.manifest_size).sum();
     layers.into_values().sum::<Bytes>() + manifests
 }
 

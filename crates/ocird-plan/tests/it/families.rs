@@ -20,13 +20,7 @@ fn family() -> Fleet {
 #[test]
 fn a_family_goes_together_by_the_rule_of_its_head() {
     let fleet = family();
-    assert!(
-        fleet
-            .decisions()
-            .iter()
-            .filter(|d| d.verdict.is_delete())
-            .all(|d| d.head == digest("app"))
-    );
+    assert!(fleet.decisions().iter().filter(|d| d.verdict.is_delete()).all(|d| d.head == digest("app")));
     assert_snapshot!(fleet.show(), @r#"
     amd: delete: with its head, by rule "old"
     app: delete: rule "old"
@@ -103,10 +97,11 @@ fn every_member_tag_must_be_one_the_rule_may_take() {
 
 #[test]
 fn an_untagged_index_over_a_tagged_child_is_no_untagged_family() {
-    let fleet = Fleet::new()
-        .image("new", days(2), &["v9"])
-        .index("app", days(90), &[], &["amd"])
-        .image("amd", days(90), &["sha-1"]);
+    let fleet = Fleet::new().image("new", days(2), &["v9"]).index("app", days(90), &[], &["amd"]).image(
+        "amd",
+        days(90),
+        &["sha-1"],
+    );
     assert!(!fleet.clone().delete("bare", Selects::Untagged, None).goes("app"));
     assert!(fleet.delete("old", Selects::Tagged, None).goes("app"));
 }
@@ -124,16 +119,9 @@ fn a_child_tagged_among_the_newest_holds_the_index_that_somebody_put_above_it() 
 
 #[test]
 fn children_and_referrers_take_no_place_among_the_newest() {
-    let fleet = family()
-        .keep("two", None, Some(2))
-        .image("mid", days(85), &["v5"]);
+    let fleet = family().keep("two", None, Some(2)).image("mid", days(85), &["v5"]);
     assert!(fleet.goes("app"));
-    assert_eq!(
-        fleet.verdict("mid"),
-        Verdict::Keep(KeepReason::Rule {
-            rule: "two".parse().unwrap()
-        })
-    );
+    assert_eq!(fleet.verdict("mid"), Verdict::Keep(KeepReason::Rule { rule: "two".parse().unwrap() }));
 }
 
 #[test]
@@ -149,26 +137,18 @@ fn a_shared_child_stays_while_both_heads_go_and_is_held_by_either() {
     twin: delete: rule "old"
     "#);
     let kept = fleet.keep("v2", Some(&["v2"]), None);
-    assert!(
-        kept.goes("app") && kept.show().contains("arm: keep: named by index twin"),
-        "{}",
-        kept.show()
-    );
+    assert!(kept.goes("app") && kept.show().contains("arm: keep: named by index twin"), "{}", kept.show());
 }
 
 #[test]
 fn a_shared_child_in_use_keeps_both_heads() {
-    let fleet = family()
-        .index("twin", days(90), &["v2"], &["arm"])
-        .used_by_digest("arm");
+    let fleet = family().index("twin", days(90), &["v2"], &["arm"]).used_by_digest("arm");
     assert!(!fleet.goes("app") && !fleet.goes("twin"));
 }
 
 #[test]
 fn sharing_a_young_child_makes_no_head_older() {
-    let fleet = family().with("arm", |image| {
-        image.created_at = Some(now() - TimeDelta::hours(2))
-    });
+    let fleet = family().with("arm", |image| image.created_at = Some(now() - TimeDelta::hours(2)));
     assert_eq!(fleet.verdict("app"), Verdict::Keep(KeepReason::TooYoung));
     let shared = fleet.index("twin", days(2), &[], &["arm"]);
     assert_eq!(shared.verdict("app"), Verdict::Keep(KeepReason::TooYoung));
@@ -191,33 +171,17 @@ fn nested_indexes_are_one_family() {
 #[test]
 fn an_index_of_referrers_goes_and_stays_with_its_subject() {
     let tag = tie(digest("app"), "");
-    let fleet = family()
-        .referrer("att", days(90), "app")
-        .index("fall", days(90), &[&tag], &["att"]);
+    let fleet = family().referrer("att", days(90), "app").index("fall", days(90), &[&tag], &["att"]);
     assert!(fleet.goes("fall") && fleet.goes("att"));
     let kept = fleet.used_by_tag("v1");
-    assert_eq!(
-        kept.verdict("fall"),
-        Verdict::Keep(KeepReason::ReferrerOf {
-            subject: digest("app")
-        })
-    );
-    assert_eq!(
-        kept.verdict("att"),
-        Verdict::Keep(KeepReason::ChildOf {
-            parent: digest("fall")
-        })
-    );
+    assert_eq!(kept.verdict("fall"), Verdict::Keep(KeepReason::ReferrerOf { subject: digest("app") }));
+    assert_eq!(kept.verdict("att"), Verdict::Keep(KeepReason::ChildOf { parent: digest("fall") }));
 }
 
 #[test]
 fn a_referrer_of_an_absent_subject_is_an_image_like_any_other() {
     let fleet = family().referrer("lost", days(90), "nowhere");
-    assert!(
-        fleet.show().contains("lost: delete: rule \"old untagged\""),
-        "{}",
-        fleet.show()
-    );
+    assert!(fleet.show().contains("lost: delete: rule \"old untagged\""), "{}", fleet.show());
 }
 
 #[test]
@@ -254,17 +218,10 @@ fn a_chain_a_hundred_thousand_deep_is_decided_without_recursion() {
             let mut image = seed.clone();
             image.id = format!("ocid1.containerimage.oc1..{place}").parse().unwrap();
             image.digest = link(place);
-            image.content = Content::Index {
-                children: vec![link(place + 1)],
-                subject: None,
-            };
+            image.content = Content::Index { children: vec![link(place + 1)], subject: None };
             image
         })
         .collect();
     let decisions = fleet.decisions();
-    assert!(
-        decisions
-            .iter()
-            .all(|decision| decision.verdict.is_delete() && decision.head == link(0))
-    );
+    assert!(decisions.iter().all(|decision| decision.verdict.is_delete() && decision.head == link(0)));
 }

@@ -64,19 +64,9 @@ impl Fleet {
             delete: Vec::new(),
             enforce_public: false,
         };
-        let guardrails = Guardrails {
-            min_newest: NonZeroU32::MIN,
-            ..Guardrails::default()
-        };
-        let policies = Policies {
-            guardrails,
-            policies: vec![policy],
-        };
-        Self {
-            repository,
-            policies,
-            in_use: InUse::nothing(),
-        }
+        let guardrails = Guardrails { min_newest: NonZeroU32::MIN, ..Guardrails::default() };
+        let policies = Policies { guardrails, policies: vec![policy] };
+        Self { repository, policies, in_use: InUse::nothing() }
     }
 
     /// A single manifest of this age; its tags are as old.
@@ -86,27 +76,12 @@ impl Fleet {
 
     pub(crate) fn index(self, name: &str, age: TimeDelta, tags: &[&str], children: &[&str]) -> Self {
         let children = children.iter().map(|child| digest(child)).collect();
-        self.content(
-            name,
-            age,
-            tags,
-            Content::Index {
-                children,
-                subject: None,
-            },
-        )
+        self.content(name, age, tags, Content::Index { children, subject: None })
     }
 
     /// An artifact with a `subject` field.
     pub(crate) fn referrer(self, name: &str, age: TimeDelta, subject: &str) -> Self {
-        self.content(
-            name,
-            age,
-            &[],
-            Content::Manifest {
-                subject: Some(digest(subject)),
-            },
-        )
+        self.content(name, age, &[], Content::Manifest { subject: Some(digest(subject)) })
     }
 
     /// An artifact with a tag of the form `sha256-<hex>.sig`.
@@ -115,14 +90,7 @@ impl Fleet {
     }
 
     pub(crate) fn opaque(self, name: &str, age: TimeDelta) -> Self {
-        self.content(
-            name,
-            age,
-            &[],
-            Content::Opaque {
-                reason: OpaqueReason::MediaType,
-            },
-        )
+        self.content(name, age, &[], Content::Opaque { reason: OpaqueReason::MediaType })
     }
 
     fn content(mut self, name: &str, age: TimeDelta, tags: &[&str], content: Content) -> Self {
@@ -150,21 +118,14 @@ impl Fleet {
     }
 
     pub(crate) fn layers(self, name: &str, layers: &[(&str, u64)]) -> Self {
-        let layers: Vec<Layer> = layers
-            .iter()
-            .map(|(name, size)| Layer {
-                digest: digest(name),
-                size: Bytes(*size),
-            })
-            .collect();
+        let layers: Vec<Layer> =
+            layers.iter().map(|(name, size)| Layer { digest: digest(name), size: Bytes(*size) }).collect();
         self.with(name, |image| image.layers = Some(layers.into()))
     }
 
     /// Takes an image out of the listing.
     pub(crate) fn without(mut self, name: &str) -> Self {
-        self.repository
-            .images
-            .retain(|image| image.digest != digest(name));
+        self.repository.images.retain(|image| image.digest != digest(name));
         self
     }
 
@@ -190,11 +151,7 @@ impl Fleet {
 
     pub(crate) fn delete(mut self, rule: &str, selects: Selects, older_than: Option<TimeDelta>) -> Self {
         let name = rule.parse().unwrap();
-        self.policies.policies[0].delete.push(DeleteRule {
-            name,
-            selects,
-            older_than,
-        });
+        self.policies.policies[0].delete.push(DeleteRule { name, selects, older_than });
         self
     }
 
@@ -208,27 +165,15 @@ impl Fleet {
     }
 
     pub(crate) fn used_by_tag(self, tag: &str) -> Self {
-        self.used(Target {
-            tag: Some(tag.parse().unwrap()),
-            digest: None,
-        })
+        self.used(Target { tag: Some(tag.parse().unwrap()), digest: None })
     }
 
     pub(crate) fn used_by_digest(self, name: &str) -> Self {
-        self.used(Target {
-            tag: None,
-            digest: Some(digest(name)),
-        })
+        self.used(Target { tag: None, digest: Some(digest(name)) })
     }
 
     pub(crate) fn used(mut self, target: Target) -> Self {
-        self.in_use.add(
-            name(),
-            Use {
-                target,
-                by: "web on milan-1".into(),
-            },
-        );
+        self.in_use.add(name(), Use { target, by: "web on milan-1".into() });
         self
     }
 
@@ -242,13 +187,7 @@ impl Fleet {
 
     /// The plan after the check, which must agree.
     pub(crate) fn checked(&self) -> CheckedPlan {
-        let checked = check(
-            self.plan(),
-            &self.inventory(),
-            &self.policies,
-            &self.in_use,
-            now(),
-        );
+        let checked = check(self.plan(), &self.inventory(), &self.policies, &self.in_use, now());
         checked.unwrap_or_else(|violations| panic!("the check refused the planner's own plan:\n{violations}"))
     }
 
@@ -259,10 +198,7 @@ impl Fleet {
     pub(crate) fn verdict(&self, name: &str) -> Verdict {
         let decisions = self.decisions();
         let decision = decisions.iter().find(|decision| decision.digest == digest(name));
-        decision
-            .unwrap_or_else(|| panic!("no decision about {name}"))
-            .verdict
-            .clone()
+        decision.unwrap_or_else(|| panic!("no decision about {name}")).verdict.clone()
     }
 
     pub(crate) fn goes(&self, name: &str) -> bool {
@@ -303,10 +239,7 @@ pub(crate) fn repository_id() -> RepositoryId {
 
 pub(crate) fn inventory(repository: Repository) -> Inventory {
     let state = RepositoryState::Complete(repository);
-    Inventory {
-        taken_at: now(),
-        repositories: BTreeMap::from([(name(), state)]),
-    }
+    Inventory { taken_at: now(), repositories: BTreeMap::from([(name(), state)]) }
 }
 
 pub(crate) fn decisions(plan: &Plan) -> &[Decision] {

@@ -13,10 +13,7 @@ use crate::world::{Spec, Time, World, keep_rule, world};
 /// More than the usual number, unless the environment asks for still more.
 fn cases() -> ProptestConfig {
     let usual = ProptestConfig::default();
-    ProptestConfig {
-        cases: usual.cases.max(512),
-        ..usual
-    }
+    ProptestConfig { cases: usual.cases.max(512), ..usual }
 }
 
 proptest! {
@@ -129,7 +126,7 @@ proptest! {
     }
 
     #[test]
-    fn what_stays_loses_nothing_that_it_reaches_but_its_past_subject(world in world()) {
+    fn what_stays_loses_nothing_that_it_reaches(world in world()) {
         let deletions = world.deletions();
         for kept in (0..world.images.len()).filter(|place| !deletions.contains(place)) {
             let lost: Vec<_> = world.reached_from(kept).intersection(&deletions).copied().collect();
@@ -226,9 +223,6 @@ fn the_worlds_hold_enough_of_everything_to_test_the_laws() {
         "references_unknown",
         "not_selected",
     ] {
-        assert!(
-            reasons.get(reason).is_some_and(|n_times| *n_times >= 20),
-            "{reason} of {reasons:?}"
-        );
+        assert!(reasons.get(reason).is_some_and(|n_times| *n_times >= 20), "{reason} of {reasons:?}");
     }
 }

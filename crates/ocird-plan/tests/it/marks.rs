@@ -20,39 +20,22 @@ fn fleet() -> Fleet {
 }
 
 fn key(head: &str) -> MarkKey {
-    MarkKey {
-        repository: repository_id(),
-        head: digest(head),
-    }
+    MarkKey { repository: repository_id(), head: digest(head) }
 }
 
 /// The marks after a pass over this fleet, so many hours after the first.
 fn pass(marks: &Marks, fleet: &Fleet, hours: i64) -> Marks {
-    advance(
-        marks,
-        &fleet.checked(),
-        &fleet.policies,
-        now() + TimeDelta::hours(hours),
-    )
+    advance(marks, &fleet.checked(), &fleet.policies, now() + TimeDelta::hours(hours))
 }
 
 /// The marks of passes at these hours.
 fn passes(fleet: &Fleet, hours: &[i64]) -> Marks {
-    hours
-        .iter()
-        .fold(Marks::new(), |marks, hours| pass(&marks, fleet, *hours))
+    hours.iter().fold(Marks::new(), |marks, hours| pass(&marks, fleet, *hours))
 }
 
 fn due_after(fleet: &Fleet, marks: &Marks, hours: i64) -> Vec<Due> {
     let at = now() + TimeDelta::hours(hours);
-    due(
-        &fleet.checked(),
-        &fleet.inventory(),
-        marks,
-        &fleet.policies,
-        at,
-        &BTreeSet::new(),
-    )
+    due(&fleet.checked(), &fleet.inventory(), marks, &fleet.policies, at, &BTreeSet::new())
 }
 
 #[test]
@@ -65,14 +48,8 @@ fn without_deletions_there_are_no_marks_and_nothing_is_due() {
 #[test]
 fn heads_are_marked_and_members_are_not() {
     let marks = passes(&fleet(), &[0, 1]);
-    assert_eq!(
-        marks.keys().cloned().collect::<Vec<_>>(),
-        [key("app"), key("old")]
-    );
-    assert_eq!(
-        (marks[&key("app")].since, marks[&key("app")].n_passes),
-        (now(), 2)
-    );
+    assert_eq!(marks.keys().cloned().collect::<Vec<_>>(), [key("app"), key("old")]);
+    assert_eq!((marks[&key("app")].since, marks[&key("app")].n_passes), (now(), 2));
 }
 
 #[test]
@@ -91,18 +68,9 @@ fn the_oldest_is_due_first_and_brings_its_members() {
     let heads: Vec<_> = due.iter().map(|due| due.image().digest).collect();
     assert_eq!(heads, [digest("old"), digest("app")]);
     assert_eq!(due[1].members(), [digest("arm")]);
-    assert_eq!(
-        (due[1].kind(), due[1].n_passes(), due[1].since()),
-        (DueKind::Head, 3, Some(now()))
-    );
-    assert_eq!(
-        (due[1].rule(), *due[1].head()),
-        ("rule \"old\"".to_owned(), digest("app"))
-    );
-    assert_eq!(
-        (due[1].repository_id(), due[1].repository_name()),
-        (&repository_id(), &name())
-    );
+    assert_eq!((due[1].kind(), due[1].n_passes(), due[1].since()), (DueKind::Head, 3, Some(now())));
+    assert_eq!((due[1].rule(), *due[1].head()), ("rule \"old\"".to_owned(), digest("app")));
+    assert_eq!((due[1].repository_id(), due[1].repository_name()), (&repository_id(), &name()));
 }
 
 #[test]
@@ -118,15 +86,9 @@ fn one_contrary_pass_clears_a_mark() {
 fn an_unreadable_pass_speaks_neither_for_nor_against() {
     let fleet = fleet();
     let marks = passes(&fleet, &[0, 12]);
-    let state = RepositoryState::Unreadable {
-        id: repository_id(),
-        why: Unreadable::UnknownState,
-    };
+    let state = RepositoryState::Unreadable { id: repository_id(), why: Unreadable::UnknownState };
     for repositories in [BTreeMap::from([(name(), state)]), BTreeMap::new()] {
-        let inventory = Inventory {
-            taken_at: now(),
-            repositories,
-        };
+        let inventory = Inventory { taken_at: now(), repositories };
         let proposed = plan(&inventory, &fleet.policies, &fleet.in_use, now());
         let checked = check(proposed, &inventory, &fleet.policies, &fleet.in_use, now()).unwrap();
         assert_eq!(advance(&marks, &checked, &fleet.policies, now() + days(1)), marks);
@@ -165,10 +127,7 @@ fn a_rest_is_due_at_once_and_needs_no_mark() {
         (due[0].kind(), *due[0].head(), due[0].image().digest),
         (DueKind::Rest, digest("app"), digest("arm"))
     );
-    assert_eq!(
-        (due[0].since(), due[0].n_passes(), due[0].members()),
-        (None, 0, &[][..])
-    );
+    assert_eq!((due[0].since(), due[0].n_passes(), due[0].members()), (None, 0, &[][..]));
 }
 
 #[test]
@@ -178,14 +137,7 @@ fn nothing_is_due_where_only_observation_is_allowed() {
     let observe_only = BTreeSet::from([repository_id()]);
     let at = now() + TimeDelta::hours(24);
     assert!(!due_after(&fleet, &marks, 24).is_empty());
-    let due = due(
-        &fleet.checked(),
-        &fleet.inventory(),
-        &marks,
-        &fleet.policies,
-        at,
-        &observe_only,
-    );
+    let due = due(&fleet.checked(), &fleet.inventory(), &marks, &fleet.policies, at, &observe_only);
     assert_eq!(due, Vec::new());
 }
 
@@ -193,10 +145,7 @@ fn nothing_is_due_where_only_observation_is_allowed() {
 fn the_fingerprint_is_the_same_for_ever() {
     let fleet = fleet().keep("channels", Some(&["prod", "v*"]), Some(3));
     // Computed apart from this code, by the definition of FNV-1a over the same fields.
-    assert_eq!(
-        fingerprint(fleet.governing(), &fleet.policies.guardrails),
-        11_956_036_531_134_347_291
-    );
+    assert_eq!(fingerprint(fleet.governing(), &fleet.policies.guardrails), 11_956_036_531_134_347_291);
 }
 
 #[test]
@@ -232,8 +181,5 @@ fn every_part_of_policy_and_guardrails_moves_the_fingerprint() {
 }
 
 fn days_of_grace() -> ocird_model::Guardrails {
-    ocird_model::Guardrails {
-        grace: days(7),
-        ..ocird_model::Guardrails::default()
-    }
+    ocird_model::Guardrails { grace: days(7), ..ocird_model::Guardrails::default() }
 }

@@ -15,9 +15,7 @@ fn deleted(name: &str, tags: &[&str]) -> Deleted {
 }
 
 fn fleet() -> Fleet {
-    Fleet::new()
-        .index("app", days(1), &["v2"], &["arm", "amd"])
-        .image("amd", days(1), &[])
+    Fleet::new().index("app", days(1), &["v2"], &["arm", "amd"]).image("amd", days(1), &[])
 }
 
 fn needs(fleet: &Fleet, deleted: &Deleted) -> Vec<Need> {
@@ -32,30 +30,15 @@ fn nothing_deleted_is_nothing_missing_even_when_a_child_is_absent() {
 
 #[test]
 fn a_deleted_child_of_a_present_index_is_missing() {
-    assert_eq!(
-        needs(&fleet(), &deleted("arm", &[])),
-        [Need::ChildOf {
-            parent: digest("app")
-        }]
-    );
+    assert_eq!(needs(&fleet(), &deleted("arm", &[])), [Need::ChildOf { parent: digest("app") }]);
     let all = missing(&fleet().inventory(), &fleet().in_use, &deleted("arm", &[]));
-    assert_eq!(
-        all[0].to_string(),
-        "api@61726d000000 is gone, but index 617070000000 names it"
-    );
-    assert_eq!(
-        needs(&fleet().image("arm", days(0), &[]), &deleted("arm", &[])),
-        []
-    );
+    assert_eq!(all[0].to_string(), "api@61726d000000 is gone, but index 617070000000 names it");
+    assert_eq!(needs(&fleet().image("arm", days(0), &[]), &deleted("arm", &[])), []);
 }
 
 #[test]
 fn what_runs_is_missing_by_digest_and_by_a_tag_nobody_bears_now() {
-    let by = || {
-        vec![Need::InUse {
-            by: "web on milan-1".into(),
-        }]
-    };
+    let by = || vec![Need::InUse { by: "web on milan-1".into() }];
     assert_eq!(needs(&fleet().used_by_digest("old"), &deleted("old", &[])), by());
     assert_eq!(needs(&fleet().used_by_tag("v1"), &deleted("old", &["v1"])), by());
     assert_eq!(needs(&fleet().used_by_tag("v2"), &deleted("old", &["v2"])), []);
@@ -64,19 +47,14 @@ fn what_runs_is_missing_by_digest_and_by_a_tag_nobody_bears_now() {
 
 #[test]
 fn a_signature_of_a_deleted_image_is_no_need() {
-    let fleet = fleet()
-        .signature("sig", days(1), "old")
-        .referrer("att", days(1), "old");
+    let fleet = fleet().signature("sig", days(1), "old").referrer("att", days(1), "old");
     assert_eq!(needs(&fleet, &deleted("old", &[])), []);
 }
 
 #[test]
 fn an_unreadable_repository_proves_nothing() {
     let mut inventory = fleet().inventory();
-    let state = RepositoryState::Unreadable {
-        id: repository_id(),
-        why: Unreadable::UnknownState,
-    };
+    let state = RepositoryState::Unreadable { id: repository_id(), why: Unreadable::UnknownState };
     inventory.repositories.insert(name(), state);
     inventory.taken_at = now();
     assert_eq!(missing(&inventory, &fleet().in_use, &deleted("arm", &[])), []);

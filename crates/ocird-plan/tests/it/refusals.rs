@@ -38,16 +38,12 @@ fn refused(change: impl FnOnce(&mut Plan)) -> String {
 }
 
 fn set(plan: &mut Plan, image: &str, verdict: Verdict) {
-    let decision = decisions(plan)
-        .iter_mut()
-        .find(|decision| decision.digest == digest(image));
+    let decision = decisions(plan).iter_mut().find(|decision| decision.digest == digest(image));
     decision.unwrap().verdict = verdict;
 }
 
 fn by_rule(rule: &str) -> Verdict {
-    Verdict::Delete(DeleteReason::Rule {
-        rule: rule.parse().unwrap(),
-    })
+    Verdict::Delete(DeleteReason::Rule { rule: rule.parse().unwrap() })
 }
 
 #[test]
@@ -81,29 +77,19 @@ fn every_violation_is_named_on_a_line_of_its_own() {
 #[test]
 fn a_rule_that_the_policy_does_not_have_is_refused() {
     let text = refused(|plan| set(plan, "app", by_rule("imagined")));
-    assert!(
-        text.contains("S-11 api@617070000000: there is no delete rule \"imagined\""),
-        "{text}"
-    );
+    assert!(text.contains("S-11 api@617070000000: there is no delete rule \"imagined\""), "{text}");
 }
 
 #[test]
 fn a_rest_that_is_none_is_refused() {
     let text = refused(|plan| set(plan, "app", Verdict::Delete(DeleteReason::Rest)));
-    assert!(
-        text.contains("it is no rest of a family whose head is gone"),
-        "{text}"
-    );
+    assert!(text.contains("it is no rest of a family whose head is gone"), "{text}");
 }
 
 #[test]
 fn a_member_under_a_foreign_head_is_refused() {
     let text = refused(|plan| {
-        decisions(plan)
-            .iter_mut()
-            .find(|d| d.digest == digest("arm"))
-            .unwrap()
-            .head = digest("new");
+        decisions(plan).iter_mut().find(|d| d.digest == digest("arm")).unwrap().head = digest("new");
     });
     assert!(text.contains("S-6"), "{text}");
 }
@@ -143,29 +129,19 @@ fn a_repository_of_another_ocid_is_refused() {
     let text = refused(|plan| {
         let decisions = decisions(plan).clone();
         let id = "ocid1.containerrepo.oc1..other".parse().unwrap();
-        plan.repositories
-            .insert(name(), RepositoryPlan::Decided { id, decisions });
+        plan.repositories.insert(name(), RepositoryPlan::Decided { id, decisions });
     });
-    assert!(
-        text.contains("S-10 api: the plan names another repository"),
-        "{text}"
-    );
+    assert!(text.contains("S-10 api: the plan names another repository"), "{text}");
 }
 
 #[test]
 fn decisions_about_an_unreadable_repository_are_refused() {
     let fleet = fleet();
     let mut inventory = fleet.inventory();
-    let state = RepositoryState::Unreadable {
-        id: repository_id(),
-        why: Unreadable::UnknownState,
-    };
+    let state = RepositoryState::Unreadable { id: repository_id(), why: Unreadable::UnknownState };
     inventory.repositories.insert(name(), state);
     let refused = check(fleet.plan(), &inventory, &fleet.policies, &fleet.in_use, now()).unwrap_err();
-    assert_eq!(
-        refused.to_string(),
-        "S-1 api: it was not read whole, and yet decided about"
-    );
+    assert_eq!(refused.to_string(), "S-1 api: it was not read whole, and yet decided about");
 }
 
 #[test]
@@ -186,19 +162,7 @@ fn a_plan_from_before_something_was_known_is_refused() {
         (ungoverned, "S-11"),
     ];
     for (world, rule) in worlds {
-        let refused = check(
-            plan.clone(),
-            &world.inventory(),
-            &world.policies,
-            &world.in_use,
-            now(),
-        );
-        assert!(
-            refused
-                .unwrap_err()
-                .iter()
-                .any(|violation| violation.rule == rule),
-            "{rule}"
-        );
+        let refused = check(plan.clone(), &world.inventory(), &world.policies, &world.in_use, now());
+        assert!(refused.unwrap_err().iter().any(|violation| violation.rule == rule), "{rule}");
     }
 }

@@ -29,9 +29,7 @@ fn rests_go_whatever_their_age() {
 
 #[test]
 fn a_rest_younger_than_the_guardrail_was_pushed_anew_and_stays() {
-    let fleet = rests().with("arm", |image| {
-        image.created_at = Some(now() - TimeDelta::hours(23))
-    });
+    let fleet = rests().with("arm", |image| image.created_at = Some(now() - TimeDelta::hours(23)));
     assert_eq!(fleet.verdict("arm"), Verdict::Keep(KeepReason::TooYoung));
     assert!(fleet.goes("sig"));
 }
@@ -63,22 +61,14 @@ fn a_rest_that_somebody_tagged_since_is_judged_as_a_tagged_image() {
             image.tags.insert("v1-arm64".parse().unwrap(), Some(now() - age));
         })
     };
-    assert_eq!(
-        tagged(TimeDelta::hours(1)).verdict("arm"),
-        Verdict::Keep(KeepReason::Floor)
-    );
-    assert_eq!(
-        tagged(days(20)).verdict("arm"),
-        Verdict::Keep(KeepReason::NotSelected)
-    );
+    assert_eq!(tagged(TimeDelta::hours(1)).verdict("arm"), Verdict::Keep(KeepReason::Floor));
+    assert_eq!(tagged(days(20)).verdict("arm"), Verdict::Keep(KeepReason::NotSelected));
     assert!(tagged(days(90)).goes("arm"));
 }
 
 #[test]
 fn rests_of_rests_follow_one_pass_later() {
-    let fleet = rests()
-        .index("mid", days(3), &[], &["leaf"])
-        .image("leaf", days(3), &[]);
+    let fleet = rests().index("mid", days(3), &[], &["leaf"]).image("leaf", days(3), &[]);
     let fleet = fleet.rest("mid", "app").rest("leaf", "app");
     assert!(fleet.goes("mid") && !fleet.goes("leaf"));
     assert!(fleet.without("mid").goes("leaf"));
@@ -86,9 +76,7 @@ fn rests_of_rests_follow_one_pass_later() {
 
 #[test]
 fn use_of_what_a_rest_carries_keeps_the_rest() {
-    let fleet = rests()
-        .index("mid", days(3), &[], &["leaf"])
-        .image("leaf", days(3), &[]);
+    let fleet = rests().index("mid", days(3), &[], &["leaf"]).image("leaf", days(3), &[]);
     let fleet = fleet.rest("mid", "app").rest("leaf", "app");
     assert!(!fleet.used_by_digest("leaf").goes("mid"));
 }

@@ -13,17 +13,12 @@ use crate::fleet::{Fleet, days, digest, name, now, patterns, repository_id, tie}
 
 /// One image that stays by the floor, and one beyond it that goes.
 fn two() -> Fleet {
-    Fleet::new()
-        .image("new", days(1), &["v2"])
-        .image("old", days(90), &["v1"])
-        .delete_old()
+    Fleet::new().image("new", days(1), &["v2"]).image("old", days(90), &["v1"]).delete_old()
 }
 
 #[test]
 fn without_a_delete_rule_nothing_goes() {
-    let fleet = Fleet::new()
-        .image("new", days(1), &["v2"])
-        .image("old", days(90), &["v1"]);
+    let fleet = Fleet::new().image("new", days(1), &["v2"]).image("old", days(90), &["v1"]);
     assert!(!fleet.goes("old"));
     assert_snapshot!(fleet.show(), @r#"
     new: keep: among the newest that always stay
@@ -42,26 +37,13 @@ fn an_old_tagged_image_beyond_the_floor_goes() {
 
 #[test]
 fn age_limits_are_exact_to_the_second() {
-    let aged = |age| {
-        Fleet::new()
-            .image("new", days(1), &["v2"])
-            .image("old", age, &["v1"])
-            .delete_old()
-    };
+    let aged = |age| Fleet::new().image("new", days(1), &["v2"]).image("old", age, &["v1"]).delete_old();
     assert!(aged(days(30)).goes("old"));
     assert!(!aged(days(30) - TimeDelta::seconds(1)).goes("old"));
     let fresh = |age| {
-        let rule = KeepRule {
-            name: "fresh".parse().unwrap(),
-            tags: None,
-            newest: None,
-            newer_than: Some(days(60)),
-        };
-        Fleet::new()
-            .image("new", days(1), &["v2"])
-            .image("old", age, &["v1"])
-            .delete_old()
-            .keep_rule(rule)
+        let rule =
+            KeepRule { name: "fresh".parse().unwrap(), tags: None, newest: None, newer_than: Some(days(60)) };
+        Fleet::new().image("new", days(1), &["v2"]).image("old", age, &["v1"]).delete_old().keep_rule(rule)
     };
     assert!(fresh(days(60)).goes("old"));
     assert!(!fresh(days(60) - TimeDelta::seconds(1)).goes("old"));
@@ -70,10 +52,11 @@ fn age_limits_are_exact_to_the_second() {
 #[test]
 fn the_guardrails_age_is_exact_and_holds_what_a_rule_without_age_selects() {
     let aged = |age| {
-        Fleet::new()
-            .image("new", TimeDelta::zero(), &["v2"])
-            .image("old", age, &["v1"])
-            .delete("all", Selects::Tagged, None)
+        Fleet::new().image("new", TimeDelta::zero(), &["v2"]).image("old", age, &["v1"]).delete(
+            "all",
+            Selects::Tagged,
+            None,
+        )
     };
     assert!(aged(days(1)).goes("old"));
     let young = aged(days(1) - TimeDelta::seconds(1));
@@ -132,21 +115,17 @@ fn one_kept_tag_keeps_an_image_with_all_its_tags() {
         .image("old", days(90), &["v1", "prod"])
         .delete_old()
         .keep("channels", Some(&["prod"]), None);
-    assert_eq!(
-        fleet.verdict("old"),
-        Verdict::Keep(KeepReason::Rule {
-            rule: "channels".parse().unwrap()
-        })
-    );
+    assert_eq!(fleet.verdict("old"), Verdict::Keep(KeepReason::Rule { rule: "channels".parse().unwrap() }));
 }
 
 #[test]
 fn an_image_goes_only_if_each_of_its_tags_may_go() {
     let tagged = |tags: &[&str]| {
-        Fleet::new()
-            .image("new", days(1), &["v2"])
-            .image("old", days(90), tags)
-            .delete("branches", Selects::Tags(patterns(&["pr-*"])), None)
+        Fleet::new().image("new", days(1), &["v2"]).image("old", days(90), tags).delete(
+            "branches",
+            Selects::Tags(patterns(&["pr-*"])),
+            None,
+        )
     };
     assert!(tagged(&["pr-1", "pr-2"]).goes("old"));
     assert!(!tagged(&["pr-1", "v1"]).goes("old"));
@@ -154,10 +133,8 @@ fn an_image_goes_only_if_each_of_its_tags_may_go() {
 
 #[test]
 fn an_untagged_rule_never_takes_a_tagged_image_nor_the_other_way_round() {
-    let untagged = Fleet::new()
-        .image("a", days(90), &["v1"])
-        .image("b", days(90), &[])
-        .image("new", days(1), &["v2"]);
+    let untagged =
+        Fleet::new().image("a", days(90), &["v1"]).image("b", days(90), &[]).image("new", days(1), &["v2"]);
     let rule = |selects| untagged.clone().delete("rule", selects, None);
     assert!(!rule(Selects::Untagged).goes("a") && rule(Selects::Untagged).goes("b"));
     assert!(rule(Selects::Tagged).goes("a") && !rule(Selects::Tagged).goes("b"));
@@ -167,9 +144,7 @@ fn an_untagged_rule_never_takes_a_tagged_image_nor_the_other_way_round() {
 #[test]
 fn a_retag_makes_an_old_digest_young_again() {
     let retagged = two().with("old", |image| {
-        image
-            .tags
-            .insert("latest".parse().unwrap(), Some(now() - days(2)));
+        image.tags.insert("latest".parse().unwrap(), Some(now() - days(2)));
     });
     assert!(two().goes("old") && !retagged.goes("old"));
 }
@@ -177,24 +152,14 @@ fn a_retag_makes_an_old_digest_young_again() {
 #[test]
 fn the_first_matching_delete_rule_is_the_reason() {
     let fleet = two().delete("later", Selects::Tagged, None);
-    assert!(
-        fleet.show().contains("old: delete: rule \"old\""),
-        "{}",
-        fleet.show()
-    );
+    assert!(fleet.show().contains("old: delete: rule \"old\""), "{}", fleet.show());
 }
 
 #[test]
 fn an_image_of_implausible_time_stays_and_takes_no_place() {
     for time in [None, Some("2012-12-31T23:59:59Z"), Some("2026-06-01T00:05:01Z")] {
-        let fleet = two().with("new", |image| {
-            image.created_at = time.map(|time| time.parse().unwrap())
-        });
-        assert_eq!(
-            fleet.verdict("new"),
-            Verdict::Keep(KeepReason::TimeImplausible),
-            "{time:?}"
-        );
+        let fleet = two().with("new", |image| image.created_at = time.map(|time| time.parse().unwrap()));
+        assert_eq!(fleet.verdict("new"), Verdict::Keep(KeepReason::TimeImplausible), "{time:?}");
         assert_eq!(fleet.verdict("old"), Verdict::Keep(KeepReason::Floor), "{time:?}");
     }
 }
@@ -224,10 +189,7 @@ fn what_runs_stays_by_tag_and_by_digest() {
 
 #[test]
 fn a_use_by_tag_and_digest_holds_both_images() {
-    let both = Target {
-        tag: Some("v1".parse().unwrap()),
-        digest: Some(digest("older")),
-    };
+    let both = Target { tag: Some("v1".parse().unwrap()), digest: Some(digest("older")) };
     let fleet = two().image("older", days(91), &["v0"]);
     assert!(fleet.goes("old") && fleet.goes("older"));
     let fleet = fleet.used(both);
@@ -236,13 +198,8 @@ fn a_use_by_tag_and_digest_holds_both_images() {
 
 #[test]
 fn doubt_about_what_runs_keeps_all_that_would_go_and_nothing_else_changes() {
-    let mut fleet = two()
-        .image("bare", days(90), &[])
-        .image("web", days(90), &["prod"])
-        .used_by_tag("prod");
-    fleet
-        .in_use
-        .doubt(patterns(&["a*"]), "docker.json is two days old");
+    let mut fleet = two().image("bare", days(90), &[]).image("web", days(90), &["prod"]).used_by_tag("prod");
+    fleet.in_use.doubt(patterns(&["a*"]), "docker.json is two days old");
     assert!(!fleet.goes("bare") && !fleet.goes("old"));
     assert_snapshot!(fleet.show(), @r#"
     bare: keep: what runs from this repository is not known
@@ -255,9 +212,7 @@ fn doubt_about_what_runs_keeps_all_that_would_go_and_nothing_else_changes() {
 #[test]
 fn doubt_about_another_repository_changes_nothing() {
     let mut fleet = two();
-    fleet
-        .in_use
-        .doubt(patterns(&["web"]), "prometheus does not answer");
+    fleet.in_use.doubt(patterns(&["web"]), "prometheus does not answer");
     assert!(fleet.goes("old"));
 }
 
@@ -306,9 +261,7 @@ fn one_manifest_that_cannot_be_judged_freezes_its_repository() {
 
 #[test]
 fn the_floor_counts_tagged_heads_only() {
-    let mut fleet = two()
-        .image("bare", days(2), &[])
-        .signature("sig", days(2), "gone");
+    let mut fleet = two().image("bare", days(2), &[]).signature("sig", days(2), "gone");
     fleet.policies.guardrails.min_newest = NonZeroU32::new(2).unwrap();
     assert_eq!(fleet.verdict("old"), Verdict::Keep(KeepReason::Floor));
 }
@@ -327,37 +280,18 @@ fn an_orphaned_signature_takes_no_place_but_is_held_like_any_tagged_image() {
 #[test]
 fn a_tag_that_only_looks_like_a_tie_is_a_plain_tag() {
     let almost = tie(digest("old"), "-sig");
-    let fleet = two()
-        .image("x", days(50), &[&almost])
-        .delete("none", Selects::Untagged, None);
-    assert_eq!(
-        fleet
-            .show()
-            .lines()
-            .filter(|line| line.contains("delete"))
-            .count(),
-        2
-    );
-    assert!(
-        fleet.show().contains("x: delete: rule \"old\""),
-        "{}",
-        fleet.show()
-    );
+    let fleet = two().image("x", days(50), &[&almost]).delete("none", Selects::Untagged, None);
+    assert_eq!(fleet.show().lines().filter(|line| line.contains("delete")).count(), 2);
+    assert!(fleet.show().contains("x: delete: rule \"old\""), "{}", fleet.show());
 }
 
 #[test]
 fn an_unreadable_repository_is_left_undecided() {
     let fleet = two();
     let mut inventory = fleet.inventory();
-    let state = RepositoryState::Unreadable {
-        id: repository_id(),
-        why: Unreadable::UnknownState,
-    };
+    let state = RepositoryState::Unreadable { id: repository_id(), why: Unreadable::UnknownState };
     inventory.repositories.insert(name(), state);
     let plan = plan(&inventory, &fleet.policies, &fleet.in_use, now());
-    let expected = RepositoryPlan::Undecided {
-        id: repository_id(),
-        why: Unreadable::UnknownState,
-    };
+    let expected = RepositoryPlan::Undecided { id: repository_id(), why: Unreadable::UnknownState };
     assert_eq!(plan.repositories[&name()], expected);
 }

@@ -86,19 +86,13 @@ impl World {
         fleet.policies.policies[0].delete.clone_from(&self.delete);
         fleet.repository.images = (0..self.images.len()).map(|place| self.image(place)).collect();
         fleet.repository.images.sort_by_key(|image| image.digest);
-        let rests = self
-            .rests
-            .iter()
-            .map(|(member, head)| (self.digest(*member), self.digest(*head)));
+        let rests = self.rests.iter().map(|(member, head)| (self.digest(*member), self.digest(*head)));
         fleet.repository.rests = rests.collect();
         for tag in &self.used_tags {
             fleet = fleet.used_by_tag(tag);
         }
         for place in &self.used {
-            fleet = fleet.used(Target {
-                tag: None,
-                digest: Some(self.digest(*place)),
-            });
+            fleet = fleet.used(Target { tag: None, digest: Some(self.digest(*place)) });
         }
         if self.is_doubtful {
             fleet.in_use.doubt(patterns(&["api"]), "a source is silent");
@@ -111,9 +105,7 @@ impl World {
         let children: Vec<Digest> = spec.children.iter().map(|child| self.digest(*child)).collect();
         let subject = spec.subject.map(|subject| self.digest(subject));
         let content = match (spec.is_opaque, children.is_empty()) {
-            (true, _) => Content::Opaque {
-                reason: OpaqueReason::Malformed,
-            },
+            (true, _) => Content::Opaque { reason: OpaqueReason::Malformed },
             (false, true) => Content::Manifest { subject },
             (false, false) => Content::Index { children, subject },
         };
@@ -138,14 +130,8 @@ impl World {
         let plain = self.tags.iter().filter(|(_, (on, _))| *on == place);
         let plain = plain.map(|(tag, (_, time))| ((*tag).to_owned(), time.at()));
         let spec = &self.images[place];
-        let ties = spec
-            .ties
-            .iter()
-            .map(|subject| (tie(self.digest(*subject), ".sig"), spec.time.at()));
-        plain
-            .chain(ties)
-            .map(|(tag, time)| (tag.parse().unwrap(), time))
-            .collect()
+        let ties = spec.ties.iter().map(|subject| (tie(self.digest(*subject), ".sig"), spec.time.at()));
+        plain.chain(ties).map(|(tag, time)| (tag.parse().unwrap(), time)).collect()
     }
 
     /// Every image that an image reaches downwards, itself included. Walked without order or cleverness.
@@ -177,11 +163,7 @@ impl World {
     /// The places of the images that would go.
     pub(crate) fn deletions(&self) -> BTreeSet<usize> {
         let decisions = self.build().decisions();
-        decisions
-            .iter()
-            .filter(|d| d.verdict.is_delete())
-            .map(|d| Self::place(&d.digest))
-            .collect()
+        decisions.iter().filter(|d| d.verdict.is_delete()).map(|d| Self::place(&d.digest)).collect()
     }
 
     /// The world as it is when nobody has foreseen the digest of the next image: no tag names it as subject, no rest has it
@@ -276,41 +258,25 @@ pub(crate) fn world() -> impl Strategy<Value = World> {
     });
     let tags = vec(option::weighted(0.7, (0..MAX_IMAGES, time())), TAGS.len());
     let rules = (vec(keep_rule(), 0..2), vec(delete_rule(), 1..4), 1_u32..3);
-    let uses = (
-        btree_set(proptest::sample::select(&TAGS[..]), 0..2),
-        btree_set(0..MAX_IMAGES, 0..2),
-    );
+    let uses = (btree_set(proptest::sample::select(&TAGS[..]), 0..2), btree_set(0..MAX_IMAGES, 0..2));
     let uses = prop_oneof![2 => Just((BTreeSet::new(), BTreeSet::new())), 1 => uses];
     let rests = prop_oneof![
         2 => Just(BTreeMap::new()),
         1 => proptest::collection::btree_map(0..MAX_IMAGES, 0..MAX_IMAGES + 2, 0..4),
     ];
     let order = Just((0..16_u8).collect::<Vec<_>>()).prop_shuffle();
-    (
-        images,
-        tags,
-        rules,
-        uses,
-        rests,
-        proptest::bool::weighted(0.05),
-        order,
+    (images, tags, rules, uses, rests, proptest::bool::weighted(0.05), order).prop_map(
+        |(images, tags, (keep, delete, floor), (used_tags, used), rests, is_doubtful, order)| World {
+            images,
+            tags: TAGS.into_iter().zip(tags).filter_map(|(tag, on)| Some((tag, on?))).collect(),
+            keep,
+            delete,
+            floor,
+            used_tags,
+            used,
+            rests,
+            is_doubtful,
+            order,
+        },
     )
-        .prop_map(
-            |(images, tags, (keep, delete, floor), (used_tags, used), rests, is_doubtful, order)| World {
-                images,
-                tags: TAGS
-                    .into_iter()
-                    .zip(tags)
-                    .filter_map(|(tag, on)| Some((tag, on?)))
-                    .collect(),
-                keep,
-                delete,
-                floor,
-                used_tags,
-                used,
-                rests,
-                is_doubtful,
-                order,
-            },
-        )
 }

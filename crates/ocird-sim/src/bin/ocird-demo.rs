@@ -84,7 +84,10 @@ async fn once(args: &Args) -> anyhow::Result<()> {
     let table = PlanTable { plan: decided.checked.plan(), inventory: &decided.inventory, width: 100 };
     let status = shown.board.read();
     let mut out = io::stdout().lock();
-    writeln!(out, "The plan for a world of {PRESENT_DAYS} days, made over HTTP with real signatures:\n\n{table}")?;
+    writeln!(
+        out,
+        "The plan for a world of {PRESENT_DAYS} days, made over HTTP with real signatures:\n\n{table}"
+    )?;
     writeln!(out, "{}", ocird::http::screen(&status, stage.tenancy.now()))?;
     let result = status.last_pass.as_ref().map(|pass| &pass.result);
     ensure!(result == Some(&PassResult::Complete), "the pass did not see everything: {result:?}");

@@ -30,11 +30,7 @@ pub struct Knobs {
 impl Default for Knobs {
     /// Both teams, two pushes per repository and day.
     fn default() -> Self {
-        Self {
-            seed: 1,
-            teams: vec![Team::Mgh, Team::Todo],
-            pushes_per_day: 2,
-        }
+        Self { seed: 1, teams: vec![Team::Mgh, Team::Todo], pushes_per_day: 2 }
     }
 }
 
@@ -120,11 +116,7 @@ enum Action {
 impl Generator {
     /// Creates the repositories and hosts of the teams, and plans their first actions from the tenancy's present on.
     pub fn new(knobs: Knobs, tenancy: &Tenancy) -> Result<Self, ApiError> {
-        let Knobs {
-            seed,
-            mut teams,
-            pushes_per_day,
-        } = knobs;
+        let Knobs { seed, mut teams, pushes_per_day } = knobs;
         teams.sort_unstable();
         teams.dedup();
         let mut generator = Self {
@@ -243,11 +235,8 @@ impl Generator {
                 events.extend(project.roll_back_if_doubted(tenancy));
             }
         }
-        let workloads: Vec<_> = tenancy
-            .workloads()
-            .into_iter()
-            .filter(|workload| team.owns_host(&workload.host))
-            .collect();
+        let workloads: Vec<_> =
+            tenancy.workloads().into_iter().filter(|workload| team.owns_host(&workload.host)).collect();
         if !workloads.is_empty() {
             let workload = &workloads[self.random.random_range(0..workloads.len())];
             let done = tenancy.restart(&workload.host, &workload.name);
@@ -263,11 +252,7 @@ fn told(tenancy: &Tenancy, kind: EventKind, text: String, done: Result<(), ApiEr
     let at = tenancy.now();
     match done {
         Ok(()) => Event { at, kind, text },
-        Err(error) => Event {
-            at,
-            kind: EventKind::Failure,
-            text: format!("FAILED: {text}: {error}"),
-        },
+        Err(error) => Event { at, kind: EventKind::Failure, text: format!("FAILED: {text}: {error}") },
     }
 }
 

@@ -96,22 +96,17 @@ impl Team {
         match self {
             Self::Mgh => Vec::new(),
             Self::Todo => [self.development_host(), self.production_host()]
-                .into_iter()
                 .map(|host| {
-                    let lost = tenancy.replace_machine(host);
-                    let done = lost.is_empty();
-                    let text = format!("{host} was replaced by a new machine");
-                    let error = ApiError::ManifestUnknown {
-                        reference: lost.join(", "),
+                    let lost = tenancy.replace_machine(host).join(", ");
+                    let done = if lost.is_empty() {
+                        Ok(())
+                    } else {
+                        Err(ApiError::ManifestUnknown { reference: lost })
                     };
-                    told(
-                        tenancy,
-                        EventKind::Replacement,
-                        text,
-                        if done { Ok(()) } else { Err(error) },
-                    )
+                    let text = format!("{host} was replaced by a new machine");
+                    told(tenancy, EventKind::Replacement, text, done)
                 })
-                .collect(),
+                .into(),
         }
     }
 
@@ -146,12 +141,7 @@ impl Project {
     /// The repositories of a team.
     pub(super) fn all_of(team: Team) -> Vec<Self> {
         let names: &[&str] = match team {
-            Team::Mgh => &[
-                "mgh-admin-backend",
-                "mgh-admin-frontend",
-                "mgh-website",
-                "mgh-docs",
-            ],
+            Team::Mgh => &["mgh-admin-backend", "mgh-admin-frontend", "mgh-website", "mgh-docs"],
             Team::Todo => &["todo-api", "todo-web", "todo-worker"],
         };
         names
@@ -159,11 +149,7 @@ impl Project {
             .map(|name| Self {
                 team,
                 repository: parsed(name),
-                production: if *name == "mgh-docs" {
-                    Production::StaysOnFirst
-                } else {
-                    Production::Follows
-                },
+                production: if *name == "mgh-docs" { Production::StaysOnFirst } else { Production::Follows },
                 pipeline: match *name {
                     "todo-worker" => Pipeline::Docker,
                     name if name.starts_with("todo-") => Pipeline::NewBuildx,
@@ -196,11 +182,7 @@ impl Project {
         let text = format!("{} pushed {}", self.repository, listed(&tags));
         match pushed {
             Ok(pushed) => {
-                self.last = Some(LastBuild {
-                    build,
-                    commit: commit.clone(),
-                    digest: pushed.digest,
-                });
+                self.last = Some(LastBuild { build, commit: commit.clone(), digest: pushed.digest });
                 let pushed = told(tenancy, EventKind::Push, text, Ok(()));
                 vec![pushed, self.deploy_to_development(&commit, tenancy)]
             }
@@ -269,19 +251,13 @@ impl Project {
                     &format!("{name} dependencies {base} {dependencies} {architecture}"),
                     DEPENDENCIES_SIZE,
                 ),
-                Blob::layer(
-                    &format!("{name} application {commit} {architecture}"),
-                    application_size,
-                ),
+                Blob::layer(&format!("{name} application {commit} {architecture}"), application_size),
             ]
         };
         let (flavour, attestations, platforms) = self.pipeline.products();
         Build {
             revision: commit.to_owned(),
-            platforms: platforms
-                .iter()
-                .map(|platform| (*platform, layers(*platform)))
-                .collect(),
+            platforms: platforms.iter().map(|platform| (*platform, layers(*platform))).collect(),
             flavour,
             attestations,
         }
@@ -298,11 +274,7 @@ impl Project {
     fn version(&self) -> String {
         match self.team {
             Team::Mgh => format!("v1.{}.0", self.n_releases - 1),
-            Team::Todo => format!(
-                "{}.{}.0",
-                1 + (self.n_releases - 1) / 10,
-                (self.n_releases - 1) % 10
-            ),
+            Team::Todo => format!("{}.{}.0", 1 + (self.n_releases - 1) / 10, (self.n_releases - 1) % 10),
         }
     }
 

@@ -25,10 +25,7 @@ impl Caller {
         let now = cloud.now();
         let signed = Signed::read(parts, body, Covers::Method, now).map_err(Refusal::not_authenticated)?;
         let (key, holder) = if let Some(token) = signed.key_id.strip_prefix("ST$") {
-            let key = cloud
-                .issuer()
-                .session_key(token, now)
-                .map_err(Refusal::not_authenticated)?;
+            let key = cloud.issuer().session_key(token, now).map_err(Refusal::not_authenticated)?;
             (key, cloud.subject().instance.as_str())
         } else {
             let key = cloud
@@ -58,10 +55,8 @@ impl Caller {
     }
 
     fn by_token(cloud: &Cloud, token: &str) -> Result<Self, Refusal> {
-        let holder = cloud
-            .issuer()
-            .registry_holder(token, cloud.now())
-            .map_err(Refusal::not_authenticated)?;
+        let holder =
+            cloud.issuer().registry_holder(token, cloud.now()).map_err(Refusal::not_authenticated)?;
         Ok(Self(holder))
     }
 }
@@ -72,9 +67,5 @@ pub(super) fn is_basic(headers: &HeaderMap) -> bool {
 }
 
 fn credentials<'a>(headers: &'a HeaderMap, scheme: &str) -> Option<&'a str> {
-    headers
-        .get(header::AUTHORIZATION)?
-        .to_str()
-        .ok()?
-        .strip_prefix(scheme)
+    headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix(scheme)
 }

@@ -102,13 +102,7 @@ impl Authority {
         let der = certificate(&draft, &key, &root.key);
         let intermediate = Certified { der, key };
         let leaf = issue_leaf(&subject, &intermediate.key, 3, now);
-        Self {
-            root,
-            intermediate,
-            leaf,
-            subject,
-            n_issued: 3,
-        }
+        Self { root, intermediate, leaf, subject, n_issued: 3 }
     }
 
     /// Replaces the leaf by a new one over a new key, as the cloud does several times a day.
@@ -142,10 +136,7 @@ impl Authority {
         signed_by("leaf", &leaf, &intermediate)?;
         valid_at("intermediate", &intermediate, now)?;
         valid_at("leaf", &leaf, now)?;
-        Ok(Leaf {
-            verifier: verifier("leaf", &leaf)?,
-            tenancy: tenancy(&leaf).ok_or(ChainError::NoTenancy)?,
-        })
+        Ok(Leaf { verifier: verifier("leaf", &leaf)?, tenancy: tenancy(&leaf).ok_or(ChainError::NoTenancy)? })
     }
 }
 
@@ -184,15 +175,8 @@ fn signed_by(
 ) -> Result<(), ChainError> {
     let key = verifier(what, issuer)?;
     let named = certificate.issuer().as_raw() == issuer.subject().as_raw();
-    let signed = key.verifies(
-        certificate.tbs_certificate.as_ref(),
-        &certificate.signature_value.data,
-    );
-    if named && signed && issuer.is_ca() {
-        Ok(())
-    } else {
-        Err(ChainError::NotSigned { what })
-    }
+    let signed = key.verifies(certificate.tbs_certificate.as_ref(), &certificate.signature_value.data);
+    if named && signed && issuer.is_ca() { Ok(()) } else { Err(ChainError::NotSigned { what }) }
 }
 
 fn valid_at(
@@ -202,11 +186,7 @@ fn valid_at(
 ) -> Result<(), ChainError> {
     let validity = certificate.validity();
     let period = validity.not_before.timestamp()..=validity.not_after.timestamp();
-    if period.contains(&now.timestamp()) {
-        Ok(())
-    } else {
-        Err(ChainError::Expired { what })
-    }
+    if period.contains(&now.timestamp()) { Ok(()) } else { Err(ChainError::Expired { what }) }
 }
 
 fn tenancy(certificate: &X509Certificate<'_>) -> Option<String> {
@@ -229,13 +209,7 @@ struct Draft {
 
 impl Draft {
     fn authority(serial: u64, issuer: &[u8], subject: &[u8], now: DateTime<Utc>) -> Self {
-        Self {
-            serial,
-            issuer: issuer.to_vec(),
-            subject: subject.to_vec(),
-            is_authority: true,
-            now,
-        }
+        Self { serial, issuer: issuer.to_vec(), subject: subject.to_vec(), is_authority: true, now }
     }
 }
 
@@ -250,14 +224,8 @@ fn issue_leaf(subject: &Subject, issuer: &PrivateKey, serial: u64, now: DateTime
         subject: name(&[
             (&COMMON_NAME, &subject.instance),
             (&ORGANIZATIONAL_UNIT, "opc-certtype:instance"),
-            (
-                &ORGANIZATIONAL_UNIT,
-                &format!("opc-compartment:{}", subject.compartment),
-            ),
-            (
-                &ORGANIZATIONAL_UNIT,
-                &format!("opc-instance:{}", subject.instance),
-            ),
+            (&ORGANIZATIONAL_UNIT, &format!("opc-compartment:{}", subject.compartment)),
+            (&ORGANIZATIONAL_UNIT, &format!("opc-instance:{}", subject.instance)),
             (&ORGANIZATIONAL_UNIT, &format!("{TENANT}{}", subject.tenancy)),
         ]),
         is_authority: false,
@@ -271,11 +239,7 @@ fn issue_leaf(subject: &Subject, issuer: &PrivateKey, serial: u64, now: DateTime
 /// One certificate of RFC 5280 section 4.1.
 fn certificate(draft: &Draft, key: &PrivateKey, issuer: &PrivateKey) -> Vec<u8> {
     let algorithm = der::sequence(&[der::object_identifier(&SHA256_WITH_RSA), der::null()]);
-    let constraints = if draft.is_authority {
-        vec![der::truth()]
-    } else {
-        Vec::new()
-    };
+    let constraints = if draft.is_authority { vec![der::truth()] } else { Vec::new() };
     let extension = der::sequence(&[
         der::object_identifier(&BASIC_CONSTRAINTS),
         der::truth(),
@@ -327,9 +291,7 @@ mod tests {
         let second = authority.leaf().der.clone();
         assert_ne!(first, second);
         for leaf in [first, second] {
-            let believed = authority
-                .verify(&leaf, authority.intermediate_der(), now())
-                .unwrap();
+            let believed = authority.verify(&leaf, authority.intermediate_der(), now()).unwrap();
             assert_eq!(believed.tenancy, "ocid1.tenancy.oc1..t");
         }
     }

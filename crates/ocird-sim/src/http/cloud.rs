@@ -58,10 +58,8 @@ impl Cloud {
     /// The state of a server at this address, with certificates made now.
     pub(super) fn new(tenancy: Tenancy, options: Options, address: String) -> Self {
         let settings = tenancy.settings();
-        let compartment = settings
-            .compartments
-            .first()
-            .map_or(settings.tenancy.as_str(), |first| first.as_str());
+        let compartment =
+            settings.compartments.first().map_or(settings.tenancy.as_str(), |first| first.as_str());
         let subject = Subject {
             instance: settings.instance.clone(),
             compartment: compartment.to_owned(),
@@ -116,24 +114,14 @@ impl Cloud {
 
     pub(super) fn rotate_certificate(&self) {
         let now = self.now();
-        self.authority
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .rotate(now);
+        self.authority.write().unwrap_or_else(PoisonError::into_inner).rotate(now);
     }
 
     pub(super) fn add_api_key(&self, key_id: String, key: Verifier) {
-        self.api_keys
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(key_id, key);
+        self.api_keys.write().unwrap_or_else(PoisonError::into_inner).insert(key_id, key);
     }
 
     pub(super) fn api_key(&self, key_id: &str) -> Option<Verifier> {
-        self.api_keys
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(key_id)
-            .cloned()
+        self.api_keys.read().unwrap_or_else(PoisonError::into_inner).get(key_id).cloned()
     }
 }

@@ -19,11 +19,7 @@ pub(super) fn value(tag: u8, content: &[u8]) -> Vec<u8> {
     match u8::try_from(length) {
         Ok(short) if short < 0x80 => bytes.push(short),
         _ => {
-            let digits: Vec<u8> = length
-                .to_be_bytes()
-                .into_iter()
-                .skip_while(|&digit| digit == 0)
-                .collect();
+            let digits: Vec<u8> = length.to_be_bytes().into_iter().skip_while(|&digit| digit == 0).collect();
             let n_digits = u8::try_from(digits.len()).expect("a usize has at most eight bytes");
             bytes.push(0x80 | n_digits);
             bytes.extend(digits);
@@ -50,11 +46,7 @@ pub(super) fn object_identifier(encoded: &[u8]) -> Vec<u8> {
 
 /// A non-negative `INTEGER`.
 pub(super) fn integer(number: u64) -> Vec<u8> {
-    let mut digits: Vec<u8> = number
-        .to_be_bytes()
-        .into_iter()
-        .skip_while(|&digit| digit == 0)
-        .collect();
+    let mut digits: Vec<u8> = number.to_be_bytes().into_iter().skip_while(|&digit| digit == 0).collect();
     if digits.first().is_none_or(|&first| first >= 0x80) {
         digits.insert(0, 0);
     }
@@ -93,25 +85,16 @@ pub(super) fn time(at: DateTime<Utc>) -> Vec<u8> {
 /// PEM with lines of 64 characters.
 pub(super) fn pem(label: &str, der: &[u8]) -> String {
     let encoded = STANDARD.encode(der);
-    let lines: Vec<&str> = encoded
-        .as_bytes()
-        .chunks(64)
-        .map(|line| str::from_utf8(line).expect("base64 is ASCII"))
-        .collect();
-    format!(
-        "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",
-        lines.join("\n")
-    )
+    let lines: Vec<&str> =
+        encoded.as_bytes().chunks(64).map(|line| str::from_utf8(line).expect("base64 is ASCII")).collect();
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }
 
 /// The bytes inside PEM, or inside PEM whose first and last line and line breaks were taken away, as the clients
 /// send it. `None` when it is not base64.
 pub(super) fn unpem(text: &str) -> Option<Vec<u8>> {
-    let encoded: String = text
-        .lines()
-        .filter(|line| !line.starts_with("-----"))
-        .flat_map(|line| line.trim().chars())
-        .collect();
+    let encoded: String =
+        text.lines().filter(|line| !line.starts_with("-----")).flat_map(|line| line.trim().chars()).collect();
     STANDARD.decode(encoded).ok().filter(|der| !der.is_empty())
 }
 

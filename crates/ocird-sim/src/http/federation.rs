@@ -43,17 +43,13 @@ pub(super) async fn sign_in(
     let certificate = der::unpem(&sign_in.certificate).ok_or_else(|| refused("certificate"))?;
     let leaf = believed_leaf(&cloud, &sign_in, &certificate)?;
     let fingerprint = check_key_id(&signed.key_id, &sign_in, &certificate, &leaf)?;
-    signed
-        .verify(&leaf.verifier)
-        .map_err(Refusal::not_authenticated)?;
+    signed.verify(&leaf.verifier).map_err(Refusal::not_authenticated)?;
     let session_key = der::unpem(&sign_in.public_key)
         .and_then(|der| Verifier::from_der(&der))
         .filter(|key| key.modulus.len() >= 256)
         .ok_or_else(|| refused("publicKey"))?;
     let lifetime = cloud.options().token_lifetime;
-    let token = cloud
-        .issuer()
-        .session(cloud.subject(), &fingerprint, &session_key, now, lifetime);
+    let token = cloud.issuer().session(cloud.subject(), &fingerprint, &session_key, now, lifetime);
     Ok(Json(json!({ "token": token })))
 }
 
@@ -66,10 +62,7 @@ fn believed_leaf(cloud: &Cloud, sign_in: &SignIn, certificate: &[u8]) -> Result<
         return Err(refused("intermediateCertificates"));
     };
     let intermediate = der::unpem(intermediate).ok_or_else(|| refused("intermediateCertificates"))?;
-    cloud
-        .authority()
-        .verify(certificate, &intermediate, cloud.now())
-        .map_err(Refusal::not_authenticated)
+    cloud.authority().verify(certificate, &intermediate, cloud.now()).map_err(Refusal::not_authenticated)
 }
 
 /// The key id names the leaf's tenancy and the fingerprint of the certificate that was sent, by SHA-1 or, when the
@@ -78,24 +71,18 @@ fn check_key_id(key_id: &str, sign_in: &SignIn, certificate: &[u8], leaf: &Leaf)
     let mut parts = key_id.splitn(3, '/');
     let (tenancy, kind, fingerprint) = (parts.next(), parts.next(), parts.next().unwrap_or_default());
     if tenancy != Some(leaf.tenancy.as_str()) {
-        return Err(Refusal::not_authenticated(
-            "the key id names another tenancy than the certificate",
-        ));
+        return Err(Refusal::not_authenticated("the key id names another tenancy than the certificate"));
     }
     let expected = match (kind, sign_in.fingerprint_algorithm.as_deref()) {
         (Some("fed-x509"), None) => sha1_fingerprint(certificate),
         (Some("fed-x509-sha256"), Some("SHA256")) => sha256_fingerprint(certificate),
         _ => {
-            return Err(Refusal::not_authenticated(
-                "the key id does not fit fingerprintAlgorithm",
-            ));
+            return Err(Refusal::not_authenticated("the key id does not fit fingerprintAlgorithm"));
         }
     };
     if fingerprint.eq_ignore_ascii_case(&expected) {
         Ok(expected)
     } else {
-        Err(Refusal::not_authenticated(
-            "the key id is not the certificate's fingerprint",
-        ))
+        Err(Refusal::not_authenticated("the key id is not the certificate's fingerprint"))
     }
 }

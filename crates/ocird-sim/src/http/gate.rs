@@ -60,11 +60,7 @@ pub(super) fn gated(
     proof: Proof,
     route: MethodRouter<Arc<Cloud>>,
 ) -> MethodRouter<Arc<Cloud>> {
-    let gate = Gate {
-        cloud: Arc::clone(cloud),
-        operation,
-        proof,
-    };
+    let gate = Gate { cloud: Arc::clone(cloud), operation, proof };
     route.layer(from_fn_with_state(gate, pass))
 }
 
@@ -80,11 +76,7 @@ pub(super) async fn pass_as(
     request: Request,
     next: Next,
 ) -> Response {
-    let gate = Gate {
-        cloud: Arc::clone(cloud),
-        operation,
-        proof,
-    };
+    let gate = Gate { cloud: Arc::clone(cloud), operation, proof };
     let delay = gate.cloud.options().answer_delay;
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
@@ -174,18 +166,13 @@ pub(super) async fn envelope(State(cloud): State<Arc<Cloud>>, request: Request, 
     static N_REQUESTS: AtomicU64 = AtomicU64::new(0);
     let number = N_REQUESTS.fetch_add(1, Ordering::Relaxed);
     let ours = format!("SIM{number:029X}");
-    let sent = request
-        .headers()
-        .get(REQUEST_ID)
-        .and_then(|value| value.to_str().ok());
+    let sent = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok());
     let id = sent.map_or_else(|| ours.clone(), |sent| format!("{sent}/{ours}"));
     let mut response = next.run(request).await;
     let date = cloud.now().format(HTTP_DATE).to_string();
     for (name, value) in [(header::DATE.as_str(), date), (REQUEST_ID, id)] {
         let value = HeaderValue::try_from(value).expect("a date and an echoed header are header values");
-        response
-            .headers_mut()
-            .insert(header::HeaderName::from_static(name), value);
+        response.headers_mut().insert(header::HeaderName::from_static(name), value);
     }
     response
 }

@@ -29,15 +29,9 @@ pub(super) async fn fence(request: Request, next: Next) -> Response {
 
 fn check(headers: &HeaderMap) -> Result<(), Refusal> {
     if FORWARDED.iter().any(|name| headers.contains_key(*name)) {
-        return Err(Refusal::new(
-            StatusCode::FORBIDDEN,
-            "NotAllowed",
-            "The request came by way of a proxy.",
-        ));
+        return Err(Refusal::new(StatusCode::FORBIDDEN, "NotAllowed", "The request came by way of a proxy."));
     }
-    let authorization = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok());
+    let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     if authorization.is_none_or(|value| value.trim() != "Bearer Oracle") {
         return Err(Refusal::not_authenticated("Authorization must be: Bearer Oracle"));
     }
@@ -120,10 +114,7 @@ mod tests {
     use super::*;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-        pairs
-            .iter()
-            .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
-            .collect()
+        pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
     }
 
     #[test]
@@ -132,10 +123,7 @@ mod tests {
         assert!(check(&headers(&[])).is_err());
         assert!(check(&headers(&[("authorization", "Bearer oracle")])).is_err());
         for name in FORWARDED {
-            assert!(
-                check(&headers(&[("authorization", "Bearer Oracle"), (name, "x")])).is_err(),
-                "{name}"
-            );
+            assert!(check(&headers(&[("authorization", "Bearer Oracle"), (name, "x")])).is_err(), "{name}");
         }
     }
 

@@ -17,11 +17,7 @@ pub(super) struct Refusal {
 impl Refusal {
     /// Any status with any code.
     pub(super) fn new(status: StatusCode, code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            status,
-            code: code.into(),
-            message: message.into(),
-        }
+        Self { status, code: code.into(), message: message.into() }
     }
 
     /// 401: the signature, the key, the token or the clock. The cloud does not say which; here the cause follows in
@@ -44,11 +40,7 @@ impl Refusal {
 
     /// 400: a required parameter is absent.
     pub(super) fn missing_parameter(name: &str) -> Self {
-        Self::new(
-            StatusCode::BAD_REQUEST,
-            "MissingParameter",
-            format!("The {name} parameter is required."),
-        )
+        Self::new(StatusCode::BAD_REQUEST, "MissingParameter", format!("The {name} parameter is required."))
     }
 
     /// 400: a parameter has a value that cannot be.

@@ -27,10 +27,8 @@ use crate::view::ManifestView;
 /// The header that names a manifest by what it is, whatever it was asked for by.
 const CONTENT_DIGEST: &str = "docker-content-digest";
 /// The media types of an index; whoever does not accept one of them is told that there is no manifest.
-const INDEX_TYPES: [&str; 2] = [
-    "application/vnd.oci.image.index.v1+json",
-    "application/vnd.docker.distribution.manifest.list.v2+json",
-];
+const INDEX_TYPES: [&str; 2] =
+    ["application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"];
 
 /// The token endpoint and everything below `/v2/`.
 pub(super) fn routes(cloud: &Arc<Cloud>) -> Router<Arc<Cloud>> {
@@ -38,10 +36,7 @@ pub(super) fn routes(cloud: &Arc<Cloud>) -> Router<Arc<Cloud>> {
     let v2 = Router::new()
         .route("/v2", get(base))
         .route("/v2/", get(base))
-        .route(
-            "/v2/{*path}",
-            get(read).layer(from_fn_with_state(Arc::clone(cloud), gate)),
-        )
+        .route("/v2/{*path}", get(read).layer(from_fn_with_state(Arc::clone(cloud), gate)))
         .route_layer(from_fn(in_its_own_words));
     Router::new().route("/20180419/docker/token", token).merge(v2)
 }
@@ -88,11 +83,7 @@ impl Wanted {
             _ => return None,
         };
         let (namespace, repository) = image.split_once('/')?;
-        Some(Self {
-            namespace: namespace.parse().ok()?,
-            repository: repository.parse().ok()?,
-            what,
-        })
+        Some(Self { namespace: namespace.parse().ok()?, repository: repository.parse().ok()?, what })
     }
 
     const fn operation(&self) -> Operation {
@@ -130,17 +121,9 @@ async fn read(
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let tenancy = cloud.tenancy();
-    let Wanted {
-        namespace,
-        repository,
-        what,
-    } = &wanted;
+    let Wanted { namespace, repository, what } = &wanted;
     if !tenancy.iam().permits(wanted.operation(), Some(repository)) {
-        return Err(Refusal::new(
-            StatusCode::FORBIDDEN,
-            "DENIED",
-            "denied: no permission to read",
-        ));
+        return Err(Refusal::new(StatusCode::FORBIDDEN, "DENIED", "denied: no permission to read"));
     }
     if *namespace != tenancy.settings().namespace {
         return Err(Refusal::not_authorized_or_not_found());
@@ -159,10 +142,7 @@ async fn read(
         What::Blob(digest) => {
             let bytes = tenancy.blob(repository, digest)?;
             let headers = [
-                (
-                    header::CONTENT_TYPE.as_str(),
-                    "application/octet-stream".to_owned(),
-                ),
+                (header::CONTENT_TYPE.as_str(), "application/octet-stream".to_owned()),
                 (CONTENT_DIGEST, digest.to_string()),
             ];
             Ok((headers, bytes.to_vec()).into_response())
@@ -176,10 +156,7 @@ async fn read(
 
 fn check_accepted(view: &ManifestView, headers: &HeaderMap) -> Result<(), Refusal> {
     if INDEX_TYPES.contains(&&*view.media_type) && !accepts(headers, &view.media_type) {
-        let message = format!(
-            "The manifest is a {} and was not accepted as one.",
-            view.media_type
-        );
+        let message = format!("The manifest is a {} and was not accepted as one.", view.media_type);
         return Err(Refusal::new(StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN", message));
     }
     Ok(())
@@ -206,10 +183,7 @@ fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
 
 /// Puts refusals into the registry's own shape, and the challenge beside a 401. The host is the one that was called.
 async fn in_its_own_words(request: Request, next: Next) -> Response {
-    let host = request
-        .headers()
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok());
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     let host = host.unwrap_or_default().to_owned();
     let response = next.run(request).await;
     let Some(refusal) = response.extensions().get::<Refusal>() else {
@@ -237,12 +211,7 @@ mod tests {
         assert_eq!(wanted.what, What::Manifest("manifests".parse().unwrap()));
         let tags = Wanted::read("/v2/ns/blobs/tags/list").unwrap();
         assert_eq!((tags.repository.as_str(), tags.what), ("blobs", What::Tags));
-        for path in [
-            "/v2/ns/manifests/v1",
-            "/v2/ns/app/uploads/x",
-            "/v2/ns/app/tags/all",
-            "/v2/_catalog",
-        ] {
+        for path in ["/v2/ns/manifests/v1", "/v2/ns/app/uploads/x", "/v2/ns/app/tags/all", "/v2/_catalog"] {
             assert_eq!(Wanted::read(path), None, "{path}");
         }
     }
@@ -253,10 +222,7 @@ mod tests {
         let with = |accept: &str| HeaderMap::from_iter([(header::ACCEPT, accept.parse().unwrap())]);
         assert!(accepts(&with(&format!("application/json, {index};q=0.5")), index));
         assert!(accepts(&with("*/*"), index));
-        assert!(!accepts(
-            &with("application/vnd.oci.image.manifest.v1+json"),
-            index
-        ));
+        assert!(!accepts(&with("application/vnd.oci.image.manifest.v1+json"), index));
         assert!(!accepts(&HeaderMap::new(), index));
     }
 }

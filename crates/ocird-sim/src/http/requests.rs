@@ -29,11 +29,7 @@ impl Requests {
     /// How often an operation was asked for, whatever the answer.
     pub fn of(&self, operation: Operation) -> u64 {
         let counts = self.lock();
-        counts
-            .iter()
-            .filter(|((asked, _), _)| *asked == operation)
-            .map(|(_, count)| count)
-            .sum()
+        counts.iter().filter(|((asked, _), _)| *asked == operation).map(|(_, count)| count).sum()
     }
 
     /// How often an operation was answered in this way.
@@ -73,14 +69,8 @@ mod tests {
         requests.record(Operation::ListContainerImages, Answer::Dropped);
         requests.record(Operation::GetContainerImage, Answer::Status(404));
         assert_eq!(requests.of(Operation::ListContainerImages), 3);
-        assert_eq!(
-            requests.answered(Operation::ListContainerImages, Answer::Status(200)),
-            2
-        );
-        assert_eq!(
-            requests.answered(Operation::ListContainerImages, Answer::Status(500)),
-            0
-        );
+        assert_eq!(requests.answered(Operation::ListContainerImages, Answer::Status(200)), 2);
+        assert_eq!(requests.answered(Operation::ListContainerImages, Answer::Status(500)), 0);
         assert_eq!(requests.total(), 4);
         requests.clear();
         assert_eq!(requests.total(), 0);

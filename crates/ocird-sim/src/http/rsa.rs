@@ -34,11 +34,8 @@ impl PrivateKey {
 
     /// The public half as a DER `SubjectPublicKeyInfo`.
     pub(super) fn public_der(&self) -> Vec<u8> {
-        let der: PublicKeyX509Der<'_> = self
-            .0
-            .public_key()
-            .as_der()
-            .expect("a generated key has a public half");
+        let der: PublicKeyX509Der<'_> =
+            self.0.public_key().as_der().expect("a generated key has a public half");
         der.as_ref().to_vec()
     }
 
@@ -84,12 +81,8 @@ impl Verifier {
 
     /// True when `signature` is this key's over `message`, and the key has 2048 bits at least.
     pub(super) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        let key = PublicKeyComponents {
-            n: &self.modulus,
-            e: &self.exponent,
-        };
-        key.verify(&RSA_PKCS1_2048_8192_SHA256, message, signature)
-            .is_ok()
+        let key = PublicKeyComponents { n: &self.modulus, e: &self.exponent };
+        key.verify(&RSA_PKCS1_2048_8192_SHA256, message, signature).is_ok()
     }
 }
 

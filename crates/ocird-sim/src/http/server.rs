@@ -68,12 +68,7 @@ impl Server {
         };
         let router = router(&server.cloud);
         let listener = TcpListener::from_std(listener)?;
-        server.connections.spawn(accept(
-            listener,
-            router,
-            server.connections.clone(),
-            server.stop.clone(),
-        ));
+        server.connections.spawn(accept(listener, router, server.connections.clone(), server.stop.clone()));
         Ok(server)
     }
 
@@ -121,9 +116,7 @@ impl Server {
         fingerprint: &str,
         public_pem: &str,
     ) -> Result<String, NotAPublicKey> {
-        let key = der::unpem(public_pem)
-            .and_then(|der| Verifier::from_der(&der))
-            .ok_or(NotAPublicKey)?;
+        let key = der::unpem(public_pem).and_then(|der| Verifier::from_der(&der)).ok_or(NotAPublicKey)?;
         let key_id = format!("{}/{user}/{fingerprint}", self.cloud.subject().tenancy);
         self.cloud.add_api_key(key_id.clone(), key);
         Ok(key_id)
@@ -159,22 +152,10 @@ impl Drop for Server {
 fn router(cloud: &Arc<Cloud>) -> Router {
     let open = |operation, route| gated(cloud, operation, Proof::Own, route);
     let metadata = Router::new()
-        .route(
-            "/opc/v2/identity/{file}",
-            open(Operation::Metadata, get(metadata::identity)),
-        )
-        .route(
-            "/opc/v2/instance",
-            open(Operation::Metadata, get(metadata::instance)),
-        )
-        .route(
-            "/opc/v2/instance/",
-            open(Operation::Metadata, get(metadata::instance)),
-        )
-        .route(
-            "/opc/v2/instance/{*field}",
-            open(Operation::Metadata, get(metadata::field)),
-        )
+        .route("/opc/v2/identity/{file}", open(Operation::Metadata, get(metadata::identity)))
+        .route("/opc/v2/instance", open(Operation::Metadata, get(metadata::instance)))
+        .route("/opc/v2/instance/", open(Operation::Metadata, get(metadata::instance)))
+        .route("/opc/v2/instance/{*field}", open(Operation::Metadata, get(metadata::field)))
         .route_layer(from_fn(metadata::fence));
     Router::new()
         .merge(metadata)

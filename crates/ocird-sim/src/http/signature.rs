@@ -114,9 +114,8 @@ struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     fn parse(authorization: &'a str) -> Result<Self, SignatureError> {
-        let parameters = authorization
-            .strip_prefix("Signature ")
-            .ok_or(SignatureError::Malformed("another scheme"))?;
+        let parameters =
+            authorization.strip_prefix("Signature ").ok_or(SignatureError::Malformed("another scheme"))?;
         let field = |wanted: &str, missing| {
             parameters
                 .split(',')
@@ -149,24 +148,15 @@ fn check_covered(names: &[String], method: &Method, covers: Covers) -> Result<()
         return Err(SignatureError::NotCovered("date"));
     }
     let host: &[&'static str] = if covers == Covers::Method { &["host"] } else { &[] };
-    let body: &[&'static str] = if has_body(method) {
-        &["content-length", "content-type", CONTENT_SHA256]
-    } else {
-        &[]
-    };
-    let missing = ["(request-target)"]
-        .iter()
-        .chain(host)
-        .chain(body)
-        .find(|wanted| !covered(wanted));
+    let body: &[&'static str] =
+        if has_body(method) { &["content-length", "content-type", CONTENT_SHA256] } else { &[] };
+    let missing = ["(request-target)"].iter().chain(host).chain(body).find(|wanted| !covered(wanted));
     missing.map_or(Ok(()), |name| Err(SignatureError::NotCovered(name)))
 }
 
 /// `x-date` wins where both are sent, as in the cloud.
 fn check_date(headers: &HeaderMap, now: DateTime<Utc>) -> Result<(), SignatureError> {
-    let text = single(headers, "x-date")
-        .or_else(|| single(headers, "date"))
-        .ok_or(SignatureError::Date)?;
+    let text = single(headers, "x-date").or_else(|| single(headers, "date")).ok_or(SignatureError::Date)?;
     let date = NaiveDateTime::parse_from_str(text, HTTP_DATE).map_err(|_| SignatureError::Date)?;
     if (now - date.and_utc()).abs() > MAX_SKEW {
         return Err(SignatureError::Skew);
@@ -256,19 +246,14 @@ mod tests {
         let refused = read(
             "Signature version=\"1\",keyId=\"k\",algorithm=\"rsa-sha256\",headers=\"date host\",signature=\"QQ==\"",
         );
-        assert_eq!(
-            refused.unwrap_err(),
-            SignatureError::NotCovered("(request-target)")
-        );
+        assert_eq!(refused.unwrap_err(), SignatureError::NotCovered("(request-target)"));
     }
 
     #[test]
     fn an_x_date_wins_over_the_date() {
         let authorization = "Signature keyId=\"k\",algorithm=\"rsa-sha256\",headers=\"x-date (request-target) host\",signature=\"QQ==\"";
         let mut parts = parts(authorization);
-        parts
-            .headers
-            .insert("x-date", "Sun, 05 Jan 2014 21:20:00 GMT".parse().unwrap());
+        parts.headers.insert("x-date", "Sun, 05 Jan 2014 21:20:00 GMT".parse().unwrap());
         let refused = Signed::read(&parts, b"", Covers::Method, now());
         assert_eq!(refused.unwrap_err(), SignatureError::Skew);
     }
@@ -279,9 +264,6 @@ mod tests {
         without.headers.remove("authorization");
         let refused = Signed::read(&without, b"", Covers::Method, now());
         assert_eq!(refused.unwrap_err(), SignatureError::Absent);
-        assert_eq!(
-            read("Bearer abc").unwrap_err(),
-            SignatureError::Malformed("another scheme")
-        );
+        assert_eq!(read("Bearer abc").unwrap_err(), SignatureError::Malformed("another scheme"));
     }
 }

@@ -44,11 +44,7 @@ impl Issuer {
     pub(super) fn new() -> Self {
         let key = PrivateKey::generate();
         let verifier = Verifier::from_der(&key.public_der()).expect("a generated key is an RSA key");
-        Self {
-            key,
-            verifier,
-            n_issued: AtomicU64::new(0),
-        }
+        Self { key, verifier, n_issued: AtomicU64::new(0) }
     }
 
     /// A token for an instance that has proved to hold its certificate's key, bound to its session key.
@@ -60,11 +56,7 @@ impl Issuer {
         now: DateTime<Utc>,
         lifetime: TimeDelta,
     ) -> String {
-        let Subject {
-            instance,
-            compartment,
-            tenancy,
-        } = subject;
+        let Subject { instance, compartment, tenancy } = subject;
         let jwk = json!({
             "kid": instance, "kty": "RSA", "alg": "RS256", "use": "sig",
             "n": URL_SAFE_NO_PAD.encode(&session_key.modulus),
@@ -94,19 +86,13 @@ impl Issuer {
         let claims = self.claims(token, "x509", now)?;
         let jwk = claims["jwk"].as_str().ok_or(TokenError::Malformed)?;
         let jwk: Value = serde_json::from_str(jwk).map_err(|_| TokenError::Malformed)?;
-        Ok(Verifier {
-            modulus: decode(&jwk["n"])?,
-            exponent: decode(&jwk["e"])?,
-        })
+        Ok(Verifier { modulus: decode(&jwk["n"])?, exponent: decode(&jwk["e"])? })
     }
 
     /// Who holds a token of [`Issuer::registry`].
     pub(super) fn registry_holder(&self, token: &str, now: DateTime<Utc>) -> Result<String, TokenError> {
         let claims = self.claims(token, "registry", now)?;
-        claims["sub"]
-            .as_str()
-            .map(str::to_owned)
-            .ok_or(TokenError::Malformed)
+        claims["sub"].as_str().map(str::to_owned).ok_or(TokenError::Malformed)
     }
 
     fn issue(&self, mut claims: Value) -> String {
@@ -120,28 +106,18 @@ impl Issuer {
     fn claims(&self, token: &str, kind: &str, now: DateTime<Utc>) -> Result<Value, TokenError> {
         let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
         let (_, payload) = signed.split_once('.').ok_or(TokenError::Malformed)?;
-        let signature = URL_SAFE_NO_PAD
-            .decode(signature)
-            .map_err(|_| TokenError::Malformed)?;
+        let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| TokenError::Malformed)?;
         if !self.verifier.verifies(signed.as_bytes(), &signature) {
             return Err(TokenError::Forged);
         }
-        let payload = URL_SAFE_NO_PAD
-            .decode(payload)
-            .map_err(|_| TokenError::Malformed)?;
+        let payload = URL_SAFE_NO_PAD.decode(payload).map_err(|_| TokenError::Malformed)?;
         let claims: Value = serde_json::from_slice(&payload).map_err(|_| TokenError::Malformed)?;
-        let expires = claims["exp"]
-            .as_i64()
-            .and_then(|exp| DateTime::from_timestamp(exp, 0));
+        let expires = claims["exp"].as_i64().and_then(|exp| DateTime::from_timestamp(exp, 0));
         let expires = expires.ok_or(TokenError::Malformed)?;
         if now >= expires {
             return Err(TokenError::Expired(expires));
         }
-        if claims["ttype"] == kind {
-            Ok(claims)
-        } else {
-            Err(TokenError::Kind)
-        }
+        if claims["ttype"] == kind { Ok(claims) } else { Err(TokenError::Kind) }
     }
 }
 
@@ -180,10 +156,7 @@ mod tests {
         let longer = encode(&json!({ "sub": "root", "ttype": "registry", "exp": i64::MAX }));
         let altered = format!("{header}.{longer}.{signature}");
         assert_eq!(issuer.registry_holder(&altered, now()), Err(TokenError::Forged));
-        assert_eq!(
-            Issuer::new().registry_holder(&token, now()),
-            Err(TokenError::Forged)
-        );
+        assert_eq!(Issuer::new().registry_holder(&token, now()), Err(TokenError::Forged));
     }
 
     #[test]

@@ -13,10 +13,7 @@ use crate::view::RepositoryKind;
 use crate::{Face, Fault, Iam, NewRepository, Operation, Pushed, When};
 
 fn face(world: &World) -> Face {
-    Face::new(
-        world.tenancy.clone(),
-        world.tenancy.clock().view(TimeDelta::zero()),
-    )
+    Face::new(world.tenancy.clone(), world.tenancy.clock().view(TimeDelta::zero()))
 }
 
 async fn list(world: &World, face: &Face) -> Result<Vec<ImageRow>, RegistryError> {
@@ -27,11 +24,7 @@ async fn list(world: &World, face: &Face) -> Result<Vec<ImageRow>, RegistryError
 
 async fn delete(world: &World, face: &Face, pushed: &Pushed) -> Result<(), RegistryError> {
     let details = face.image(&pushed.image).await.unwrap();
-    let target = DeleteTarget {
-        image: details.id,
-        digest: details.digest,
-        repository: details.repository,
-    };
+    let target = DeleteTarget { image: details.id, digest: details.digest, repository: details.repository };
     assert!(world.is_there(&pushed.digest));
     face.writer().delete(&target, &details.etag.unwrap()).await
 }
@@ -45,15 +38,9 @@ async fn a_pass_reads_the_world_as_it_is_and_every_call_is_counted() {
     let rows = list(&world, &face).await.unwrap();
     assert_eq!(rows.len(), 3);
     let details = face.image(&pushed.image).await.unwrap();
-    assert_eq!(
-        (details.digest, details.lifecycle),
-        (pushed.digest, Lifecycle::Available)
-    );
+    assert_eq!((details.digest, details.lifecycle), (pushed.digest, Lifecycle::Available));
     let namespace = world.tenancy.settings().namespace;
-    let manifest = face
-        .manifest(&namespace, &world.web, &pushed.digest)
-        .await
-        .unwrap();
+    let manifest = face.manifest(&namespace, &world.web, &pushed.digest).await.unwrap();
     assert_eq!(crate::digest::sha256(&manifest.bytes), pushed.digest);
     assert_eq!(face.counts().of(Operation::ListContainerImages), 3);
     assert_eq!(face.counts().total(), 6);
@@ -73,15 +60,9 @@ async fn a_call_that_fails_fails_with_its_kind_and_the_next_one_does_not() {
         (Fault::Garbled, ErrorKind::Malformed),
         (Fault::AnswerLost, ErrorKind::Timeout),
     ] {
-        world
-            .tenancy
-            .inject(Operation::ListContainerImages, When::Call(1), fault.clone());
+        world.tenancy.inject(Operation::ListContainerImages, When::Call(1), fault.clone());
         let error = list(&world, &face).await.unwrap_err();
-        assert_eq!(
-            (error.kind(), error.operation()),
-            (kind, "ListContainerImages"),
-            "{fault:?}"
-        );
+        assert_eq!((error.kind(), error.operation()), (kind, "ListContainerImages"), "{fault:?}");
         assert_eq!(list(&world, &face).await.unwrap().len(), 3, "{fault:?}");
     }
 }
@@ -91,9 +72,7 @@ async fn an_empty_page_is_not_the_end_of_a_list() {
     let world = World::new();
     world.push("a", &["v1"]);
     let face = face(&world);
-    world
-        .tenancy
-        .inject(Operation::ListContainerImages, When::Call(1), Fault::EmptyPage);
+    world.tenancy.inject(Operation::ListContainerImages, When::Call(1), Fault::EmptyPage);
     assert_eq!(list(&world, &face).await.unwrap().len(), 3);
     assert_eq!(face.counts().of(Operation::ListContainerImages), 2);
 }
@@ -103,11 +82,7 @@ async fn a_cursor_that_comes_again_is_an_endless_list() {
     let world = World::new();
     world.push("a", &["v1"]);
     let face = face(&world);
-    world.tenancy.inject(
-        Operation::ListContainerImages,
-        When::Always,
-        Fault::RepeatedCursor,
-    );
+    world.tenancy.inject(Operation::ListContainerImages, When::Always, Fault::RepeatedCursor);
     let error = list(&world, &face).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Endless);
     world.tenancy.clear_faults();
@@ -120,11 +95,7 @@ async fn a_row_can_get_lost_without_a_word() {
     world.push("a", &["v1"]);
     let face = face(&world);
     let whole = list(&world, &face).await.unwrap();
-    world.tenancy.inject(
-        Operation::ListContainerImages,
-        When::Next(1),
-        Fault::DroppedRow(1),
-    );
+    world.tenancy.inject(Operation::ListContainerImages, When::Next(1), Fault::DroppedRow(1));
     let short = list(&world, &face).await.unwrap();
     assert_eq!(short, [whole[0].clone(), whole[2].clone()]);
 }
@@ -134,14 +105,10 @@ async fn a_deletion_whose_answer_is_lost_has_happened_and_a_dropped_one_has_not(
     let world = World::new();
     let pushed = world.push("a", &["v1"]);
     let face = face(&world);
-    world
-        .tenancy
-        .inject(Operation::DeleteContainerImage, When::Call(1), Fault::Dropped);
+    world.tenancy.inject(Operation::DeleteContainerImage, When::Call(1), Fault::Dropped);
     let error = delete(&world, &face, &pushed).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unreachable);
-    world
-        .tenancy
-        .inject(Operation::DeleteContainerImage, When::Call(1), Fault::AnswerLost);
+    world.tenancy.inject(Operation::DeleteContainerImage, When::Call(1), Fault::AnswerLost);
     let error = delete(&world, &face, &pushed).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
     assert!(!world.is_there(&pushed.digest));
@@ -153,11 +120,7 @@ async fn a_delete_by_a_stale_etag_says_that_the_image_changed() {
     let pushed = world.push("a", &["v1"]);
     let face = face(&world);
     let details = face.image(&pushed.image).await.unwrap();
-    let target = DeleteTarget {
-        image: details.id,
-        digest: details.digest,
-        repository: details.repository,
-    };
+    let target = DeleteTarget { image: details.id, digest: details.digest, repository: details.repository };
     let deleted = face.writer().delete(&target, &Etag("stale".to_owned())).await;
     assert_eq!(deleted.unwrap_err().kind(), ErrorKind::Changed);
     assert!(world.is_there(&pushed.digest));
@@ -178,14 +141,9 @@ async fn a_fault_for_every_operation_stops_everything() {
     let world = World::new();
     let pushed = world.push("a", &["v1"]);
     let face = face(&world);
-    world
-        .tenancy
-        .inject(None, When::Always, Fault::status(404, "NotAuthorizedOrNotFound"));
+    world.tenancy.inject(None, When::Always, Fault::status(404, "NotAuthorizedOrNotFound"));
     assert_eq!(face.identity().await.unwrap_err().kind(), ErrorKind::NotFound);
-    assert_eq!(
-        face.image(&pushed.image).await.unwrap_err().kind(),
-        ErrorKind::NotFound
-    );
+    assert_eq!(face.image(&pushed.image).await.unwrap_err().kind(), ErrorKind::NotFound);
 }
 
 #[tokio::test]
@@ -202,11 +160,7 @@ async fn the_skew_of_the_hosts_clock_is_known_after_the_first_answer() {
 async fn a_slow_answer_comes_when_the_clock_has_moved() {
     let world = World::new();
     let face = face(&world);
-    world.tenancy.inject(
-        Operation::Federation,
-        When::Call(1),
-        Fault::Slow(Duration::from_secs(30)),
-    );
+    world.tenancy.inject(Operation::Federation, When::Call(1), Fault::Slow(Duration::from_secs(30)));
     let call = tokio::spawn(async move { face.identity().await });
     world.tenancy.clock().wait_until_sleeping().await;
     world.tenancy.clock().advance(TimeDelta::seconds(30));
@@ -221,14 +175,8 @@ async fn a_repository_that_is_not_plain_looks_unknown() {
         ..NewRepository::private(parsed("everywhere"), world.tenancy.compartment())
     };
     world.tenancy.create_repository(new).unwrap();
-    let rows = face(&world)
-        .repositories(&world.tenancy.compartment())
-        .await
-        .unwrap();
-    let states: Vec<_> = rows
-        .iter()
-        .map(|row| (row.name.as_str(), row.lifecycle))
-        .collect();
+    let rows = face(&world).repositories(&world.tenancy.compartment()).await.unwrap();
+    let states: Vec<_> = rows.iter().map(|row| (row.name.as_str(), row.lifecycle)).collect();
     assert!(states.contains(&("everywhere", Lifecycle::Unknown)), "{states:?}");
     assert!(states.contains(&("web", Lifecycle::Available)), "{states:?}");
 }

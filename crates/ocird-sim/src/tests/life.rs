@@ -14,10 +14,7 @@ use crate::{Oracle, Settings, Tenancy};
 
 fn live(seed: u64, days: u32) -> (Tenancy, Vec<Event>) {
     let tenancy = Tenancy::new(Settings::default());
-    let knobs = Knobs {
-        seed,
-        ..Knobs::default()
-    };
+    let knobs = Knobs { seed, ..Knobs::default() };
     let mut generator = Generator::new(knobs, &tenancy).unwrap();
     let events = generator.seed_backlog(&tenancy, days);
     (tenancy, events)
@@ -45,11 +42,7 @@ fn the_same_seed_lives_the_same_life() {
 fn ninety_days_bring_what_the_knobs_say_and_harm_nobody() {
     let (tenancy, events) = live(1, 90);
     let counts = counts(&events);
-    assert_eq!(
-        counts[&EventKind::Push],
-        7 * 2 * 90,
-        "seven repositories, twice a day"
-    );
+    assert_eq!(counts[&EventKind::Push], 7 * 2 * 90, "seven repositories, twice a day");
     assert_eq!(counts[&EventKind::Release], 7 * 13);
     assert_eq!(counts[&EventKind::Restart], 2 * 89, "two teams, every night");
     assert_eq!(counts[&EventKind::Replacement], 2 * 12, "two nodes, every week");
@@ -85,9 +78,7 @@ fn the_production_of_one_repository_stays_on_its_first_release() {
     let (tenancy, _) = live(1, 60);
     let docs = tenancy.workload("milan-1", "mgh-docs").unwrap();
     assert_eq!(docs.current.reference.to_string(), "v1.0.0");
-    let pulled = tenancy
-        .find(&docs.current.repository, &docs.current.pulled.digest)
-        .unwrap();
+    let pulled = tenancy.find(&docs.current.repository, &docs.current.pulled.digest).unwrap();
     let age = tenancy.now() - tenancy.get_image(&pulled).unwrap().created_at;
     assert!(age > TimeDelta::days(50), "{age}");
     let website = tenancy.workload("milan-1", "mgh-website").unwrap();
@@ -98,10 +89,7 @@ fn the_production_of_one_repository_stays_on_its_first_release() {
 fn a_driver_that_stops_at_every_event_sees_the_same_life_as_the_backlog() {
     let (whole, _) = live(3, 10);
     let tenancy = Tenancy::new(Settings::default());
-    let knobs = Knobs {
-        seed: 3,
-        ..Knobs::default()
-    };
+    let knobs = Knobs { seed: 3, ..Knobs::default() };
     let mut generator = Generator::new(knobs, &tenancy).unwrap();
     let end = tenancy.now() + TimeDelta::days(10);
     while let Some(at) = generator.next_event_at().filter(|at| *at < end) {
@@ -117,19 +105,12 @@ fn a_driver_that_stops_at_every_event_sees_the_same_life_as_the_backlog() {
 #[test]
 fn a_team_alone_has_its_own_repositories_only() {
     let tenancy = Tenancy::new(Settings::default());
-    let knobs = Knobs {
-        teams: vec![Team::Todo, Team::Todo],
-        ..Knobs::default()
-    };
+    let knobs = Knobs { teams: vec![Team::Todo, Team::Todo], ..Knobs::default() };
     let mut generator = Generator::new(knobs, &tenancy).unwrap();
     generator.seed_backlog(&tenancy, 15);
     let query = RepositoryQuery::in_compartment(tenancy.compartment());
     let repositories = tenancy.list_repositories(&query).unwrap().items;
-    assert!(
-        repositories
-            .iter()
-            .all(|view| view.name.as_str().starts_with("todo-"))
-    );
+    assert!(repositories.iter().all(|view| view.name.as_str().starts_with("todo-")));
     let api: RepositoryName = parsed("todo-api");
     let tags = tenancy.list_tags(&api).unwrap();
     let names: BTreeSet<&str> = tags.iter().map(ocird_model::Tag::as_str).collect();
@@ -167,24 +148,14 @@ fn the_reference_file_names_what_runs_what_is_stopped_and_the_way_back() {
         [
             ("stopped container job", "lin.ocir.io/axsimulated/web:d"),
             ("container web", "lin.ocir.io/axsimulated/web:c"),
-            (
-                "rollback of web",
-                format!("lin.ocir.io/axsimulated/web@{before}").as_str()
-            ),
+            ("rollback of web", format!("lin.ocir.io/axsimulated/web@{before}").as_str()),
         ]
     );
-    assert_eq!(
-        std::fs::read_dir(folder.path()).unwrap().count(),
-        1,
-        "no half file is left"
-    );
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no half file is left");
 }
 
 #[test]
 fn a_host_that_nobody_knows_runs_nothing() {
     let world = World::new();
-    assert_eq!(
-        world.tenancy.in_use("elsewhere")["references"],
-        Value::Array(Vec::new())
-    );
+    assert_eq!(world.tenancy.in_use("elsewhere")["references"], Value::Array(Vec::new()));
 }

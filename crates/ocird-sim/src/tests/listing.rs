@@ -11,20 +11,13 @@ use crate::{ApiError, NewRepository};
 
 #[test]
 fn a_row_is_a_tag_or_an_image_as_the_shape_says() {
-    for (shape, wanted) in [
-        (ListingShape::PerTag, vec!["web:latest", "web:v1"]),
-        (ListingShape::PerImage, vec!["web:latest"]),
-    ] {
-        let world = World::with(Settings {
-            shape,
-            ..Settings::default()
-        });
+    for (shape, wanted) in
+        [(ListingShape::PerTag, vec!["web:latest", "web:v1"]), (ListingShape::PerImage, vec!["web:latest"])]
+    {
+        let world = World::with(Settings { shape, ..Settings::default() });
         let pushed = world.push("a", &["v1"]);
         world.pass(TimeDelta::minutes(1));
-        world
-            .tenancy
-            .retag(&world.web, &pushed.digest, &tag("latest"), "ci")
-            .unwrap();
+        world.tenancy.retag(&world.web, &pushed.digest, &tag("latest"), "ci").unwrap();
         let rows = world.rows(world.query());
         let (tagged, untagged): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.tag.is_some());
         let names: Vec<&str> = tagged.iter().map(|row| row.display_name.as_str()).collect();
@@ -42,10 +35,7 @@ fn a_token_that_was_never_given_out_is_an_invalid_parameter() {
     for token in ["", "1", "2-000000000000", "zz-?"] {
         query.cursor.page = Some(token.to_owned());
         let page = world.tenancy.list_images(&query);
-        assert!(
-            matches!(page, Err(ApiError::InvalidParameter { .. })),
-            "{token:?}: {page:?}"
-        );
+        assert!(matches!(page, Err(ApiError::InvalidParameter { .. })), "{token:?}: {page:?}");
     }
 }
 
@@ -58,10 +48,7 @@ fn a_token_of_one_listing_serves_no_other() {
     query.cursor.page = world.tenancy.list_images(&query).unwrap().next;
     assert!(world.tenancy.list_images(&query).is_ok());
     query.is_versioned = Some(false);
-    assert!(matches!(
-        world.tenancy.list_images(&query),
-        Err(ApiError::InvalidParameter { .. })
-    ));
+    assert!(matches!(world.tenancy.list_images(&query), Err(ApiError::InvalidParameter { .. })));
 }
 
 #[test]
@@ -71,10 +58,7 @@ fn a_deleted_image_lingers_in_the_list_unless_the_state_is_asked_for() {
     let query = world.query();
     world.delete(&pushed.digest);
     let lists = |query: &ImageQuery| world.rows(query.clone()).iter().any(|row| row.id == pushed.image);
-    let available = ImageQuery {
-        lifecycle: Some(Lifecycle::Available),
-        ..query.clone()
-    };
+    let available = ImageQuery { lifecycle: Some(Lifecycle::Available), ..query.clone() };
     assert!(lists(&query));
     assert!(!lists(&available));
     world.pass(TimeDelta::minutes(10));
@@ -86,9 +70,7 @@ fn the_freshest_image_may_be_missing_while_it_can_be_pulled() {
     let world = World::new();
     world.push("a", &["v1"]);
     let query = world.query();
-    world
-        .tenancy
-        .configure(|settings| settings.listing_lag = TimeDelta::minutes(5));
+    world.tenancy.configure(|settings| settings.listing_lag = TimeDelta::minutes(5));
     let fresh = world.push("b", &["v2"]);
     let lists = || world.rows(query.clone()).iter().any(|row| row.id == fresh.image);
     assert!(world.is_there(&fresh.digest) && !lists());
@@ -114,17 +96,11 @@ fn a_subtree_is_for_the_root_and_a_foreign_compartment_is_not_found() {
     world.push("a", &["v1"]);
     let mut query = world.query();
     query.depth = Depth::Subtree;
-    assert!(matches!(
-        world.tenancy.list_images(&query),
-        Err(ApiError::InvalidParameter { .. })
-    ));
+    assert!(matches!(world.tenancy.list_images(&query), Err(ApiError::InvalidParameter { .. })));
     query.compartment = parsed(world.tenancy.settings().tenancy.as_str());
     assert_eq!(world.rows(query.clone()).len(), 3);
     query.compartment = parsed("ocid1.compartment.oc1..foreign");
-    assert_eq!(
-        world.tenancy.list_images(&query).err(),
-        Some(ApiError::NotAuthorizedOrNotFound)
-    );
+    assert_eq!(world.tenancy.list_images(&query).err(), Some(ApiError::NotAuthorizedOrNotFound));
 }
 
 #[test]
@@ -140,16 +116,10 @@ fn the_filters_do_what_the_api_says() {
     assert_eq!(count(|query| query.tag = Some("v*".to_owned())), 2);
     assert_eq!(count(|query| query.tag = Some("v1".to_owned())), 1);
     assert_eq!(count(|query| query.is_versioned = Some(false)), 2);
-    assert_eq!(
-        count(|query| query.display_name = Some("web:latest".to_owned())),
-        1
-    );
+    assert_eq!(count(|query| query.display_name = Some("web:latest".to_owned())), 1);
     assert_eq!(count(|query| query.repository_name = Some("w*".to_owned())), 5);
     assert_eq!(count(|query| query.repository_name = Some("w".to_owned())), 0);
-    let by_digest = ImageQuery {
-        digest: Some(pushed.digest),
-        ..base.clone()
-    };
+    let by_digest = ImageQuery { digest: Some(pushed.digest), ..base.clone() };
     assert_eq!(world.rows(by_digest).len(), 3);
 }
 
@@ -159,16 +129,8 @@ fn orders_are_those_of_the_api() {
     world.push("a", &["v1"]);
     world.push("b", &["v2"]);
     let names = |order| {
-        let query = ImageQuery {
-            order,
-            is_versioned: Some(true),
-            ..world.query()
-        };
-        world
-            .rows(query)
-            .into_iter()
-            .map(|row| row.display_name)
-            .collect::<Vec<_>>()
+        let query = ImageQuery { order, is_versioned: Some(true), ..world.query() };
+        world.rows(query).into_iter().map(|row| row.display_name).collect::<Vec<_>>()
     };
     assert_eq!(names(Order::NewestFirst), ["web:v2", "web:v1"]);
     assert_eq!(names(Order::OldestFirst), ["web:v1", "web:v2"]);
@@ -180,9 +142,7 @@ fn orders_are_those_of_the_api() {
 fn a_repository_name_is_unique() {
     let world = World::new();
     let name: RepositoryName = parsed("web");
-    let again = world
-        .tenancy
-        .create_repository(NewRepository::private(name, world.tenancy.compartment()));
+    let again = world.tenancy.create_repository(NewRepository::private(name, world.tenancy.compartment()));
     assert!(matches!(again, Err(ApiError::Conflict { .. })), "{again:?}");
 }
 

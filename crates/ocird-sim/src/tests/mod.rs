@@ -50,9 +50,7 @@ impl World {
 
     fn deploy(&self, workload: &str, reference: &str) {
         let reference: Reference = parsed(reference);
-        self.tenancy
-            .deploy("milan-1", workload, &self.web, reference)
-            .unwrap();
+        self.tenancy.deploy("milan-1", workload, &self.web, reference).unwrap();
     }
 
     fn pass(&self, time: TimeDelta) {
@@ -75,10 +73,7 @@ impl World {
     fn query(&self) -> ImageQuery {
         let everything = ImageQuery::in_compartment(self.tenancy.compartment());
         let rows = self.tenancy.list_images(&everything).unwrap().items;
-        ImageQuery {
-            repository: rows.first().map(|row| row.repository.clone()),
-            ..everything
-        }
+        ImageQuery { repository: rows.first().map(|row| row.repository.clone()), ..everything }
     }
 
     /// Every row of `web`, page by page.

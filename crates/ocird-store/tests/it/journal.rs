@@ -23,10 +23,7 @@ async fn an_intent_is_on_the_disk_when_it_returns() {
     assert_eq!(open.len(), 1);
     assert_eq!((open[0].id, open[0].intended_at), (id, at(1)));
     assert_eq!(open[0].intent, meant);
-    after
-        .conclude(id, &outcome(OutcomeKind::NotDone, at(2)))
-        .await
-        .unwrap();
+    after.conclude(id, &outcome(OutcomeKind::NotDone, at(2))).await.unwrap();
     assert_eq!(after.open_intents().await.unwrap(), []);
 }
 
@@ -34,16 +31,8 @@ async fn an_intent_is_on_the_disk_when_it_returns() {
 async fn an_intent_is_concluded_exactly_once() {
     let world = World::new().await;
     let id = world.store.intend(&intent(1, &[2]), at(1)).await.unwrap();
-    world
-        .store
-        .conclude(id, &outcome(OutcomeKind::Drifted, at(2)))
-        .await
-        .unwrap();
-    let second = world
-        .store
-        .conclude(id, &outcome(OutcomeKind::Deleted, at(3)))
-        .await
-        .unwrap_err();
+    world.store.conclude(id, &outcome(OutcomeKind::Drifted, at(2))).await.unwrap();
+    let second = world.store.conclude(id, &outcome(OutcomeKind::Deleted, at(3))).await.unwrap_err();
     assert_eq!(second.kind(), "already_concluded");
     assert_eq!(
         world.store.recent_outcomes(9).await.unwrap()[0].outcome,
@@ -51,27 +40,15 @@ async fn an_intent_is_concluded_exactly_once() {
     );
     assert!(world.store.known(&repository(1)).await.unwrap().rests.is_empty());
     let other = World::new().await;
-    let unknown = other
-        .store
-        .conclude(id, &outcome(OutcomeKind::Deleted, at(3)))
-        .await
-        .unwrap_err();
+    let unknown = other.store.conclude(id, &outcome(OutcomeKind::Deleted, at(3))).await.unwrap_err();
     assert_eq!(unknown.kind(), "unknown_intent");
 }
 
 #[tokio::test]
 async fn every_outcome_reads_back_newest_first() {
     let world = World::new().await;
-    let kinds = [
-        OutcomeKind::Deleted,
-        OutcomeKind::Drifted,
-        OutcomeKind::AlreadyGone,
-        OutcomeKind::NotDone,
-    ];
-    let kinds: Vec<OutcomeKind> = kinds
-        .into_iter()
-        .chain(ErrorKind::ALL.map(OutcomeKind::Failed))
-        .collect();
+    let kinds = [OutcomeKind::Deleted, OutcomeKind::Drifted, OutcomeKind::AlreadyGone, OutcomeKind::NotDone];
+    let kinds: Vec<OutcomeKind> = kinds.into_iter().chain(ErrorKind::ALL.map(OutcomeKind::Failed)).collect();
     for (n, kind) in (1u32..).zip(&kinds) {
         world.settle(&intent(n.into(), &[]), *kind, at(n.into())).await;
     }
@@ -79,10 +56,7 @@ async fn every_outcome_reads_back_newest_first() {
     let read_back: Vec<OutcomeKind> = recent.iter().rev().map(|settled| settled.outcome.kind).collect();
     assert_eq!(read_back, kinds);
     let first = recent.last().unwrap();
-    assert_eq!(
-        (first.intended_at, first.digest, &first.repository_name),
-        (at(1), digest(1), &name(1))
-    );
+    assert_eq!((first.intended_at, first.digest, &first.repository_name), (at(1), digest(1), &name(1)));
     assert_eq!(
         (&first.tags, &*first.rule, &*first.evidence),
         (&tags(&["v1", "v1.0"]), "rule \"old\"", "96 passes")
@@ -97,11 +71,7 @@ async fn an_outcome_with_an_unknown_word_is_an_error() {
     let later = "INSERT INTO outcomes (intent, kind, error, at, detail) SELECT id, 'vanished', NULL, 0, '' FROM intents";
     sqlx::query(later).execute(&mut world.raw().await).await.unwrap();
     assert_eq!(world.store.recent_outcomes(9).await.unwrap_err().kind(), "decode");
-    let second = world
-        .store
-        .conclude(id, &outcome(OutcomeKind::Deleted, at(2)))
-        .await
-        .unwrap_err();
+    let second = world.store.conclude(id, &outcome(OutcomeKind::Deleted, at(2))).await.unwrap_err();
     assert_eq!(second.kind(), "already_concluded");
 }
 
@@ -121,10 +91,7 @@ async fn intents_count_before_they_end_and_only_deletions_are_deletions() {
         tags: tags(&["v1", "v1.0"]),
         at: at(minute),
     };
-    assert_eq!(
-        world.store.deleted_since(at(2)).await.unwrap(),
-        [deleted(2, 2), deleted(4, 4)]
-    );
+    assert_eq!(world.store.deleted_since(at(2)).await.unwrap(), [deleted(2, 2), deleted(4, 4)]);
     assert_eq!(world.store.deleted_since(at(3)).await.unwrap(), [deleted(4, 4)]);
 }
 
@@ -133,19 +100,10 @@ async fn the_rest_of_a_family_follows_a_deleted_head_until_each_member_went() {
     let world = World::new().await;
     let family = [1, 2, 3].map(|n| details(n, &[]));
     world.see(&family, at(0)).await;
-    world
-        .settle(&intent(1, &[2, 3]), OutcomeKind::Deleted, at(1))
-        .await;
-    assert_eq!(
-        rests(&world).await,
-        [(digest(2), digest(1)), (digest(3), digest(1))]
-    );
+    world.settle(&intent(1, &[2, 3]), OutcomeKind::Deleted, at(1)).await;
+    assert_eq!(rests(&world).await, [(digest(2), digest(1)), (digest(3), digest(1))]);
     world.see(&family[1..], at(2)).await;
-    let member = Intent {
-        head: digest(1),
-        members: Vec::new(),
-        ..intent(2, &[])
-    };
+    let member = Intent { head: digest(1), members: Vec::new(), ..intent(2, &[]) };
     world.settle(&member, OutcomeKind::Deleted, at(3)).await;
     assert_eq!(rests(&world).await, [(digest(3), digest(1))]);
     world.see(&[], at(4)).await;
@@ -154,11 +112,7 @@ async fn the_rest_of_a_family_follows_a_deleted_head_until_each_member_went() {
 
 #[tokio::test]
 async fn a_head_that_was_not_deleted_leaves_no_rests() {
-    let kinds = [
-        OutcomeKind::Drifted,
-        OutcomeKind::AlreadyGone,
-        OutcomeKind::NotDone,
-    ];
+    let kinds = [OutcomeKind::Drifted, OutcomeKind::AlreadyGone, OutcomeKind::NotDone];
     for kind in kinds.into_iter().chain([OutcomeKind::Failed(ErrorKind::Timeout)]) {
         let world = World::new().await;
         world.settle(&intent(1, &[2, 3]), kind, at(1)).await;
@@ -171,19 +125,13 @@ async fn a_family_whose_head_comes_back_has_no_rests() {
     let world = World::new().await;
     let family = [1, 2, 3].map(|n| details(n, &[]));
     world.see(&family, at(0)).await;
-    world
-        .settle(&intent(1, &[2, 3]), OutcomeKind::Deleted, at(1))
-        .await;
+    world.settle(&intent(1, &[2, 3]), OutcomeKind::Deleted, at(1)).await;
     // A listing that lags still shows the head: that is not a return.
     world.see(&family, at(2)).await;
     assert_eq!(rests(&world).await.len(), 2);
     world.see(&family[1..], at(3)).await;
     assert_eq!(rests(&world).await.len(), 2);
-    world
-        .store
-        .remember(&repository(1), &name(1), &read(&family[..1]), at(4))
-        .await
-        .unwrap();
+    world.store.remember(&repository(1), &name(1), &read(&family[..1]), at(4)).await.unwrap();
     assert_eq!(rests(&world).await, []);
 }
 
@@ -193,10 +141,7 @@ async fn a_member_that_is_pushed_again_is_no_rest() {
     let family = [1, 2].map(|n| details(n, &[]));
     world.see(&family, at(0)).await;
     world.settle(&intent(1, &[2]), OutcomeKind::Deleted, at(1)).await;
-    let pushed_again = ocird_model::ImageDetails {
-        id: crate::world::image(9),
-        ..details(2, &[])
-    };
+    let pushed_again = ocird_model::ImageDetails { id: crate::world::image(9), ..details(2, &[]) };
     world.see(&[pushed_again], at(2)).await;
     assert_eq!(rests(&world).await, []);
 }
@@ -220,10 +165,7 @@ async fn the_file_itself_refuses_to_rewrite_the_journal() {
         "INSERT OR REPLACE INTO intents SELECT * FROM intents",
     ] {
         let refused = sqlx::query(rewrite).execute(&mut raw).await.unwrap_err();
-        assert!(
-            refused.to_string().contains("the journal is append-only"),
-            "{rewrite}: {refused}"
-        );
+        assert!(refused.to_string().contains("the journal is append-only"), "{rewrite}: {refused}");
     }
     assert_eq!(world.number("SELECT count(*) FROM intent_manifests").await, 2);
 }
@@ -235,24 +177,11 @@ async fn the_bytes_for_undoing_go_seven_days_after_the_outcome_and_never_before_
     world.store.intend(&intent(2, &[]), days(1)).await.unwrap();
     for (now, n_manifests) in [(days(8) - TimeDelta::seconds(1), 2), (days(8), 1), (days(999), 1)] {
         world.store.record(&pass(None, now)).await.unwrap();
-        assert_eq!(
-            world.number("SELECT count(*) FROM intent_manifests").await,
-            n_manifests
-        );
+        assert_eq!(world.number("SELECT count(*) FROM intent_manifests").await, n_manifests);
     }
-    assert_eq!(
-        world.store.open_intents().await.unwrap()[0].intent,
-        intent(2, &[])
-    );
+    assert_eq!(world.store.open_intents().await.unwrap()[0].intent, intent(2, &[]));
 }
 
 async fn rests(world: &World) -> Vec<(ocird_model::Digest, ocird_model::Digest)> {
-    world
-        .store
-        .known(&repository(1))
-        .await
-        .unwrap()
-        .rests
-        .into_iter()
-        .collect()
+    world.store.known(&repository(1)).await.unwrap().rests.into_iter().collect()
 }

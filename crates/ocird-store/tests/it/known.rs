@@ -19,10 +19,7 @@ async fn a_repository_that_was_never_seen_is_unknown() {
     let world = World::new().await;
     world.see(&[details(1, &[])], at(1)).await;
     assert_eq!(world.store.known(&repository(2)).await.unwrap(), Known::default());
-    assert_eq!(
-        world.store.manifest(&repository(2), &digest(1)).await.unwrap(),
-        None
-    );
+    assert_eq!(world.store.manifest(&repository(2), &digest(1)).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -32,14 +29,8 @@ async fn what_was_read_outlives_a_pass_that_was_never_recorded() {
     let (digest_2, manifest_2, content_2) = manifest(2);
     let mut fresh = read(std::slice::from_ref(&image_1));
     fresh.details[0].1 = tags(&["v1", "row-only"]);
-    fresh
-        .manifests
-        .push((digest_2, manifest_2.clone(), content_2.clone()));
-    world
-        .store
-        .remember(&repository(1), &name(1), &fresh, at(3))
-        .await
-        .unwrap();
+    fresh.manifests.push((digest_2, manifest_2.clone(), content_2.clone()));
+    world.store.remember(&repository(1), &name(1), &fresh, at(3)).await.unwrap();
     let world = world.reopened().await;
     let known = world.store.known(&repository(1)).await.unwrap();
     assert_eq!(known.first_seen_at, Some(at(3)));
@@ -49,30 +40,16 @@ async fn what_was_read_outlives_a_pass_that_was_never_recorded() {
     assert_eq!(remembered.row_tags, tags(&["v1", "row-only"]));
     assert_eq!((remembered.read_at, remembered.first_seen_at), (at(3), at(3)));
     assert_eq!(known.contents[&digest_2], content_2);
-    assert_eq!(
-        world.store.manifest(&repository(1), &digest_2).await.unwrap(),
-        Some(manifest_2)
-    );
+    assert_eq!(world.store.manifest(&repository(1), &digest_2).await.unwrap(), Some(manifest_2));
 }
 
 #[tokio::test]
 async fn a_later_read_replaces_the_earlier_and_keeps_the_first_sight() {
     let world = World::new().await;
     world.see(&[details(1, &["v1"])], at(1)).await;
-    let again = ImageDetails {
-        n_pulls: 8,
-        etag: None,
-        ..details(1, &["v1", "prod"])
-    };
-    let fresh = Fresh {
-        details: vec![(again.clone(), tags(&["prod"]))],
-        manifests: Vec::new(),
-    };
-    world
-        .store
-        .remember(&repository(1), &name(1), &fresh, at(20))
-        .await
-        .unwrap();
+    let again = ImageDetails { n_pulls: 8, etag: None, ..details(1, &["v1", "prod"]) };
+    let fresh = Fresh { details: vec![(again.clone(), tags(&["prod"]))], manifests: Vec::new() };
+    world.store.remember(&repository(1), &name(1), &fresh, at(20)).await.unwrap();
     let known = world.store.known(&repository(1)).await.unwrap();
     let remembered = &known.images[&image(1)];
     assert_eq!(remembered.details, again);
@@ -85,24 +62,14 @@ async fn only_a_complete_listing_makes_an_image_unknown() {
     let world = World::new().await;
     let both = [details(1, &["v1"]), details(2, &[])];
     world.see(&both, at(1)).await;
-    let unreadable = RepositoryState::Unreadable {
-        id: repository(1),
-        why: Unreadable::UnknownState,
-    };
-    let blind = Inventory {
-        taken_at: at(2),
-        repositories: BTreeMap::from([(name(1), unreadable)]),
-    };
+    let unreadable = RepositoryState::Unreadable { id: repository(1), why: Unreadable::UnknownState };
+    let blind = Inventory { taken_at: at(2), repositories: BTreeMap::from([(name(1), unreadable)]) };
     world.store.record(&pass(Some(&blind), at(2))).await.unwrap();
     world.store.record(&pass(None, at(3))).await.unwrap();
     let known = world.store.known(&repository(1)).await.unwrap();
     assert_eq!(known.images.len(), 2);
     assert_eq!(known.last_complete_at, Some(at(1)));
-    world
-        .store
-        .record(&pass(Some(&inventory(&both[..1], at(4))), at(4)))
-        .await
-        .unwrap();
+    world.store.record(&pass(Some(&inventory(&both[..1], at(4))), at(4))).await.unwrap();
     let known = world.store.known(&repository(1)).await.unwrap();
     assert_eq!(known.images.into_keys().collect::<Vec<_>>(), [image(1)]);
     let last_seen = "SELECT (gone_at - last_seen_at) / 60000 FROM images WHERE gone_at IS NOT NULL";
@@ -118,10 +85,7 @@ async fn an_image_that_comes_back_is_seen_for_the_first_time_again() {
     world.see(&image_1, at(60)).await;
     let known = world.store.known(&repository(1)).await.unwrap();
     assert_eq!(known.images[&image(1)].first_seen_at, at(60));
-    assert_eq!(
-        world.number("SELECT count(*) FROM tags WHERE tag = 'v1'").await,
-        2
-    );
+    assert_eq!(world.number("SELECT count(*) FROM tags WHERE tag = 'v1'").await, 2);
 }
 
 #[tokio::test]
@@ -130,73 +94,25 @@ async fn a_manifest_is_known_for_seven_days_after_its_image_and_its_content_exac
     world.see(&[details(1, &["v1"])], days(0)).await;
     world.see(&[], days(1)).await;
     world.see(&[], days(8) - chrono::TimeDelta::seconds(1)).await;
-    assert_eq!(
-        world.store.manifest(&repository(1), &digest(1)).await.unwrap(),
-        Some(manifest(1).1)
-    );
-    assert!(
-        world
-            .store
-            .known(&repository(1))
-            .await
-            .unwrap()
-            .contents
-            .contains_key(&digest(1))
-    );
+    assert_eq!(world.store.manifest(&repository(1), &digest(1)).await.unwrap(), Some(manifest(1).1));
+    assert!(world.store.known(&repository(1)).await.unwrap().contents.contains_key(&digest(1)));
     world.see(&[], days(8)).await;
-    assert_eq!(
-        world.store.manifest(&repository(1), &digest(1)).await.unwrap(),
-        None
-    );
-    assert!(
-        world
-            .store
-            .known(&repository(1))
-            .await
-            .unwrap()
-            .contents
-            .is_empty()
-    );
-    assert_eq!(
-        world
-            .number("SELECT count(*) FROM manifests WHERE content <> ''")
-            .await,
-        1
-    );
+    assert_eq!(world.store.manifest(&repository(1), &digest(1)).await.unwrap(), None);
+    assert!(world.store.known(&repository(1)).await.unwrap().contents.is_empty());
+    assert_eq!(world.number("SELECT count(*) FROM manifests WHERE content <> ''").await, 1);
 }
 
 #[tokio::test]
 async fn a_manifest_stays_while_any_image_has_its_digest() {
     let world = World::new().await;
     world.see(&[details(1, &["v1"])], days(0)).await;
-    let pushed_again = ImageDetails {
-        id: image(9),
-        ..details(1, &["v1"])
-    };
-    let fresh = Fresh {
-        details: vec![(pushed_again.clone(), BTreeSet::new())],
-        manifests: Vec::new(),
-    };
-    world
-        .store
-        .remember(&repository(1), &name(1), &fresh, days(1))
-        .await
-        .unwrap();
+    let pushed_again = ImageDetails { id: image(9), ..details(1, &["v1"]) };
+    let fresh = Fresh { details: vec![(pushed_again.clone(), BTreeSet::new())], manifests: Vec::new() };
+    world.store.remember(&repository(1), &name(1), &fresh, days(1)).await.unwrap();
     let there = [pushed_again];
-    world
-        .store
-        .record(&pass(Some(&inventory(&there, days(1))), days(1)))
-        .await
-        .unwrap();
-    world
-        .store
-        .record(&pass(Some(&inventory(&there, days(30))), days(30)))
-        .await
-        .unwrap();
-    assert_eq!(
-        world.store.manifest(&repository(1), &digest(1)).await.unwrap(),
-        Some(manifest(1).1)
-    );
+    world.store.record(&pass(Some(&inventory(&there, days(1))), days(1))).await.unwrap();
+    world.store.record(&pass(Some(&inventory(&there, days(30))), days(30))).await.unwrap();
+    assert_eq!(world.store.manifest(&repository(1), &digest(1)).await.unwrap(), Some(manifest(1).1));
 }
 
 #[tokio::test]
@@ -234,14 +150,9 @@ fn any_tag() -> impl Strategy<Value = Tag> {
 fn any_content() -> impl Strategy<Value = Content> {
     prop_oneof![
         proptest::option::of(any_digest()).prop_map(|subject| Content::Manifest { subject }),
-        (
-            proptest::collection::vec(any_digest(), 0..4),
-            proptest::option::of(any_digest())
-        )
+        (proptest::collection::vec(any_digest(), 0..4), proptest::option::of(any_digest()))
             .prop_map(|(children, subject)| Content::Index { children, subject }),
-        Just(Content::Opaque {
-            reason: OpaqueReason::Malformed
-        }),
+        Just(Content::Opaque { reason: OpaqueReason::Malformed }),
     ]
 }
 

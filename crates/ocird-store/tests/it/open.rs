@@ -30,12 +30,7 @@ async fn a_second_opening_of_the_same_directory_is_locked_until_the_first_is_clo
     assert!(matches!(second, Err(OpenError::Locked { .. })), "{second:?}");
     store.check_writable().await.unwrap();
     store.close().await;
-    Store::open(dir.path(), at(0))
-        .await
-        .unwrap()
-        .check_writable()
-        .await
-        .unwrap();
+    Store::open(dir.path(), at(0)).await.unwrap().check_writable().await.unwrap();
 }
 
 #[tokio::test]
@@ -44,12 +39,7 @@ async fn a_missing_directory_is_an_error_and_the_store_opens_once_it_is_there() 
     let state_dir = dir.path().join("state");
     let missing = Store::open(&state_dir, at(0)).await.unwrap_err();
     assert_eq!(missing.kind(), "io");
-    assert!(
-        missing
-            .to_string()
-            .contains("see that the state directory exists"),
-        "{missing}"
-    );
+    assert!(missing.to_string().contains("see that the state directory exists"), "{missing}");
     fs::create_dir(&state_dir).unwrap();
     assert!(Store::open(&state_dir, at(0)).await.unwrap().is_new());
 }
@@ -83,10 +73,7 @@ async fn a_file_with_broken_pages_is_set_aside_and_the_next_opening_begins_anew(
 #[tokio::test]
 async fn what_is_no_database_is_set_aside_without_overwriting_what_was_set_aside_before() {
     let dir = tempfile::tempdir().unwrap();
-    for text in [
-        "not a database, first ".repeat(100),
-        "not a database, second".repeat(100),
-    ] {
+    for text in ["not a database, first ".repeat(100), "not a database, second".repeat(100)] {
         fs::write(dir.path().join("ocird.db"), &text).unwrap();
         let Err(OpenError::Corrupt { moved_to }) = Store::open(dir.path(), at(0)).await else {
             panic!("text was opened");
@@ -106,16 +93,7 @@ async fn a_newer_schema_is_refused_and_the_file_left_as_it_is() {
     raw.close().await.unwrap();
     let before = fs::read(&path).unwrap();
     let refused = Store::open(dir.path(), at(0)).await;
-    assert!(
-        matches!(
-            refused,
-            Err(OpenError::TooNew {
-                found: 9999,
-                known: 1
-            })
-        ),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Err(OpenError::TooNew { found: 9999, known: 1 })), "{refused:?}");
     assert_eq!(fs::read(&path).unwrap(), before);
 }
 
@@ -127,10 +105,7 @@ async fn a_database_of_another_program_is_refused() {
         sqlx::query(sql).execute(&mut raw).await.unwrap();
         raw.close().await.unwrap();
         let refused = Store::open(dir.path(), at(0)).await;
-        assert!(
-            matches!(refused, Err(OpenError::Foreign { .. })),
-            "{sql}: {refused:?}"
-        );
+        assert!(matches!(refused, Err(OpenError::Foreign { .. })), "{sql}: {refused:?}");
     }
 }
 
@@ -138,10 +113,7 @@ async fn a_database_of_another_program_is_refused() {
 async fn a_process_that_was_overtaken_cannot_write() {
     let world = World::new().await;
     let overtaken = "UPDATE store SET epoch = epoch + 1";
-    sqlx::query(overtaken)
-        .execute(&mut world.raw().await)
-        .await
-        .unwrap();
+    sqlx::query(overtaken).execute(&mut world.raw().await).await.unwrap();
     let refused = world.store.intend(&intent(1, &[]), at(1)).await.unwrap_err();
     assert_eq!(refused.kind(), "fenced");
     assert_eq!(world.store.check_writable().await.unwrap_err().kind(), "fenced");

@@ -46,11 +46,7 @@ impl Fleet {
         let mut fleet = BTreeMap::new();
         for r in REPOSITORIES {
             let images: Vec<ImageDetails> = (0..N_IMAGES).map(|n| pushed(r, n)).collect();
-            world
-                .store
-                .remember(&repository(r), &name(r), &read(&images), days(0))
-                .await
-                .unwrap();
+            world.store.remember(&repository(r), &name(r), &read(&images), days(0)).await.unwrap();
             fleet.insert(r, images);
         }
         Self(fleet)
@@ -61,8 +57,7 @@ impl Fleet {
         for i in 0..n_passes {
             let now = days(day) + TimeDelta::minutes(24 * 60 * i / n_passes);
             if i % (n_passes / 2) == 0 {
-                self.push(world, u64::try_from(day * 2 + i / (n_passes / 2)).unwrap(), now)
-                    .await;
+                self.push(world, u64::try_from(day * 2 + i / (n_passes / 2)).unwrap(), now).await;
             }
             self.observe(world, now).await;
         }
@@ -75,12 +70,7 @@ impl Fleet {
             images.push(pushed(*r, N_IMAGES + n));
             world
                 .store
-                .remember(
-                    &repository(*r),
-                    &name(*r),
-                    &read(&images[images.len() - 1..]),
-                    now,
-                )
+                .remember(&repository(*r), &name(*r), &read(&images[images.len() - 1..]), now)
                 .await
                 .unwrap();
             let deletion = Intent {
@@ -99,28 +89,17 @@ impl Fleet {
 
     /// A pass that keeps everything.
     async fn observe(&self, world: &World, now: DateTime<Utc>) {
-        let mut seen = Inventory {
-            taken_at: now,
-            repositories: BTreeMap::new(),
-        };
-        let mut kept = Plan {
-            at: now,
-            repositories: BTreeMap::new(),
-        };
+        let mut seen = Inventory { taken_at: now, repositories: BTreeMap::new() };
+        let mut kept = Plan { at: now, repositories: BTreeMap::new() };
         for (r, images) in &self.0 {
             let RepositoryState::Complete(whole) =
                 inventory(images, now).repositories.remove(&name(1)).unwrap()
             else {
                 panic!("an inventory of details is complete");
             };
-            let whole = Repository {
-                id: repository(*r),
-                name: name(*r),
-                ..whole
-            };
+            let whole = Repository { id: repository(*r), name: name(*r), ..whole };
             kept.repositories.insert(name(*r), keep_all(*r, &whole, now));
-            seen.repositories
-                .insert(name(*r), RepositoryState::Complete(whole));
+            seen.repositories.insert(name(*r), RepositoryState::Complete(whole));
         }
         let mut record = pass(Some(&seen), now);
         record.plan = Some(&kept);
@@ -136,10 +115,7 @@ fn keep_all(r: u64, repository: &Repository, now: DateTime<Utc>) -> ocird_model:
         .images
         .iter()
         .map(|image| {
-            (
-                number(image.digest.as_bytes()),
-                Verdict::Keep(KeepReason::Rule { rule: rule.clone() }),
-            )
+            (number(image.digest.as_bytes()), Verdict::Keep(KeepReason::Rule { rule: rule.clone() }))
         })
         .collect();
     let mut decided = plan(&verdicts, now).repositories.remove(&name(1)).unwrap();
@@ -163,15 +139,8 @@ fn sample(r: u64) -> UsageSample {
 fn pushed(r: u64, n: u64) -> ImageDetails {
     let n = r * 1_000_000 + n;
     let (commit, build) = (format!("{n:040x}"), format!("build-{n}"));
-    let layers = (0..15).map(|i| Layer {
-        digest: digest(n * 100 + i),
-        size: Bytes(5_000_000),
-    });
-    ImageDetails {
-        repository: repository(r),
-        layers: layers.collect(),
-        ..details(n, &[&commit, &build])
-    }
+    let layers = (0..15).map(|i| Layer { digest: digest(n * 100 + i), size: Bytes(5_000_000) });
+    ImageDetails { repository: repository(r), layers: layers.collect(), ..details(n, &[&commit, &build]) }
 }
 
 /// Bytes of pages that hold something.

@@ -37,30 +37,20 @@ impl World {
 
     /// Another connection to the file.
     pub(crate) async fn raw(&self) -> SqliteConnection {
-        let options = SqliteConnectOptions::new()
-            .filename(self.dir.path().join("ocird.db"))
-            .foreign_keys(true);
+        let options =
+            SqliteConnectOptions::new().filename(self.dir.path().join("ocird.db")).foreign_keys(true);
         SqliteConnection::connect_with(&options).await.unwrap()
     }
 
     /// What one number in the file is.
     pub(crate) async fn number(&self, sql: &'static str) -> i64 {
-        sqlx::query_scalar(sql)
-            .fetch_one(&mut self.raw().await)
-            .await
-            .unwrap()
+        sqlx::query_scalar(sql).fetch_one(&mut self.raw().await).await.unwrap()
     }
 
     /// Remembers images of the first repository, and that a pass saw exactly these.
     pub(crate) async fn see(&self, images: &[ImageDetails], now: DateTime<Utc>) {
-        self.store
-            .remember(&repository(1), &name(1), &read(images), now)
-            .await
-            .unwrap();
-        self.store
-            .record(&pass(Some(&inventory(images, now)), now))
-            .await
-            .unwrap();
+        self.store.remember(&repository(1), &name(1), &read(images), now).await.unwrap();
+        self.store.record(&pass(Some(&inventory(images, now)), now)).await.unwrap();
     }
 
     /// Writes down that a deletion was meant and how it ended.
@@ -80,9 +70,7 @@ pub(crate) fn days(days: i64) -> DateTime<Utc> {
 }
 
 pub(crate) fn repository(n: u64) -> RepositoryId {
-    format!("ocid1.containerrepo.oc1.eu-milan-1.0.ns.{n}")
-        .parse()
-        .unwrap()
+    format!("ocid1.containerrepo.oc1.eu-milan-1.0.ns.{n}").parse().unwrap()
 }
 
 pub(crate) fn name(n: u64) -> RepositoryName {
@@ -90,9 +78,7 @@ pub(crate) fn name(n: u64) -> RepositoryName {
 }
 
 pub(crate) fn image(n: u64) -> ImageId {
-    format!("ocid1.containerimage.oc1.eu-milan-1.0.namespace.aaaaaaaa{n:052}")
-        .parse()
-        .unwrap()
+    format!("ocid1.containerimage.oc1.eu-milan-1.0.namespace.aaaaaaaa{n:052}").parse().unwrap()
 }
 
 pub(crate) fn digest(n: u64) -> Digest {
@@ -112,12 +98,7 @@ pub(crate) fn details(n: u64, tags: &[&str]) -> ImageDetails {
         digest: digest(n),
         repository: repository(1),
         tags: tags.iter().map(|text| (tag(text), Some(at(0)))).collect(),
-        layers: (0..3)
-            .map(|i| Layer {
-                digest: digest(n * 100 + i),
-                size: Bytes(1000 + i),
-            })
-            .collect(),
+        layers: (0..3).map(|i| Layer { digest: digest(n * 100 + i), size: Bytes(1000 + i) }).collect(),
         manifest_size: Bytes(1234),
         n_pulls: 7,
         last_pulled_at: Some(at(1)),
@@ -142,10 +123,7 @@ pub(crate) fn manifest(n: u64) -> (Digest, FetchedManifest, Content) {
 pub(crate) fn read(images: &[ImageDetails]) -> Fresh {
     let number = |image: &ImageDetails| u64::from_be_bytes(image.digest.as_bytes()[..8].try_into().unwrap());
     Fresh {
-        details: images
-            .iter()
-            .map(|image| (image.clone(), image.tags.keys().cloned().collect()))
-            .collect(),
+        details: images.iter().map(|image| (image.clone(), image.tags.keys().cloned().collect())).collect(),
         manifests: images.iter().map(|image| manifest(number(image))).collect(),
     }
 }
@@ -164,10 +142,7 @@ pub(crate) fn inventory(images: &[ImageDetails], now: DateTime<Utc>) -> Inventor
         rests: BTreeMap::new(),
     };
     let repositories = BTreeMap::from([(name(1), RepositoryState::Complete(repository))]);
-    Inventory {
-        taken_at: now,
-        repositories,
-    }
+    Inventory { taken_at: now, repositories }
 }
 
 fn seen(details: &ImageDetails) -> Image {
@@ -206,31 +181,14 @@ pub(crate) fn plan(verdicts: &[(u64, Verdict)], now: DateTime<Utc>) -> Plan {
         head: digest(*n),
         verdict: verdict.clone(),
     });
-    let decided = RepositoryPlan::Decided {
-        id: repository(1),
-        decisions: decisions.collect(),
-    };
-    Plan {
-        at: now,
-        repositories: BTreeMap::from([(name(1), decided)]),
-    }
+    let decided = RepositoryPlan::Decided { id: repository(1), decisions: decisions.collect() };
+    Plan { at: now, repositories: BTreeMap::from([(name(1), decided)]) }
 }
 
 /// A mark on the family of an image.
 pub(crate) fn mark(n: u64, n_passes: u32) -> (MarkKey, Mark) {
-    let key = MarkKey {
-        repository: repository(1),
-        head: digest(n),
-    };
-    (
-        key,
-        Mark {
-            rule: "old".parse().unwrap(),
-            policy: u64::MAX - n,
-            since: at(0),
-            n_passes,
-        },
-    )
+    let key = MarkKey { repository: repository(1), head: digest(n) };
+    (key, Mark { rule: "old".parse().unwrap(), policy: u64::MAX - n, since: at(0), n_passes })
 }
 
 /// The intent to delete an image of the first repository, head of a family with these other members.
@@ -252,11 +210,7 @@ pub(crate) fn intent(n: u64, members: &[u64]) -> Intent {
 }
 
 pub(crate) fn outcome(kind: OutcomeKind, at: DateTime<Utc>) -> Outcome {
-    Outcome {
-        kind,
-        at,
-        detail: "204".to_owned(),
-    }
+    Outcome { kind, at, detail: "204".to_owned() }
 }
 
 pub(crate) fn tags(texts: &[&str]) -> BTreeSet<Tag> {

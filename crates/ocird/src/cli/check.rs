@@ -20,7 +20,9 @@ fn summary(config: &Config) -> String {
     }
     let mode = match config.mode {
         Mode::Report => "report: it looks and says, and deletes nothing",
-        Mode::Enforce => "enforce: it deletes what the policies say, where armed_for agrees with the credentials",
+        Mode::Enforce => {
+            "enforce: it deletes what the policies say, where armed_for agrees with the credentials"
+        }
     };
     line(format!("{}: good", config.path.display()));
     line(format!("  mode        {mode}"));
@@ -35,7 +37,10 @@ fn summary(config: &Config) -> String {
     ));
     for policy in &config.policies.policies {
         let (n_keep, n_delete) = (policy.keep.len(), policy.delete.len());
-        line(format!("  {:<11} {} ({n_keep} keep, {n_delete} delete rules)", policy.project, policy.repositories));
+        line(format!(
+            "  {:<11} {} ({n_keep} keep, {n_delete} delete rules)",
+            policy.project, policy.repositories
+        ));
     }
     text
 }

@@ -84,7 +84,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Print version, revision, target and the SQLite inside.
+    /// Print version, revision and processor.
     Version {
         /// As JSON.
         #[arg(long)]
@@ -157,6 +157,3 @@ pub(crate) fn say(text: &str, exit: Exit) -> ExitCode {
     drop(writeln!(io::stderr().lock(), "{}", text.trim_end()));
     exit.into()
 }
-
-
-

@@ -1,5 +1,6 @@
 //! `ocird plan`: one survey, shown. There is no writer anywhere near it.
 
+use std::fmt::{self, Write as _};
 use std::process::ExitCode;
 
 use ocird_model::Clock;
@@ -34,7 +35,7 @@ pub(crate) async fn plan(config: Config, json: bool, images: bool) -> Result<Exi
         say(&note, Exit::Ok);
     }
     let decided = survey.decide(Purpose::Observe, now).await.map_err(Failure::unavailable)?;
-    Ok(print(&if json { document(&decided)? } else { pages(&decided, images) }))
+    Ok(print(&if json { document(&decided)? } else { pages(&decided, images)? }))
 }
 
 /// Every image and what was decided about it, for programs.
@@ -55,17 +56,17 @@ fn document(decided: &Decided) -> serde_json::Result<String> {
     Ok(format!("{}\n", serde_json::to_string_pretty(&document)?))
 }
 
-fn pages(decided: &Decided, images: bool) -> String {
+fn pages(decided: &Decided, images: bool) -> Result<String, fmt::Error> {
     let table = PlanTable { plan: decided.checked.plan(), inventory: &decided.inventory, width: WIDTH };
     let mut text = table.to_string();
     if images {
         for row in table.rows() {
             let tags = row.tags.join(", ");
-            text.push_str(&format!("{} {} [{tags}] {}: {}\n", row.repository, row.digest, row.verdict, row.reason));
+            writeln!(text, "{} {} [{tags}] {}: {}", row.repository, row.digest, row.verdict, row.reason)?;
         }
     }
     for (repositories, why) in decided.gathered.in_use.doubts() {
-        text.push_str(&format!("what runs from {repositories} is not known: {why}\n"));
+        writeln!(text, "what runs from {repositories} is not known: {why}")?;
     }
-    text
+    Ok(text)
 }

@@ -55,7 +55,8 @@ pub(crate) async fn run(config: Config, once: bool) -> Result<ExitCode, Failure>
     if once {
         return one_pass(&config, clock, &wires).await;
     }
-    let listener = daemon::bind(&config).await.with_context(|| format!("cannot listen on {}", config.http.listen))?;
+    let listener =
+        daemon::bind(&config).await.with_context(|| format!("cannot listen on {}", config.http.listen))?;
     let Assembled { engine, shown } = assemble(&config, clock)?;
     let pages = tokio::spawn({
         let (config, shown, stop) = (config.clone(), shown.clone(), wires.stop.clone());

@@ -33,10 +33,7 @@ const LISTEN: &str = "127.0.0.1:6247";
 /// What an operator wants to see unasked.
 const FILTER: &str = "info";
 /// Families a pass and a day: a wrong policy is seen after 50 or at most 200 (S-19).
-const LIMITS: Limits = Limits {
-    max_per_pass: 50,
-    max_per_day: 200,
-};
+const LIMITS: Limits = Limits { max_per_pass: 50, max_per_day: 200 };
 
 /// Builds the settings without the policies.
 pub(super) fn build(raw: &RawConfig, environment: &Environment, check: &mut Check<'_>) -> Config {
@@ -66,10 +63,7 @@ pub(super) fn build(raw: &RawConfig, environment: &Environment, check: &mut Chec
         policies_dir,
         oci,
         schedule: schedule(&raw.schedule, check),
-        policies: Policies {
-            guardrails: guardrails(&raw.guardrails, check),
-            policies: Vec::new(),
-        },
+        policies: Policies { guardrails: guardrails(&raw.guardrails, check), policies: Vec::new() },
         limits: limits(&raw.limits, check),
         in_use: in_use(&raw.in_use, check),
         http: http(&raw.http, check),
@@ -81,10 +75,8 @@ pub(super) fn build(raw: &RawConfig, environment: &Environment, check: &mut Chec
 fn schedule(raw: &RawSchedule, check: &mut Check<'_>) -> ScheduleConfig {
     let observe = cron(raw.observe.as_ref(), OBSERVE, check);
     let enforce = cron(raw.enforce.as_ref(), ENFORCE, check);
-    let window: Option<Window> = raw
-        .window
-        .as_ref()
-        .and_then(|given| check.parsed(given.get_ref(), &given.span()));
+    let window: Option<Window> =
+        raw.window.as_ref().and_then(|given| check.parsed(given.get_ref(), &given.span()));
     if let (Some(given), Some(window)) = (&raw.window, window)
         && !enforce.meets(window)
     {
@@ -93,11 +85,7 @@ fn schedule(raw: &RawSchedule, check: &mut Check<'_>) -> ScheduleConfig {
             format!("schedule.enforce ({enforce}) never falls into this window, so nothing would ever go"),
         );
     }
-    ScheduleConfig {
-        observe,
-        enforce,
-        window,
-    }
+    ScheduleConfig { observe, enforce, window }
 }
 
 fn cron(given: Option<&Spanned<String>>, default: &str, check: &mut Check<'_>) -> Schedule {
@@ -121,9 +109,7 @@ fn guardrails(raw: &RawGuardrails, check: &mut Check<'_>) -> Guardrails {
         min_age: check
             .duration(raw.min_age.as_ref(), "guardrails.min_age", bounds)
             .unwrap_or(default.min_age),
-        grace: check
-            .duration(raw.grace.as_ref(), "guardrails.grace", bounds)
-            .unwrap_or(default.grace),
+        grace: check.duration(raw.grace.as_ref(), "guardrails.grace", bounds).unwrap_or(default.grace),
     }
 }
 
@@ -140,10 +126,7 @@ fn limits(raw: &RawLimits, check: &mut Check<'_>) -> Limits {
     if let Some(given) = given
         && limits.max_per_pass > limits.max_per_day
     {
-        let Limits {
-            max_per_pass,
-            max_per_day,
-        } = limits;
+        let Limits { max_per_pass, max_per_day } = limits;
         check.warn(
             &given.span(),
             format!(
@@ -175,11 +158,7 @@ fn http(raw: &RawHttp, check: &mut Check<'_>) -> HttpConfig {
             "other hosts can reach this address; say http.allow_remote = true if that is meant, or listen on 127.0.0.1",
         );
     }
-    HttpConfig {
-        listen,
-        allow_remote: raw.allow_remote,
-        names: host_names(raw, check),
-    }
+    HttpConfig { listen, allow_remote: raw.allow_remote, names: host_names(raw, check) }
 }
 
 fn host_names(raw: &RawHttp, check: &mut Check<'_>) -> Vec<String> {
@@ -188,16 +167,12 @@ fn host_names(raw: &RawHttp, check: &mut Check<'_>) -> Vec<String> {
     };
     let mut names = Vec::new();
     for (span, name) in check.words(given, "http.names") {
-        let is_host = name
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.'));
+        let is_host =
+            name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.'));
         if is_host {
             names.push(name.to_owned());
         } else {
-            check.problem(
-                &span,
-                format!("{name:?} is not a host name in lower case, without a port"),
-            );
+            check.problem(&span, format!("{name:?} is not a host name in lower case, without a port"));
         }
     }
     names

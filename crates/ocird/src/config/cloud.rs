@@ -29,16 +29,10 @@ pub(super) fn oci(
             "[oci] needs compartments, the OCIDs of the compartments to look at; none is never \"all\"",
         );
     }
-    let compartments = raw
-        .compartments
-        .as_ref()
-        .map(|given| check.list(given, "oci.compartments"))
-        .unwrap_or_default();
+    let compartments =
+        raw.compartments.as_ref().map(|given| check.list(given, "oci.compartments")).unwrap_or_default();
     OciConfig {
-        compartments: compartments
-            .into_iter()
-            .map(|(_, compartment)| compartment)
-            .collect(),
+        compartments: compartments.into_iter().map(|(_, compartment)| compartment).collect(),
         region: region(raw.region.as_ref(), check),
         ca_file: check.path(raw.ca_file.as_ref(), "oci.ca_file"),
         endpoints: endpoints(&raw.endpoints, environment, check),
@@ -56,10 +50,7 @@ fn region(given: Option<&Spanned<String>>, check: &mut Check<'_>) -> Option<Stri
             !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
         });
     if !is_identifier {
-        check.problem(
-            &given.span(),
-            format!("{text:?} is not a region identifier such as \"eu-milan-1\""),
-        );
+        check.problem(&given.span(), format!("{text:?} is not a region identifier such as \"eu-milan-1\""));
         return None;
     }
     Some(text.clone())
@@ -67,31 +58,17 @@ fn region(given: Option<&Spanned<String>>, check: &mut Check<'_>) -> Option<Stri
 
 fn endpoints(raw: &RawEndpoints, environment: &Environment, check: &mut Check<'_>) -> Endpoints {
     let metadata = match &raw.metadata {
-        Some(_) => check.endpoint(
-            raw.metadata.as_ref(),
-            "oci.endpoints.metadata",
-            PlainHttp::LoopbackOrMetadata,
-        ),
+        Some(_) => {
+            check.endpoint(raw.metadata.as_ref(), "oci.endpoints.metadata", PlainHttp::LoopbackOrMetadata)
+        }
         None => environment.metadata_base_url(check),
     };
     Endpoints {
         metadata,
         auth: check.endpoint(raw.auth.as_ref(), "oci.endpoints.auth", PlainHttp::Loopback),
-        artifacts: check.endpoint(
-            raw.artifacts.as_ref(),
-            "oci.endpoints.artifacts",
-            PlainHttp::Loopback,
-        ),
-        registry: check.endpoint(
-            raw.registry.as_ref(),
-            "oci.endpoints.registry",
-            PlainHttp::Loopback,
-        ),
-        identity: check.endpoint(
-            raw.identity.as_ref(),
-            "oci.endpoints.identity",
-            PlainHttp::Loopback,
-        ),
+        artifacts: check.endpoint(raw.artifacts.as_ref(), "oci.endpoints.artifacts", PlainHttp::Loopback),
+        registry: check.endpoint(raw.registry.as_ref(), "oci.endpoints.registry", PlainHttp::Loopback),
+        identity: check.endpoint(raw.identity.as_ref(), "oci.endpoints.identity", PlainHttp::Loopback),
     }
 }
 
@@ -114,20 +91,10 @@ pub(super) fn armed_for(
             format!("[armed_for] needs {key}: it names tenancy, region and compartments, all three"),
         );
     }
-    let tenancy = raw
-        .tenancy
-        .as_ref()
-        .and_then(|given| check.parsed(given.get_ref(), &given.span()));
+    let tenancy = raw.tenancy.as_ref().and_then(|given| check.parsed(given.get_ref(), &given.span()));
     let region = armed_region(raw.region.as_ref(), oci, check);
-    let compartments = raw
-        .compartments
-        .as_ref()
-        .map(|given| armed_compartments(given, oci, check));
-    Some(ArmedFor {
-        tenancy: tenancy?,
-        region: region?,
-        compartments: compartments?,
-    })
+    let compartments = raw.compartments.as_ref().map(|given| armed_compartments(given, oci, check));
+    Some(ArmedFor { tenancy: tenancy?, region: region?, compartments: compartments? })
 }
 
 fn armed_region(given: Option<&Spanned<String>>, oci: &OciConfig, check: &mut Check<'_>) -> Option<String> {
@@ -135,10 +102,7 @@ fn armed_region(given: Option<&Spanned<String>>, oci: &OciConfig, check: &mut Ch
     if let (Some(given), Some(configured)) = (given, &oci.region)
         && armed != *configured
     {
-        check.problem(
-            &given.span(),
-            format!("armed_for.region is not oci.region, which is {configured:?}"),
-        );
+        check.problem(&given.span(), format!("armed_for.region is not oci.region, which is {configured:?}"));
     }
     Some(armed)
 }
@@ -148,11 +112,8 @@ fn armed_compartments(
     oci: &OciConfig,
     check: &mut Check<'_>,
 ) -> BTreeSet<CompartmentId> {
-    let armed: BTreeSet<CompartmentId> = check
-        .list(given, "armed_for.compartments")
-        .into_iter()
-        .map(|(_, compartment)| compartment)
-        .collect();
+    let armed: BTreeSet<CompartmentId> =
+        check.list(given, "armed_for.compartments").into_iter().map(|(_, compartment)| compartment).collect();
     let configured: BTreeSet<CompartmentId> = oci.compartments.iter().cloned().collect();
     if armed != configured {
         check.missing(

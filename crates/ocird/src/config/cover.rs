@@ -64,11 +64,7 @@ mod tests {
             ("mgh-*", "{mgh-a,todo}", false),
         ];
         for (wide, narrow, expected) in cases {
-            assert_eq!(
-                covers_one(&pattern(wide), &pattern(narrow)),
-                expected,
-                "{wide} over {narrow}"
-            );
+            assert_eq!(covers_one(&pattern(wide), &pattern(narrow)), expected, "{wide} over {narrow}");
         }
     }
 

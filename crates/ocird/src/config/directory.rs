@@ -57,14 +57,11 @@ pub(super) fn load(terms: Terms<'_>, findings: &mut Findings) -> Vec<Policy> {
 
 /// The files to read, sorted. What lies beside them is warned of: a policy in a misnamed file protects nobody.
 fn policy_files(directory: &Path, findings: &mut Findings) -> io::Result<Vec<PathBuf>> {
-    let mut paths = fs::read_dir(directory)?
-        .map(|entry| Ok(entry?.path()))
-        .collect::<io::Result<Vec<PathBuf>>>()?;
+    let mut paths =
+        fs::read_dir(directory)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<PathBuf>>>()?;
     paths.sort();
-    let is_hidden = |path: &Path| {
-        path.file_name()
-            .is_some_and(|name| name.to_string_lossy().starts_with('.'))
-    };
+    let is_hidden =
+        |path: &Path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
     let (policies, others): (Vec<PathBuf>, Vec<PathBuf>) = paths
         .into_iter()
         .filter(|path| !is_hidden(path))
@@ -107,10 +104,7 @@ fn load_one(path: &Path, terms: Terms<'_>, findings: &mut Findings) -> Option<Ow
 fn check_in_use(written: &Written, in_use: &InUseConfig, check: &mut Check<'_>) {
     let patterns = written.policy.repositories.iter();
     for (pattern, span) in patterns.zip(&written.repositories) {
-        let has_source = in_use
-            .files
-            .iter()
-            .any(|source| covers(&source.repositories, pattern));
+        let has_source = in_use.files.iter().any(|source| covers(&source.repositories, pattern));
         if !has_source {
             check.missing(
                 Some(span),
@@ -125,20 +119,13 @@ fn check_in_use(written: &Written, in_use: &InUseConfig, check: &mut Check<'_>) 
 
 /// A project has one file, and a repository one owner.
 fn check_against(owned: &Owned, other: &Owned, findings: &mut Findings) {
-    let mut check = Check {
-        source: &owned.source,
-        has_holes: false,
-        findings,
-    };
+    let mut check = Check { source: &owned.source, has_holes: false, findings };
     let elsewhere = other.source.path.display();
     let (policy, known) = (&owned.written.policy, &other.written.policy);
     if policy.project == known.project {
         check.problem(
             &owned.written.project,
-            format!(
-                "project \"{}\" has a policy already, in {elsewhere}",
-                policy.project
-            ),
+            format!("project \"{}\" has a policy already, in {elsewhere}", policy.project),
         );
     }
     for (pattern, span) in policy.repositories.iter().zip(&owned.written.repositories) {

@@ -19,10 +19,7 @@ pub(super) struct Environment {
 
 /// Where standard error leads: systemd sets `JOURNAL_STREAM` when it connects it to the journal.
 /// <https://www.freedesktop.org/software/systemd/man/latest/systemd.exec.html>
-#[expect(
-    clippy::disallowed_methods,
-    reason = "config/ is where the environment is read"
-)]
+#[expect(clippy::disallowed_methods, reason = "config/ is where the environment is read")]
 pub fn log_destination() -> Destination {
     if std::env::var_os("JOURNAL_STREAM").is_some() {
         Destination::Journal
@@ -35,10 +32,7 @@ pub fn log_destination() -> Destination {
 
 impl Environment {
     /// The environment of this process.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "config/ is where the environment is read"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "config/ is where the environment is read")]
     pub(super) fn of_process() -> Self {
         Self::from_value(
             std::env::var_os(METADATA_BASE_URL).map(|value| value.to_string_lossy().into_owned()),
@@ -60,10 +54,7 @@ impl Environment {
             Ok(url) => Some(url),
             Err(why) => {
                 let text = format!("the environment variable {METADATA_BASE_URL} {why}");
-                check
-                    .findings
-                    .problems
-                    .push(Problem::whole(&check.source.path, text));
+                check.findings.problems.push(Problem::whole(&check.source.path, text));
                 None
             }
         }

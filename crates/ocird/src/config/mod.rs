@@ -51,10 +51,7 @@ pub fn load_policies(config: &Config) -> Result<Policies, Problems> {
     let policies = directory::load(terms(config), &mut findings);
     match Problems::new(findings.problems) {
         Some(problems) => Err(problems),
-        None => Ok(Policies {
-            guardrails: config.policies.guardrails,
-            policies,
-        }),
+        None => Ok(Policies { guardrails: config.policies.guardrails, policies }),
     }
 }
 

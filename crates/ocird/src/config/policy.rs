@@ -25,18 +25,12 @@ pub(super) struct Written {
 pub(super) fn build(raw: &RawPolicy, guardrails: &Guardrails, check: &mut Check<'_>) -> Option<Written> {
     let project = project(raw.project.as_ref(), check);
     if raw.repositories.is_none() {
-        check.missing(
-            None,
-            "a policy needs repositories, the patterns of the names it governs",
-        );
+        check.missing(None, "a policy needs repositories, the patterns of the names it governs");
     }
     let repositories = check.patterns(raw.repositories.as_ref(), "repositories");
     let mut names = BTreeSet::new();
-    let keep: Vec<KeepRule> = raw
-        .keep
-        .iter()
-        .filter_map(|rule| keep_rule(rule, guardrails, &mut names, check))
-        .collect();
+    let keep: Vec<KeepRule> =
+        raw.keep.iter().filter_map(|rule| keep_rule(rule, guardrails, &mut names, check)).collect();
     let delete = raw
         .delete
         .iter()
@@ -44,10 +38,7 @@ pub(super) fn build(raw: &RawPolicy, guardrails: &Guardrails, check: &mut Check<
         .collect();
     let (project, project_span) = project?;
     if raw.delete.is_empty() && !check.has_holes {
-        check.warn(
-            &project_span,
-            "this policy has no [[delete]] rule, so nothing of it ever goes",
-        );
+        check.warn(&project_span, "this policy has no [[delete]] rule, so nothing of it ever goes");
     }
     let (spans, repositories) = repositories?;
     Some(Written {
@@ -91,10 +82,7 @@ fn keep_rule(
 ) -> Option<KeepRule> {
     let (span, raw) = (given.span(), given.get_ref());
     if raw.tags.is_none() && raw.newest.is_none() && raw.newer_than.is_none() {
-        check.missing(
-            Some(&span),
-            "a keep rule needs a condition: tags, newest or newer_than",
-        );
+        check.missing(Some(&span), "a keep rule needs a condition: tags, newest or newer_than");
     }
     let name = rule_name(raw.name.as_ref(), &span, names, check);
     let tags = check.patterns(raw.tags.as_ref(), "tags").map(|(_, tags)| tags);
@@ -105,26 +93,15 @@ fn keep_rule(
         && newest <= guardrails.min_newest
     {
         let floor = guardrails.min_newest;
-        check.warn(
-            &given.span(),
-            format!("the guardrails keep the newest {floor} anyway"),
-        );
+        check.warn(&given.span(), format!("the guardrails keep the newest {floor} anyway"));
     }
     if let (Some(given), Some(age)) = (&raw.newer_than, newer_than)
         && age <= guardrails.min_age
     {
         let floor = in_words(guardrails.min_age);
-        check.warn(
-            &given.span(),
-            format!("the guardrails keep what is younger than {floor} anyway"),
-        );
+        check.warn(&given.span(), format!("the guardrails keep what is younger than {floor} anyway"));
     }
-    Some(KeepRule {
-        name: name?,
-        tags,
-        newest,
-        newer_than,
-    })
+    Some(KeepRule { name: name?, tags, newest, newer_than })
 }
 
 fn delete_rule(
@@ -151,11 +128,7 @@ fn delete_rule(
     if raw.older_than.is_none() && !is_bounded(&selects, keep) {
         check.missing(Some(&span), unbounded(&selects));
     }
-    Some(DeleteRule {
-        name: name?,
-        selects,
-        older_than,
-    })
+    Some(DeleteRule { name: name?, selects, older_than })
 }
 
 fn selects(raw: &RawDelete, span: &Range<usize>, check: &mut Check<'_>) -> Option<Selects> {
@@ -210,18 +183,12 @@ fn rule_name(
     check: &mut Check<'_>,
 ) -> Option<RuleName> {
     let Some(given) = given else {
-        check.missing(
-            Some(rule),
-            "a rule needs a name; it stands in every verdict the rule causes",
-        );
+        check.missing(Some(rule), "a rule needs a name; it stands in every verdict the rule causes");
         return None;
     };
     let name: RuleName = check.parsed(given.get_ref(), &given.span())?;
     if !names.insert(name.clone()) {
-        check.problem(
-            &given.span(),
-            format!("two rules of this file are named \"{name}\""),
-        );
+        check.problem(&given.span(), format!("two rules of this file are named \"{name}\""));
     }
     Some(name)
 }

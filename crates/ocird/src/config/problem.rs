@@ -71,12 +71,7 @@ impl fmt::Display for Problem {
         let Some(place) = &self.place else {
             return write!(f, "{file}: {}", self.text);
         };
-        let Place {
-            line,
-            column,
-            width,
-            source,
-        } = place;
+        let Place { line, column, width, source } = place;
         let margin = " ".repeat(line.to_string().len());
         let (before, carets) = (" ".repeat(column.saturating_sub(1)), "^".repeat(*width));
         writeln!(f, "{file}:{line}:{column}: {}", self.text)?;

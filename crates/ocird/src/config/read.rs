@@ -20,11 +20,7 @@ pub(super) fn read<'a, T: DeserializeOwned + Default>(
     source: &'a Source,
     findings: &'a mut Findings,
 ) -> (T, Check<'a>) {
-    let mut check = Check {
-        source,
-        has_holes: false,
-        findings,
-    };
+    let mut check = Check { source, has_holes: false, findings };
     let (mut document, errors) = DeTable::parse_recoverable(&source.text);
     for error in errors {
         take_down(&error, &mut check);
@@ -34,9 +30,7 @@ pub(super) fn read<'a, T: DeserializeOwned + Default>(
             Ok(raw) => return (raw, check),
             Err(error) => {
                 take_down(&error, &mut check);
-                let was_cut = error
-                    .span()
-                    .is_some_and(|span| cut_from_table(document.get_mut(), &span));
+                let was_cut = error.span().is_some_and(|span| cut_from_table(document.get_mut(), &span));
                 if !was_cut {
                     break;
                 }
@@ -74,10 +68,7 @@ fn cut_from_value(value: &mut Spanned<DeValue<'_>>, span: &Range<usize>) -> bool
             let doomed = array.iter().position(|item| holds(&item.span(), span));
             if let Some(doomed) = doomed {
                 let items = mem::replace(array, DeArray::new()).into_iter().enumerate();
-                *array = items
-                    .filter(|(i, _)| *i != doomed)
-                    .map(|(_, item)| item)
-                    .collect();
+                *array = items.filter(|(i, _)| *i != doomed).map(|(_, item)| item).collect();
             }
             doomed.is_some()
         }
@@ -93,9 +84,8 @@ fn holds(outer: &Range<usize>, inner: &Range<usize>) -> bool {
 fn in_our_words(message: &str) -> String {
     let unknown = [("unknown field `", "key"), ("unknown variant `", "value")];
     for (start, kind) in unknown {
-        let Some((word, known)) = message
-            .strip_prefix(start)
-            .and_then(|rest| rest.split_once("`, expected "))
+        let Some((word, known)) =
+            message.strip_prefix(start).and_then(|rest| rest.split_once("`, expected "))
         else {
             continue;
         };
@@ -163,12 +153,7 @@ mod tests {
 
     #[test]
     fn a_distance_counts_single_letters() {
-        for (from, to, expected) in [
-            ("", "", 0),
-            ("", "abc", 3),
-            ("kitten", "sitting", 3),
-            ("ab", "ba", 2),
-        ] {
+        for (from, to, expected) in [("", "", 0), ("", "abc", 3), ("kitten", "sitting", 3), ("ab", "ba", 2)] {
             assert_eq!(distance(from, to), expected, "{from} to {to}");
             assert_eq!(distance(to, from), expected, "{to} to {from}");
         }

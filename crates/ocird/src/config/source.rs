@@ -53,10 +53,7 @@ impl Source {
             return Err(problem(format!("is larger than {MAX_BYTES} bytes")));
         }
         let text = String::from_utf8(bytes).map_err(|_| problem("is not UTF-8 text".to_owned()))?;
-        Ok(Self {
-            path: path.to_owned(),
-            text,
-        })
+        Ok(Self { path: path.to_owned(), text })
     }
 
     /// The directory from which relative paths count.
@@ -84,31 +81,21 @@ impl Source {
     }
 
     fn problem(&self, span: &Range<usize>, text: &str) -> Problem {
-        Problem {
-            file: self.path.clone(),
-            place: Some(self.place(span)),
-            text: printable(text),
-        }
+        Problem { file: self.path.clone(), place: Some(self.place(span)), text: printable(text) }
     }
 }
 
 impl Problem {
     /// A problem of a file or directory as a whole.
     pub(super) fn whole(file: &Path, text: impl AsRef<str>) -> Self {
-        Self {
-            file: file.to_owned(),
-            place: None,
-            text: printable(text.as_ref()),
-        }
+        Self { file: file.to_owned(), place: None, text: printable(text.as_ref()) }
     }
 }
 
 impl Check<'_> {
     /// Something stands there that must not.
     pub(super) fn problem(&mut self, span: &Range<usize>, text: impl AsRef<str>) {
-        self.findings
-            .problems
-            .push(self.source.problem(span, text.as_ref()));
+        self.findings.problems.push(self.source.problem(span, text.as_ref()));
     }
 
     /// Something is not there. `span` is what it belongs to; `None` is the file as a whole.
@@ -125,9 +112,7 @@ impl Check<'_> {
 
     /// Something is allowed but probably not meant.
     pub(super) fn warn(&mut self, span: &Range<usize>, text: impl AsRef<str>) {
-        self.findings
-            .warnings
-            .push(self.source.problem(span, text.as_ref()));
+        self.findings.warnings.push(self.source.problem(span, text.as_ref()));
     }
 }
 
@@ -149,16 +134,8 @@ mod tests {
     use super::*;
 
     fn place(text: &str, span: Range<usize>) -> (usize, usize, usize, String) {
-        let source = Source {
-            path: "x".into(),
-            text: text.to_owned(),
-        };
-        let Place {
-            line,
-            column,
-            width,
-            source,
-        } = source.place(&span);
+        let source = Source { path: "x".into(), text: text.to_owned() };
+        let Place { line, column, width, source } = source.place(&span);
         (line, column, width, source)
     }
 

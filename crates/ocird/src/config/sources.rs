@@ -28,19 +28,13 @@ pub(super) fn in_use(raw: &RawInUse, check: &mut Check<'_>) -> InUseConfig {
         }
         files.push(source);
     }
-    InUseConfig {
-        accept_none: raw.accept_none,
-        files,
-    }
+    InUseConfig { accept_none: raw.accept_none, files }
 }
 
 fn file_source(given: &Spanned<RawFileSource>, check: &mut Check<'_>) -> Option<FileSource> {
     let (span, raw) = (given.span(), given.get_ref());
     if raw.path.is_none() {
-        check.missing(
-            Some(&span),
-            "[[in_use.files]] needs path, the file that says what runs",
-        );
+        check.missing(Some(&span), "[[in_use.files]] needs path, the file that says what runs");
     }
     if raw.repositories.is_none() {
         check.missing(
@@ -50,27 +44,16 @@ fn file_source(given: &Spanned<RawFileSource>, check: &mut Check<'_>) -> Option<
         );
     }
     let path = check.path(raw.path.as_ref(), "in_use.files.path");
-    let expect = raw
-        .expect
-        .as_ref()
-        .map(|given| check.words(given, "in_use.files.expect"));
+    let expect = raw.expect.as_ref().map(|given| check.words(given, "in_use.files.expect"));
     let source = FileSource {
         repositories: check
             .patterns(raw.repositories.as_ref(), "in_use.files.repositories")
             .map_or_else(Patterns::all, |(_, patterns)| patterns),
         max_age: check
-            .duration(
-                raw.max_age.as_ref(),
-                "in_use.files.max_age",
-                (TimeDelta::minutes(1), OLDEST_ANSWER),
-            )
+            .duration(raw.max_age.as_ref(), "in_use.files.max_age", (TimeDelta::minutes(1), OLDEST_ANSWER))
             .unwrap_or(MAX_AGE),
         sentinel: check.text(raw.sentinel.as_ref(), "in_use.files.sentinel"),
-        expect: expect
-            .iter()
-            .flatten()
-            .map(|(_, host)| (*host).to_owned())
-            .collect(),
+        expect: expect.iter().flatten().map(|(_, host)| (*host).to_owned()).collect(),
         path: path?,
     };
     let path_span = raw.path.as_ref().map_or(span, Spanned::span);

@@ -67,19 +67,13 @@ impl Check<'_> {
         let given = given?;
         let text = &given.get_ref().0;
         let parsed = humantime::parse_duration(text);
-        let duration = parsed
-            .ok()
-            .map(|duration| TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX));
+        let duration = parsed.ok().map(|duration| TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX));
         let problem = match duration {
             None => format!(
                 "{key}: {text:?} is not a duration; write a number and its unit, such as \"14d\" or \"36h\""
             ),
             Some(duration) if duration < shortest => {
-                let hint = if text.contains('m') {
-                    " (m is minutes; write months in full)"
-                } else {
-                    ""
-                };
+                let hint = if text.contains('m') { " (m is minutes; write months in full)" } else { "" };
                 format!("{key} must be at least {}{hint}", in_words(shortest))
             }
             Some(duration) if duration > longest => format!("{key} must be at most {}", in_words(longest)),
@@ -115,10 +109,7 @@ impl Check<'_> {
         T::Err: Error,
     {
         let items = self.words(given, key);
-        items
-            .into_iter()
-            .filter_map(|(span, text)| Some((span.clone(), self.parsed(text, &span)?)))
-            .collect()
+        items.into_iter().filter_map(|(span, text)| Some((span.clone(), self.parsed(text, &span)?))).collect()
     }
 
     /// Every text of a list, none blank and none twice; a list that is given has at least one (S-11).
@@ -206,9 +197,8 @@ impl Check<'_> {
 
 /// A base URL without its trailing slash, or the end of a sentence that says what is wrong with it.
 pub(super) fn endpoint(text: &str, plain: PlainHttp) -> Result<String, String> {
-    let url: reqwest::Url = text
-        .parse()
-        .map_err(|error| format!("is not a URL such as \"https://host\": {error}"))?;
+    let url: reqwest::Url =
+        text.parse().map_err(|error| format!("is not a URL such as \"https://host\": {error}"))?;
     let is_plain = !url.username().is_empty()
         || url.password().is_some()
         || url.query().is_some()
@@ -268,19 +258,12 @@ mod tests {
         ];
         for (text, plain, metadata) in cases {
             assert_eq!(endpoint(text, PlainHttp::Loopback).is_ok(), plain, "{text}");
-            assert_eq!(
-                endpoint(text, PlainHttp::LoopbackOrMetadata).is_ok(),
-                metadata,
-                "{text}"
-            );
+            assert_eq!(endpoint(text, PlainHttp::LoopbackOrMetadata).is_ok(), metadata, "{text}");
         }
     }
 
     #[test]
     fn an_endpoint_loses_its_trailing_slash() {
-        assert_eq!(
-            endpoint("https://host/a/", PlainHttp::Loopback).unwrap(),
-            "https://host/a"
-        );
+        assert_eq!(endpoint("https://host/a/", PlainHttp::Loopback).unwrap(), "https://host/a");
     }
 }

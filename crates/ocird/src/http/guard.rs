@@ -83,10 +83,9 @@ impl Door {
                     ProblemKind::HostNotAllowed,
                     "this host is not one of ours; the configuration can add it",
                 ),
-                HostCheck::Ours if !matches!(*request.method(), Method::GET | Method::HEAD) => (
-                    ProblemKind::MethodNotAllowed,
-                    "nothing can be changed over TCP: only GET and HEAD",
-                ),
+                HostCheck::Ours if !matches!(*request.method(), Method::GET | Method::HEAD) => {
+                    (ProblemKind::MethodNotAllowed, "nothing can be changed over TCP: only GET and HEAD")
+                }
                 HostCheck::Ours if !request.body().is_end_stream() => {
                     (ProblemKind::BodyRefused, "nothing here reads a body")
                 }
@@ -135,33 +134,22 @@ async fn made(page: impl Future<Output = Response>, making: Duration, request_id
 /// The headers that every answer bears.
 fn dress(headers: &mut HeaderMap, request_id: &str) {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     let request_id = HeaderValue::from_str(request_id).expect("an id is letters, digits and hyphens");
     headers.insert(REQUEST_ID, request_id);
 }
 
 /// The path as a label: one of ours, or "other".
 fn known_path(path: &str) -> &'static str {
-    PATHS
-        .iter()
-        .find(|(known, _)| *known == path)
-        .map_or(OTHER_PATH, |(known, _)| known)
+    PATHS.iter().find(|(known, _)| *known == path).map_or(OTHER_PATH, |(known, _)| known)
 }
 
 /// True for an id that can be repeated in a header and a log line.
 fn is_harmless(id: &str) -> bool {
     (1..=MAX_REQUEST_ID).contains(&id.len())
-        && id
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+        && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
 }
 
 fn target_length(request: &Request) -> usize {
-    request
-        .uri()
-        .path_and_query()
-        .map_or(0, |target| target.as_str().len())
+    request.uri().path_and_query().map_or(0, |target| target.as_str().len())
 }

@@ -26,18 +26,12 @@ impl Heartbeat {
 
     /// A pulse that has just beaten, and that counts as stopped after a silence longer than `patience`.
     pub fn new(patience: Duration) -> Self {
-        Self(Arc::new(Pulse {
-            origin: Instant::now(),
-            last_beat_ms: AtomicU64::new(0),
-            patience,
-        }))
+        Self(Arc::new(Pulse { origin: Instant::now(), last_beat_ms: AtomicU64::new(0), patience }))
     }
 
     /// Says that the loop turns. Called by the loop itself, never by a bare timer beside it.
     pub fn beat(&self) {
-        self.0
-            .last_beat_ms
-            .fetch_max(self.elapsed_ms(), Ordering::Relaxed);
+        self.0.last_beat_ms.fetch_max(self.elapsed_ms(), Ordering::Relaxed);
     }
 
     /// How long the silence has lasted, by the monotonic clock.

@@ -36,10 +36,7 @@ impl AllowedHosts {
         let (Some(value), None) = (named.next(), named.next()) else {
             return HostCheck::Malformed;
         };
-        let authority = value
-            .to_str()
-            .ok()
-            .and_then(|text| text.parse::<Authority>().ok());
+        let authority = value.to_str().ok().and_then(|text| text.parse::<Authority>().ok());
         let Some(authority) = authority.filter(|authority| !authority.as_str().contains('@')) else {
             return HostCheck::Malformed;
         };
@@ -65,10 +62,7 @@ impl AllowedHosts {
 
 /// A host as it is compared: lower case, without the brackets of IPv6 and the dot that ends a full name.
 fn folded(host: &str) -> String {
-    let bare = host
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'))
-        .unwrap_or(host);
+    let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
     bare.strip_suffix('.').unwrap_or(bare).to_ascii_lowercase()
 }
 
@@ -119,10 +113,7 @@ mod tests {
     #[test]
     fn the_name_in_the_request_line_must_be_ours_too() {
         assert_eq!(check(&["localhost"], "http://localhost/status"), HostCheck::Ours);
-        assert_eq!(
-            check(&["localhost"], "http://rebound.example/"),
-            HostCheck::Foreign
-        );
+        assert_eq!(check(&["localhost"], "http://rebound.example/"), HostCheck::Foreign);
     }
 
     #[test]

@@ -58,10 +58,7 @@ pub(crate) const PATHS: [(&str, &str); 8] = [
     ("/", "this list"),
     ("/livez", "ok while the scheduler runs"),
     ("/readyz", "ok once the first pass has ended"),
-    (
-        "/healthz",
-        "each check; ?verbose as text, ?strict fails on warnings",
-    ),
+    ("/healthz", "each check; ?verbose as text, ?strict fails on warnings"),
     ("/status", "one screen: what it may do, did, and will do next"),
     ("/metrics", "for Prometheus"),
     ("/api/v1/status", "everything /status knows, as JSON"),
@@ -97,15 +94,7 @@ pub struct App {
 
 impl fmt::Debug for App {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            board: _,
-            metrics: _,
-            clock: _,
-            heartbeat,
-            stopping,
-            hosts,
-            stale_after,
-        } = self;
+        let Self { board: _, metrics: _, clock: _, heartbeat, stopping, hosts, stale_after } = self;
         f.debug_struct("App")
             .field("heartbeat", heartbeat)
             .field("stopping", &stopping.is_cancelled())
@@ -132,16 +121,12 @@ fn router(app: App, limits: &Limits) -> Router {
 
 /// Puts the guard before `pages`.
 fn guarded(pages: Router, door: Door) -> Router {
-    pages
-        .fallback(not_found)
-        .layer(axum::middleware::from_fn_with_state(Arc::new(door), guard::guard))
+    pages.fallback(not_found).layer(axum::middleware::from_fn_with_state(Arc::new(door), guard::guard))
 }
 
 async fn landing() -> String {
-    let mut page = format!(
-        "ocird {}: keeps a container registry in order by written policy.\n\n",
-        Build::THIS.version
-    );
+    let mut page =
+        format!("ocird {}: keeps a container registry in order by written policy.\n\n", Build::THIS.version);
     for (path, what) in PATHS {
         writeln!(page, "  {path:<16} {what}").expect("writing to a string never fails");
     }
@@ -171,8 +156,5 @@ async fn metrics(State(app): State<App>) -> Response {
 }
 
 async fn not_found() -> Problem {
-    Problem::new(
-        ProblemKind::NotFound,
-        "nothing is at this path; / lists what there is",
-    )
+    Problem::new(ProblemKind::NotFound, "nothing is at this path; / lists what there is")
 }

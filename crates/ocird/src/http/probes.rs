@@ -54,11 +54,7 @@ pub(super) async fn healthz(State(app): State<App>, RawQuery(query): RawQuery) -
         HealthState::Warn if !asked.strict => StatusCode::OK,
         HealthState::Warn | HealthState::Fail => StatusCode::SERVICE_UNAVAILABLE,
     };
-    if asked.verbose {
-        (code, health.text()).into_response()
-    } else {
-        (code, Json(health)).into_response()
-    }
+    if asked.verbose { (code, health.text()).into_response() } else { (code, Json(health)).into_response() }
 }
 
 /// The switches of `/healthz`.
@@ -108,12 +104,8 @@ struct Health<'a> {
 
 impl<'a> Health<'a> {
     fn of(app: &App, status: &'a Status, now: DateTime<Utc>) -> Self {
-        let mut checks: BTreeMap<_, _> = status
-            .checks
-            .named()
-            .into_iter()
-            .map(|(name, check)| (name, check.clone()))
-            .collect();
+        let mut checks: BTreeMap<_, _> =
+            status.checks.named().into_iter().map(|(name, check)| (name, check.clone())).collect();
         checks.insert("passes", freshness(app, status, now));
         let is_degraded = checks.values().any(Check::is_failed);
         let pulse = pulse(app);
@@ -187,18 +179,9 @@ mod tests {
 
     #[test]
     fn a_switch_is_on_unless_it_says_no() {
-        let both = Asked {
-            strict: true,
-            verbose: true,
-        };
+        let both = Asked { strict: true, verbose: true };
         assert_eq!(Asked::parse("strict&verbose=1"), both);
         assert_eq!(Asked::parse("strict=false&verbose=0"), Asked::default());
-        assert_eq!(
-            Asked::parse("strictly=1&x&=&verbose"),
-            Asked {
-                strict: false,
-                verbose: true
-            }
-        );
+        assert_eq!(Asked::parse("strictly=1&x&=&verbose"), Asked { strict: false, verbose: true });
     }
 }

@@ -100,10 +100,7 @@ struct ProblemBody<'a> {
 
 impl Problem {
     pub(super) fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
-        Self {
-            kind,
-            detail: detail.into(),
-        }
+        Self { kind, detail: detail.into() }
     }
 
     /// The answer, complete: `request_id` is the `instance` to look for in the log.
@@ -118,14 +115,11 @@ impl Problem {
             instance: request_id,
         });
         let mut answer = (status, body).into_response();
-        answer.headers_mut().insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
+        answer
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if self.kind == ProblemKind::MethodNotAllowed {
-            answer
-                .headers_mut()
-                .insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+            answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
         }
         answer
     }

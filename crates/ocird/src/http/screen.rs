@@ -35,10 +35,7 @@ pub fn screen(status: &Status, now: DateTime<Utc>) -> String {
 /// What it is, whether anything goes and when, and the passes.
 fn summary(page: &mut Page, status: &Status, now: DateTime<Utc>) {
     if let Some(place) = &status.place {
-        page.entry(
-            "region",
-            &format!("{}, tenancy {}", place.region, tail(&place.tenancy)),
-        );
+        page.entry("region", &format!("{}, tenancy {}", place.region, tail(&place.tenancy)));
     }
     page.entry("running", &format!("since {}", both(status.started_at, now)));
     page.entry("mode", mode(status.arming));
@@ -62,10 +59,7 @@ const fn mode(arming: Arming) -> &'static str {
 /// The one line that says why nothing goes, or when the next deletion may (S-33).
 fn deletion(status: &Status, now: DateTime<Utc>) -> String {
     let n_pending = status.pending.len();
-    let stopped = status
-        .refusals
-        .iter()
-        .find(|refusal| stops_everything(refusal.code));
+    let stopped = status.refusals.iter().find(|refusal| stops_everything(refusal.code));
     let why = match (status.arming, stopped) {
         (Arming::Report, _) => Some("report_mode"),
         (Arming::Disarmed, _) => Some("disarmed"),
@@ -79,11 +73,7 @@ fn deletion(status: &Status, now: DateTime<Utc>) -> String {
             let due_at = status.pending.iter().map(|pending| pending.due_at).min();
             let due_at = due_at.unwrap_or(first.due_at);
             let at = status.next_enforce_at.map_or(due_at, |next| max(next, due_at));
-            format!(
-                "the next may go at {}; {} pending",
-                both(at, now),
-                families(n_pending)
-            )
+            format!("the next may go at {}; {} pending", both(at, now), families(n_pending))
         }
     }
 }
@@ -112,24 +102,13 @@ fn last_pass(status: &Status, now: DateTime<Utc>) -> String {
     let Some(pass) = &status.last_pass else {
         return "none has ended yet".to_owned();
     };
-    let PassSummary {
-        started_at: _,
-        finished_at,
-        duration_seconds,
-        enforcing,
-        result,
-        n_deleted,
-    } = pass;
+    let PassSummary { started_at: _, finished_at, duration_seconds, enforcing, result, n_deleted } = pass;
     let result = match result {
         PassResult::Complete => "complete".to_owned(),
         PassResult::Partial { n_unreadable } => format!("partial ({n_unreadable} unreadable)"),
         PassResult::Failed { stage, error } => format!("FAILED at {stage}: {error}"),
     };
-    let deed = if *enforcing {
-        format!("{n_deleted} deleted")
-    } else {
-        "observing only".to_owned()
-    };
+    let deed = if *enforcing { format!("{n_deleted} deleted") } else { "observing only".to_owned() };
     let complete = match status.last_complete_at {
         Some(at) if at != *finished_at => format!("; last complete {}", ago(at, now)),
         Some(_) => String::new(),
@@ -140,15 +119,9 @@ fn last_pass(status: &Status, now: DateTime<Utc>) -> String {
 }
 
 fn next_pass(status: &Status, now: DateTime<Utc>) -> String {
-    let running = status
-        .passing_since
-        .map(|since| format!("one runs since {}", both(since, now)));
-    let observe = status
-        .next_observe_at
-        .map(|at| format!("observes {}", within(at, now)));
-    let enforce = status
-        .next_enforce_at
-        .map(|at| format!("acts {}", within(at, now)));
+    let running = status.passing_since.map(|since| format!("one runs since {}", both(since, now)));
+    let observe = status.next_observe_at.map(|at| format!("observes {}", within(at, now)));
+    let enforce = status.next_enforce_at.map(|at| format!("acts {}", within(at, now)));
     let parts: Vec<String> = [running, observe, enforce].into_iter().flatten().collect();
     if parts.is_empty() {
         return "none is scheduled".to_owned();
@@ -160,9 +133,7 @@ fn usage(status: &Status) -> String {
     let repositories = || status.repositories.values();
     let n_images: u64 = repositories().map(|repository| repository.n_images).sum();
     let reported: Bytes = repositories().map(|repository| repository.reported_size).sum();
-    let own = repositories()
-        .map(|repository| repository.size)
-        .sum::<Option<Bytes>>();
+    let own = repositories().map(|repository| repository.size).sum::<Option<Bytes>>();
     let own = own.map_or_else(|| "size not known".to_owned(), |size| size.to_string());
     let n_repositories = status.repositories.len();
     format!("{n_images} images in {n_repositories} repositories: {own} (service: {reported})")

@@ -116,13 +116,7 @@ struct Seat {
 
 impl House {
     fn new(limits: Limits, router: Router, shutdown: CancellationToken) -> Self {
-        Self {
-            limits,
-            router,
-            shutdown,
-            guests: JoinSet::new(),
-            seats: VecDeque::new(),
-        }
+        Self { limits, router, shutdown, guests: JoinSet::new(), seats: VecDeque::new() }
     }
 
     /// Takes connections in until `shutdown`. Dropping the listener is what refuses the next.
@@ -130,9 +124,7 @@ impl House {
         let mut n_failures = 0;
         loop {
             let is_full = self.guests.len() >= self.limits.seats;
-            let patience_ends = self
-                .longest_silent()
-                .map(|seat| seat.since + self.limits.patience);
+            let patience_ends = self.longest_silent().map(|seat| seat.since + self.limits.patience);
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return Ok(()),
@@ -143,6 +135,7 @@ impl House {
                         n_failures = 0;
                         self.seat(stream);
                     }
+                    Err(error) if is_the_clients_affair(&error) => {}
                     Err(error) => {
                         n_failures += 1;
                         self.bear(error, n_failures).await?;
@@ -162,14 +155,8 @@ impl House {
             router: self.router.clone(),
             limits: self.limits.clone(),
         };
-        let guest = self
-            .guests
-            .spawn(connection.attend(stream, self.shutdown.clone()));
-        self.seats.push_back(Seat {
-            since: Instant::now(),
-            heard,
-            guest,
-        });
+        let guest = self.guests.spawn(connection.attend(stream, self.shutdown.clone()));
+        self.seats.push_back(Seat { since: Instant::now(), heard, guest });
     }
 
     /// After a connection has ended.
@@ -186,23 +173,20 @@ impl House {
         self.seats.iter().find(|seat| !seat.heard.load(Ordering::Relaxed))
     }
 
+    /// Frees a seat, unless the one whose patience ended has spoken in the meantime.
     async fn dismiss_longest_silent(&mut self) {
-        if let Some(seat) = self.longest_silent() {
-            seat.guest.abort();
+        let Some(seat) = self.longest_silent() else { return };
+        if seat.since.elapsed() < self.limits.patience {
+            return;
         }
+        seat.guest.abort();
         if let Some(left) = self.guests.join_next().await {
             self.clear(left);
         }
     }
 
-    /// A refused accept is the client's affair, or passes, or repeats itself for a minute.
+    /// Lacks of the system pass, or repeat themselves for a minute.
     async fn bear(&self, error: io::Error, n_failures: u32) -> io::Result<()> {
-        if matches!(
-            error.kind(),
-            io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
-        ) {
-            return Ok(());
-        }
         if n_failures >= MAX_ACCEPT_FAILURES {
             return Err(error);
         }
@@ -226,6 +210,14 @@ impl House {
             self.clear(left);
         }
     }
+}
+
+/// True when a client gave up before its connection was accepted.
+fn is_the_clients_affair(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
+    )
 }
 
 /// Returns at `at`, or never.

@@ -41,13 +41,7 @@ fn app(status: Status) -> App {
 
 /// Limits that no honest client meets, however busy the machine is.
 fn patient() -> Limits {
-    Limits {
-        seats: 64,
-        head: EVER,
-        making: EVER,
-        answer: EVER,
-        patience: EVER,
-    }
+    Limits { seats: 64, head: EVER, making: EVER, answer: EVER, patience: EVER }
 }
 
 struct Server {
@@ -80,12 +74,7 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
         let task = tokio::spawn(serve_router(limits, listener, router, shutdown.clone()));
-        Self {
-            address,
-            app,
-            shutdown,
-            task,
-        }
+        Self { address, app, shutdown, task }
     }
 
     async fn connect(&self) -> TcpStream {
@@ -107,8 +96,7 @@ impl Server {
     }
 
     async fn ask(&self, method: &str, path: &str) -> Answer {
-        self.send(&format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"))
-            .await
+        self.send(&format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await
     }
 
     async fn get(&self, path: &str) -> Answer {
@@ -129,17 +117,13 @@ impl Answer {
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).await.unwrap();
         let text = String::from_utf8(bytes).unwrap();
-        let (head, body) = text
-            .split_once("\r\n\r\n")
-            .unwrap_or_else(|| panic!("no answer: {text:?}"));
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {text:?}"));
         let mut lines = head.lines();
         let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
         let headers = lines.map(|line| line.split_once(": ").unwrap());
         Self {
             status,
-            headers: headers
-                .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
-                .collect(),
+            headers: headers.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect(),
             body: body.to_owned(),
         }
     }
@@ -154,11 +138,7 @@ impl Answer {
 
     /// The word of the problem, after looking at everything that all problems have in common.
     fn problem(&self) -> String {
-        assert_eq!(
-            self.header("content-type"),
-            "application/problem+json",
-            "{self:?}"
-        );
+        assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
         let body = self.json();
         assert_eq!(body["status"], self.status);
         assert_eq!(body["instance"], self.header("x-request-id"));
@@ -185,11 +165,7 @@ async fn every_path_of_the_list_answers_and_bears_the_headers() {
         assert_eq!(answer.header("cache-control"), "no-store", "{path}");
         assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
         assert!(!answer.header("x-request-id").is_empty(), "{path}");
-        assert_eq!(
-            answer.header("content-length"),
-            answer.body.len().to_string(),
-            "{path}"
-        );
+        assert_eq!(answer.header("content-length"), answer.body.len().to_string(), "{path}");
     }
 }
 
@@ -200,11 +176,7 @@ async fn head_is_get_without_the_body() {
         let (head, whole) = (server.ask("HEAD", path).await, server.get(path).await);
         assert_eq!(head.body, "", "{path}");
         assert_eq!(head.status, whole.status, "{path}");
-        assert_eq!(
-            head.header("content-type"),
-            whole.header("content-type"),
-            "{path}"
-        );
+        assert_eq!(head.header("content-type"), whole.header("content-type"), "{path}");
     }
     assert_eq!(server.ask("HEAD", "/nowhere").await.status, 404);
 }
@@ -214,28 +186,18 @@ async fn what_is_not_there_is_a_problem_404() {
     let server = Server::start(report_mode()).await;
     for path in ["/nowhere", "/status/", "/api/v1", "//status", "/%2e%2e/status"] {
         let answer = server.get(path).await;
-        assert_eq!(
-            (answer.status, answer.problem().as_str()),
-            (404, "not_found"),
-            "{path}"
-        );
+        assert_eq!((answer.status, answer.problem().as_str()), (404, "not_found"), "{path}");
     }
 }
 
 #[tokio::test]
 async fn nothing_but_get_and_head_is_taken_over_tcp() {
     let server = Server::start(report_mode()).await;
-    for method in [
-        "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND",
-    ] {
+    for method in ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND"] {
         for (path, _) in PATHS.into_iter().chain([("/api/v1/approve", "")]) {
             let target = if method == "CONNECT" { "localhost:80" } else { path };
             let answer = server.ask(method, target).await;
-            assert_eq!(
-                (answer.status, answer.header("allow")),
-                (405, "GET, HEAD"),
-                "{method} {path}"
-            );
+            assert_eq!((answer.status, answer.header("allow")), (405, "GET, HEAD"), "{method} {path}");
             assert_eq!(answer.problem(), "method_not_allowed");
         }
     }
@@ -244,48 +206,24 @@ async fn nothing_but_get_and_head_is_taken_over_tcp() {
 #[tokio::test]
 async fn a_rebound_name_is_misdirected_and_no_name_is_malformed() {
     let server = Server::start(report_mode()).await;
-    let rebound = server
-        .send("GET /status HTTP/1.1\r\nHost: rebound.example\r\n\r\n")
-        .await;
-    assert_eq!(
-        (rebound.status, rebound.problem().as_str()),
-        (421, "host_not_allowed")
-    );
+    let rebound = server.send("GET /status HTTP/1.1\r\nHost: rebound.example\r\n\r\n").await;
+    assert_eq!((rebound.status, rebound.problem().as_str()), (421, "host_not_allowed"));
     let nameless = server.send("GET /status HTTP/1.1\r\n\r\n").await;
-    assert_eq!(
-        (nameless.status, nameless.problem().as_str()),
-        (400, "malformed_host")
-    );
-    let own = server
-        .send(&format!(
-            "GET /status HTTP/1.1\r\nHost: {}\r\n\r\n",
-            server.address
-        ))
-        .await;
+    assert_eq!((nameless.status, nameless.problem().as_str()), (400, "malformed_host"));
+    let own = server.send(&format!("GET /status HTTP/1.1\r\nHost: {}\r\n\r\n", server.address)).await;
     assert_eq!(own.status, 200);
 }
 
 #[tokio::test]
 async fn bodies_long_targets_old_versions_and_huge_heads_are_refused() {
     let server = Server::start(report_mode()).await;
-    let with_body = server
-        .send("GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nhi")
-        .await;
-    assert_eq!(
-        (with_body.status, with_body.problem().as_str()),
-        (413, "body_refused")
-    );
+    let with_body = server.send("GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nhi").await;
+    assert_eq!((with_body.status, with_body.problem().as_str()), (413, "body_refused"));
     let long = server.get(&format!("/{}", "a".repeat(3000))).await;
     assert_eq!((long.status, long.problem().as_str()), (414, "target_too_long"));
     let old = server.send("GET / HTTP/1.0\r\nHost: localhost\r\n\r\n").await;
-    assert_eq!(
-        (old.status, old.problem().as_str()),
-        (505, "version_not_supported")
-    );
-    let huge = format!(
-        "GET / HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n",
-        "a".repeat(17_000)
-    );
+    assert_eq!((old.status, old.problem().as_str()), (505, "version_not_supported"));
+    let huge = format!("GET / HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", "a".repeat(17_000));
     assert_eq!(server.send(&huge).await.status, 431);
 }
 
@@ -293,10 +231,7 @@ async fn bodies_long_targets_old_versions_and_huge_heads_are_refused() {
 async fn a_harmless_request_id_comes_back_and_any_other_is_replaced() {
     let server = Server::start(report_mode()).await;
     let with = |id: &str| format!("GET /livez HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: {id}\r\n\r\n");
-    assert_eq!(
-        server.send(&with("probe-7.a_B")).await.header("x-request-id"),
-        "probe-7.a_B"
-    );
+    assert_eq!(server.send(&with("probe-7.a_B")).await.header("x-request-id"), "probe-7.a_B");
     let mut made = Vec::new();
     for id in ["", "a b", "a\"b", "<script>", &"a".repeat(65)] {
         let answer = server.send(&with(id)).await;
@@ -323,10 +258,7 @@ async fn metrics_have_the_content_type_that_prometheus_wants_and_count_requests(
     server.get("/../etc/passwd").await;
     server.ask("POST", "/livez").await;
     let answer = server.get("/metrics").await;
-    assert_eq!(
-        answer.header("content-type"),
-        "text/plain; version=0.0.4; charset=utf-8"
-    );
+    assert_eq!(answer.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
     for line in [
         "ocird_http_requests_total{code=\"200\",path=\"/livez\"} 1\n",
         "ocird_http_requests_total{code=\"405\",path=\"/livez\"} 1\n",
@@ -349,11 +281,7 @@ async fn an_ordinary_client_library_is_understood() {
     let server = Server::start(report_mode()).await;
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     for _ in 0..2 {
-        let answer = client
-            .get(format!("http://{}/metrics", server.address))
-            .send()
-            .await
-            .unwrap();
+        let answer = client.get(format!("http://{}/metrics", server.address)).send().await.unwrap();
         assert_eq!(answer.status(), 200);
         assert!(answer.text().await.unwrap().contains("ocird_passes_total"));
     }

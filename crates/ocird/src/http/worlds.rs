@@ -38,10 +38,7 @@ pub(crate) fn fresh_start() -> Status {
         last_complete_at: None,
         repositories: BTreeMap::new(),
         pending: Vec::new(),
-        refusals: vec![refusal(
-            RefusalCode::ReportMode,
-            "set mode = \"enforce\" and armed_for to arm",
-        )],
+        refusals: vec![refusal(RefusalCode::ReportMode, "set mode = \"enforce\" and armed_for to arm")],
         in_use: Vec::new(),
         checks: Checks {
             sign_in: Check::Ok,
@@ -121,9 +118,7 @@ pub(crate) fn armed_with_failures() -> Status {
     });
     status.last_complete_at = Some(now() - minutes(34));
     let docs = status.repositories.get_mut(&"mgh-docs".parse().unwrap()).unwrap();
-    docs.unreadable = Some(Unreadable::Listing {
-        kind: ErrorKind::Timeout,
-    });
+    docs.unreadable = Some(Unreadable::Listing { kind: ErrorKind::Timeout });
     docs.size = None;
     docs.freeable = None;
     status.in_use[0].doubt = Some("written 31 h ago; 26 h are allowed".to_owned());
@@ -140,15 +135,10 @@ pub(crate) fn armed_with_failures() -> Status {
 pub(crate) fn hostile() -> Status {
     let mut status = armed_with_failures();
     status.version = HOSTILE.to_owned();
-    status.place = Some(Place {
-        tenancy: HOSTILE.repeat(50),
-        region: HOSTILE.to_owned(),
-    });
+    status.place = Some(Place { tenancy: HOSTILE.repeat(50), region: HOSTILE.to_owned() });
     status.refusals = vec![refusal(RefusalCode::Breaker, &HOSTILE.repeat(500))];
-    status.last_pass.as_mut().unwrap().result = PassResult::Failed {
-        stage: "sign_in",
-        error: HOSTILE.repeat(500),
-    };
+    status.last_pass.as_mut().unwrap().result =
+        PassResult::Failed { stage: "sign_in", error: HOSTILE.repeat(500) };
     status.in_use = vec![SourceStatus {
         host: Some(HOSTILE.to_owned()),
         doubt: Some(HOSTILE.repeat(500)),
@@ -184,17 +174,8 @@ fn pending(n: u8) -> Pending {
     Pending {
         repository: name.parse().unwrap(),
         digest: format!("{:012x}", 0x9f3a_51c0_7700_u64 + u64::from(n)),
-        tags: if n < 5 {
-            Vec::new()
-        } else {
-            vec![format!("v1.{n}.0"), format!("build-{n}")]
-        },
-        rule: if n < 5 {
-            "untagged for 14 days"
-        } else {
-            "beyond the newest ten"
-        }
-        .to_owned(),
+        tags: if n < 5 { Vec::new() } else { vec![format!("v1.{n}.0"), format!("build-{n}")] },
+        rule: if n < 5 { "untagged for 14 days" } else { "beyond the newest ten" }.to_owned(),
         since: now() - TimeDelta::hours(20) + minutes(i64::from(n) * 90),
         due_at: now() + TimeDelta::hours(4) + minutes(i64::from(n) * 90),
     }
@@ -205,11 +186,7 @@ fn recent(n: u8) -> RecentOutcome {
         at: now() - TimeDelta::hours(26) - minutes(i64::from(n)),
         repository: "mgh-website".parse().unwrap(),
         digest: format!("{:012x}", 0x77aa_0000_1000_u64 + u64::from(n)),
-        tags: if n == 0 {
-            vec!["v0.9.1".to_owned()]
-        } else {
-            Vec::new()
-        },
+        tags: if n == 0 { vec!["v0.9.1".to_owned()] } else { Vec::new() },
         outcome: if n == 0 { "drifted" } else { "deleted" },
         rule: "untagged for 14 days".to_owned(),
     }
@@ -226,16 +203,11 @@ fn source(name: &str, n_references: u64) -> SourceStatus {
 }
 
 fn refusal(code: RefusalCode, text: &str) -> Refusal {
-    Refusal {
-        code,
-        text: text.to_owned(),
-    }
+    Refusal { code, text: text.to_owned() }
 }
 
 fn failed(text: &str) -> Check {
-    Check::Failed {
-        text: text.to_owned(),
-    }
+    Check::Failed { text: text.to_owned() }
 }
 
 fn all_ok() -> Checks {

@@ -100,8 +100,8 @@ pub async fn read(path: &Path) -> Result<ReferenceFile, FileError> {
     if bytes.len() as u64 > MAX_BYTES {
         return Err(FileError::TooLarge { path: path.to_owned() });
     }
-    let file: ReferenceFile =
-        serde_json::from_slice(&bytes).map_err(|source| FileError::Malformed { path: path.to_owned(), source })?;
+    let file: ReferenceFile = serde_json::from_slice(&bytes)
+        .map_err(|source| FileError::Malformed { path: path.to_owned(), source })?;
     if file.version == VERSION {
         Ok(file)
     } else {
@@ -112,7 +112,8 @@ pub async fn read(path: &Path) -> Result<ReferenceFile, FileError> {
 /// The files that `path` names: itself, or, when its last part is a pattern, every file of the directory that
 /// matches, in order. Hidden files are never meant: writers rename from them.
 pub async fn expand(path: &Path) -> Result<Vec<PathBuf>, FileError> {
-    let Some(pattern) = path.file_name().and_then(|name| name.to_str()).filter(|name| is_pattern(name)) else {
+    let Some(pattern) = path.file_name().and_then(|name| name.to_str()).filter(|name| is_pattern(name))
+    else {
         return Ok(vec![path.to_owned()]);
     };
     let directory = path.parent().unwrap_or(Path::new("."));

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use ocird_model::{InUse, Use};
+use ocird_model::{InUse, Pattern, Patterns, RepositoryName, Use};
 
 use crate::config::{FileSource, InUseConfig};
 use crate::in_use::file::ReferenceFile;
@@ -30,13 +30,34 @@ pub struct Gathered {
     pub sources: Vec<SourceStatus>,
 }
 
-/// Asks every configured source. Failures are answers too: they come back as doubts, never as an error.
-pub async fn gather(config: &InUseConfig, folder: &Folder, now: DateTime<Utc>) -> Gathered {
+/// Asks every configured source about these repositories. Failures are answers too: they come back as doubts, never as
+/// an error. No source at all is not "nothing in use" (S-4).
+///
+/// # Panics
+/// Never: the name of a repository is a pattern of itself.
+pub async fn gather<'r>(
+    config: &InUseConfig,
+    folder: &Folder,
+    repositories: impl Iterator<Item = &'r RepositoryName>,
+    now: DateTime<Utc>,
+) -> Gathered {
     let mut gathered = Gathered::default();
     for source in &config.files {
         gather_files(source, folder, now, &mut gathered).await;
     }
+    if !config.accept_none {
+        for repository in repositories.filter(|name| !is_covered(config, name)) {
+            let why = "no source covers it; name one in [[in_use.files]], or say accept_none = true";
+            let only: Pattern =
+                repository.as_str().parse().expect("a repository's name is a pattern of itself");
+            gathered.in_use.doubt(Patterns::new(vec![only]).expect("one pattern is not none"), why);
+        }
+    }
     gathered
+}
+
+fn is_covered(config: &InUseConfig, repository: &RepositoryName) -> bool {
+    config.files.iter().any(|source| source.repositories.matches(repository.as_str()))
 }
 
 async fn gather_files(source: &FileSource, folder: &Folder, now: DateTime<Utc>, gathered: &mut Gathered) {
@@ -69,12 +90,20 @@ async fn gather_files(source: &FileSource, folder: &Folder, now: DateTime<Utc>, 
 
 /// True when the file names the sentinel: an image that always runs, by the start of its reference.
 fn shows_sentinel(file: &ReferenceFile, sentinel: Option<&str>) -> bool {
-    sentinel.is_some_and(|sentinel| file.references.iter().any(|reference| reference.image.starts_with(sentinel)))
+    sentinel
+        .is_some_and(|sentinel| file.references.iter().any(|reference| reference.image.starts_with(sentinel)))
 }
 
 impl Gathered {
     /// Takes over what one file says. What it names is held even when the file as a whole is in doubt.
-    fn take(&mut self, source: &FileSource, path: &Path, file: ReferenceFile, folder: &Folder, now: DateTime<Utc>) {
+    fn take(
+        &mut self,
+        source: &FileSource,
+        path: &Path,
+        file: ReferenceFile,
+        folder: &Folder,
+        now: DateTime<Utc>,
+    ) {
         let mut doubt = file_doubt(&file, source.max_age, now);
         let mut n_references = 0;
         for reference in &file.references {
@@ -132,8 +161,6 @@ fn file_doubt(file: &ReferenceFile, max_age: TimeDelta, now: DateTime<Utc>) -> O
 
 #[cfg(test)]
 mod tests {
-    use ocird_model::{Patterns, RepositoryName};
-
     use super::*;
 
     struct World {
@@ -166,7 +193,7 @@ mod tests {
         async fn gather(&self) -> Gathered {
             let folder = Folder::new(["lin.ocir.io".to_owned()], "ns".parse().unwrap());
             let config = InUseConfig { accept_none: false, files: vec![self.source.clone()] };
-            gather(&config, &folder, self.now).await
+            gather(&config, &folder, [&app()].into_iter(), self.now).await
         }
 
         async fn doubt(&self) -> Option<String> {
@@ -205,6 +232,16 @@ mod tests {
         let world = World::new();
         world.write("a", 100, true, &["lin.ocir.io/ns/app:v1"]);
         assert_eq!(world.gather().await.in_use.uses(&app()).len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_repository_that_no_source_covers_is_doubted_unless_that_is_accepted() {
+        let folder = Folder::new(["lin.ocir.io".to_owned()], "ns".parse().unwrap());
+        for accept_none in [false, true] {
+            let config = InUseConfig { accept_none, files: Vec::new() };
+            let gathered = gather(&config, &folder, [&app()].into_iter(), World::new().now).await;
+            assert_eq!(gathered.in_use.doubt_about(&app()).is_none(), accept_none);
+        }
     }
 
     #[tokio::test]

@@ -55,7 +55,8 @@ impl Folder {
             return Ok(Folded::Elsewhere);
         }
         let repository: RepositoryName = repository.parse().map_err(|_| unclear("its repository"))?;
-        let digest = pinned.or(digest).map(str::parse::<Digest>).transpose().map_err(|_| unclear("its digest"))?;
+        let digest =
+            pinned.or(digest).map(str::parse::<Digest>).transpose().map_err(|_| unclear("its digest"))?;
         let tag = match (tag, digest) {
             (None, None) => Some("latest"),
             (tag, _) => tag,
@@ -79,20 +80,26 @@ mod tests {
     use super::*;
 
     fn folder() -> Folder {
-        let hosts = ["lin.ocir.io", "eu-milan-1.ocir.io", "ocir.eu-milan-1.oci.oraclecloud.com", "127.0.0.1:5000"];
+        let hosts =
+            ["lin.ocir.io", "eu-milan-1.ocir.io", "ocir.eu-milan-1.oci.oraclecloud.com", "127.0.0.1:5000"];
         Folder::new(hosts.map(str::to_owned), "axyz".parse().unwrap())
     }
 
     fn ours(repository: &str, tag: Option<&str>, digest: Option<&str>) -> Folded {
         Folded::Ours(Reference {
             repository: repository.parse().unwrap(),
-            target: Target { tag: tag.map(|t| t.parse().unwrap()), digest: digest.map(|d| d.parse().unwrap()) },
+            target: Target {
+                tag: tag.map(|t| t.parse().unwrap()),
+                digest: digest.map(|d| d.parse().unwrap()),
+            },
         })
     }
 
     #[test]
     fn every_spelling_of_the_host_means_the_same_image() {
-        for host in ["lin.ocir.io", "LIN.ocir.io", "eu-milan-1.ocir.io", "ocir.eu-milan-1.oci.oraclecloud.com:443"] {
+        for host in
+            ["lin.ocir.io", "LIN.ocir.io", "eu-milan-1.ocir.io", "ocir.eu-milan-1.oci.oraclecloud.com:443"]
+        {
             let folded = folder().fold(&format!("{host}/axyz/mgh-docs:v1"), None).unwrap();
             assert_eq!(folded, ours("mgh-docs", Some("v1"), None), "{host}");
         }
@@ -101,7 +108,9 @@ mod tests {
     #[test]
     fn tag_digest_both_or_neither() {
         let digest = format!("sha256:{}", "a".repeat(64));
-        let fold = |text: &str, known: Option<&str>| folder().fold(&format!("lin.ocir.io/axyz/{text}"), known).unwrap();
+        let fold = |text: &str, known: Option<&str>| {
+            folder().fold(&format!("lin.ocir.io/axyz/{text}"), known).unwrap()
+        };
         assert_eq!(fold("team/app", None), ours("team/app", Some("latest"), None));
         assert_eq!(fold("app:v1", Some(&digest)), ours("app", Some("v1"), Some(&digest)));
         assert_eq!(fold(&format!("app@{digest}"), None), ours("app", None, Some(&digest)));
@@ -111,14 +120,25 @@ mod tests {
 
     #[test]
     fn other_registries_and_namespaces_are_not_ours() {
-        for image in ["nginx", "library/nginx:1", "fra.ocir.io/axyz/a:1", "lin.ocir.io/other/a:1", "lin.ocir.io.evil/axyz/a"] {
+        for image in [
+            "nginx",
+            "library/nginx:1",
+            "fra.ocir.io/axyz/a:1",
+            "lin.ocir.io/other/a:1",
+            "lin.ocir.io.evil/axyz/a",
+        ] {
             assert_eq!(folder().fold(image, None).unwrap(), Folded::Elsewhere, "{image}");
         }
     }
 
     #[test]
     fn what_points_here_and_cannot_be_understood_is_an_error() {
-        for image in ["lin.ocir.io/axyz", "lin.ocir.io/axyz/a:b:c", "lin.ocir.io/axyz/a@md5:1", "lin.ocir.io/axyz/a:.x"] {
+        for image in [
+            "lin.ocir.io/axyz",
+            "lin.ocir.io/axyz/a:b:c",
+            "lin.ocir.io/axyz/a@md5:1",
+            "lin.ocir.io/axyz/a:.x",
+        ] {
             assert!(folder().fold(image, None).is_err(), "{image}");
         }
         assert!(folder().fold("lin.ocir.io/axyz/a:v1", Some("sha256:short")).is_err());

@@ -28,10 +28,7 @@ fn every_field_of_every_event_is_in_the_list() {
             }
         }
     }
-    assert!(
-        n_events > 5,
-        "only {n_events} events were found: the reader is broken"
-    );
+    assert!(n_events > 5, "only {n_events} events were found: the reader is broken");
 }
 
 #[test]
@@ -65,13 +62,9 @@ fn rust_files(directory: &Path, found: &mut Vec<PathBuf>) {
 fn events(source: &str) -> impl Iterator<Item = &str> {
     source.match_indices("!(").filter_map(|(at, _)| {
         let before = &source[..at];
-        let name_at = before
-            .rfind(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-            .map_or(0, |i| i + 1);
+        let name_at = before.rfind(|c: char| !c.is_ascii_alphanumeric() && c != '_').map_or(0, |i| i + 1);
         let inside = &source[at + 2..];
-        EVENTS
-            .contains(&&before[name_at..])
-            .then(|| &inside[..end(inside, ')')])
+        EVENTS.contains(&&before[name_at..]).then(|| &inside[..end(inside, ')')])
     })
 }
 

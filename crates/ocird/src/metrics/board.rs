@@ -44,26 +44,15 @@ pub(super) struct BoardCollector {
 
 impl BoardCollector {
     pub(super) fn new(board: Board, cloud: Arc<RwLock<CloudCounts>>) -> Self {
-        let made_here = catalogue::ALL
-            .iter()
-            .filter(|family| family.name != catalogue::HTTP_REQUESTS.name);
-        Self {
-            board,
-            cloud,
-            descriptions: made_here.map(description).collect(),
-        }
+        let made_here = catalogue::ALL.iter().filter(|family| family.name != catalogue::HTTP_REQUESTS.name);
+        Self { board, cloud, descriptions: made_here.map(description).collect() }
     }
 }
 
 /// What the registry of the `prometheus` crate asks for, to see that no name is taken twice.
 fn description(family: &Family) -> Desc {
-    Desc::new(
-        family.name.to_owned(),
-        family.help.to_owned(),
-        Vec::new(),
-        std::collections::HashMap::new(),
-    )
-    .expect("the catalogue's names are valid, and a test renders them all")
+    Desc::new(family.name.to_owned(), family.help.to_owned(), Vec::new(), std::collections::HashMap::new())
+        .expect("the catalogue's names are valid, and a test renders them all")
 }
 
 impl Collector for BoardCollector {
@@ -80,26 +69,15 @@ impl Collector for BoardCollector {
         registry(&mut sheet, &status);
         repositories(&mut sheet, &status.repositories);
         in_use(&mut sheet, &status);
-        cloud(
-            &mut sheet,
-            &self.cloud.read().unwrap_or_else(PoisonError::into_inner),
-        );
+        cloud(&mut sheet, &self.cloud.read().unwrap_or_else(PoisonError::into_inner));
         process::collect(&mut sheet, status.started_at);
         sheet.into_families()
     }
 }
 
 fn identity(sheet: &mut Sheet, status: &Status) {
-    let Build {
-        version,
-        revision,
-        architecture,
-    } = Build::THIS;
-    let build = [
-        ("version", version),
-        ("revision", revision),
-        ("architecture", architecture),
-    ];
+    let Build { version, revision, architecture } = Build::THIS;
+    let build = [("version", version), ("revision", revision), ("architecture", architecture)];
     sheet.put_labelled(catalogue::BUILD_INFO, &build, 1.0);
     let region = status.place.as_ref().map_or("", |place| &place.region);
     sheet.put_labelled(catalogue::INSTANCE_INFO, &[("region_name", region)], 1.0);
@@ -108,50 +86,21 @@ fn identity(sheet: &mut Sheet, status: &Status) {
 /// What it may do, and what keeps it from doing it.
 fn permission(sheet: &mut Sheet, status: &Status) {
     sheet.put(catalogue::ARMED, one_if(status.arming == Arming::Armed));
-    for (mode, arming) in [
-        ("report", Arming::Report),
-        ("armed", Arming::Armed),
-        ("disarmed", Arming::Disarmed),
-    ] {
-        sheet.put_labelled(
-            catalogue::MODE,
-            &[("mode", mode)],
-            one_if(status.arming == arming),
-        );
+    for (mode, arming) in
+        [("report", Arming::Report), ("armed", Arming::Armed), ("disarmed", Arming::Disarmed)]
+    {
+        sheet.put_labelled(catalogue::MODE, &[("mode", mode)], one_if(status.arming == arming));
     }
     for code in RefusalCode::ALL {
         let is_refusing = status.refusals.iter().any(|refusal| refusal.code == code);
-        sheet.put_labelled(
-            catalogue::REFUSING,
-            &[("code", code.as_str())],
-            one_if(is_refusing),
-        );
+        sheet.put_labelled(catalogue::REFUSING, &[("code", code.as_str())], one_if(is_refusing));
     }
     let codes = RefusalCode::ALL.map(RefusalCode::as_str);
-    counts(
-        sheet,
-        catalogue::REFUSALS,
-        "code",
-        &codes,
-        &status.counts.n_refusals,
-    );
-    counts(
-        sheet,
-        catalogue::POLICY_RELOADS,
-        "result",
-        &RELOADS,
-        &status.counts.n_reloads,
-    );
-    sheet.put(
-        catalogue::POLICIES_LOADED,
-        instant(status.counts.policies_loaded_at),
-    );
+    counts(sheet, catalogue::REFUSALS, "code", &codes, &status.counts.n_refusals);
+    counts(sheet, catalogue::POLICY_RELOADS, "result", &RELOADS, &status.counts.n_reloads);
+    sheet.put(catalogue::POLICIES_LOADED, instant(status.counts.policies_loaded_at));
     for (check, state) in status.checks.named() {
-        sheet.put_labelled(
-            catalogue::CHECK_FAILED,
-            &[("check", check)],
-            one_if(state.is_failed()),
-        );
+        sheet.put_labelled(catalogue::CHECK_FAILED, &[("check", check)], one_if(state.is_failed()));
     }
     sheet.put(catalogue::STORE_UP, one_if(!status.checks.store.is_failed()));
 }
@@ -159,36 +108,15 @@ fn permission(sheet: &mut Sheet, status: &Status) {
 fn passes(sheet: &mut Sheet, status: &Status) {
     let last = status.last_pass.as_ref();
     sheet.put(catalogue::PASSES, status.counts.n_passes as f64);
-    counts(
-        sheet,
-        catalogue::PASS_FAILURES,
-        "stage",
-        &STAGES,
-        &status.counts.n_failed,
-    );
+    counts(sheet, catalogue::PASS_FAILURES, "stage", &STAGES, &status.counts.n_failed);
     sheet.put(catalogue::PASS_RUNNING, one_if(status.passing_since.is_some()));
-    sheet.put(
-        catalogue::LAST_PASS_START,
-        instant(last.map(|pass| pass.started_at)),
-    );
-    sheet.put(
-        catalogue::LAST_PASS_END,
-        instant(last.map(|pass| pass.finished_at)),
-    );
+    sheet.put(catalogue::LAST_PASS_START, instant(last.map(|pass| pass.started_at)));
+    sheet.put(catalogue::LAST_PASS_END, instant(last.map(|pass| pass.finished_at)));
     sheet.put(catalogue::LAST_COMPLETE_PASS, instant(status.last_complete_at));
-    sheet.put(
-        catalogue::LAST_PASS_DURATION,
-        last.map_or(0.0, |pass| pass.duration_seconds),
-    );
+    sheet.put(catalogue::LAST_PASS_DURATION, last.map_or(0.0, |pass| pass.duration_seconds));
     sheet.put(catalogue::NEXT_OBSERVE, instant(status.next_observe_at));
     sheet.put(catalogue::NEXT_ENFORCE, instant(status.next_enforce_at));
-    counts(
-        sheet,
-        catalogue::OUTCOMES,
-        "outcome",
-        &OutcomeKind::ALL,
-        &status.counts.n_outcomes,
-    );
+    counts(sheet, catalogue::OUTCOMES, "outcome", &OutcomeKind::ALL, &status.counts.n_outcomes);
     sheet.put(catalogue::PENDING_FAMILIES, status.pending.len() as f64);
 }
 
@@ -201,11 +129,7 @@ fn registry(sheet: &mut Sheet, status: &Status) {
             repository.unreadable.as_ref().map(Unreadable::as_str) == Some(reason)
         };
         let n = repositories().filter(is_meant).count();
-        sheet.put_labelled(
-            catalogue::UNREADABLE_REPOSITORIES,
-            &[("reason", reason)],
-            n as f64,
-        );
+        sheet.put_labelled(catalogue::UNREADABLE_REPOSITORIES, &[("reason", reason)], n as f64);
     }
     let verdicts = [("keep", &KeepReason::ALL[..]), ("delete", &DeleteReason::ALL[..])];
     for (verdict, reasons) in verdicts {
@@ -227,9 +151,7 @@ fn repositories(sheet: &mut Sheet, repositories: &BTreeMap<RepositoryName, Repos
     let mut n_dropped = 0;
     for (n, (name, repository)) in repositories.iter().enumerate() {
         let samples = samples(repository);
-        let samples = samples
-            .into_iter()
-            .filter_map(|(family, value)| Some((family, value?)));
+        let samples = samples.into_iter().filter_map(|(family, value)| Some((family, value?)));
         if n >= MAX_REPOSITORIES {
             n_dropped += samples.count();
             continue;
@@ -261,15 +183,9 @@ fn samples(repository: &RepositoryStatus) -> [(Family, Option<f64>); 8] {
         (catalogue::REPOSITORY_SIZE, size.map(bytes)),
         (catalogue::REPOSITORY_FREEABLE, freeable.map(bytes)),
         (catalogue::REPOSITORY_REPORTED_SIZE, Some(bytes(*reported_size))),
-        (
-            catalogue::REPOSITORY_NEWEST_PUSH,
-            newest_push_at.map(|at| instant(Some(at))),
-        ),
+        (catalogue::REPOSITORY_NEWEST_PUSH, newest_push_at.map(|at| instant(Some(at)))),
         (catalogue::REPOSITORY_COMPLETE, Some(instant(*complete_at))),
-        (
-            catalogue::REPOSITORY_UNREADABLE,
-            Some(one_if(unreadable.is_some())),
-        ),
+        (catalogue::REPOSITORY_UNREADABLE, Some(one_if(unreadable.is_some()))),
     ]
 }
 
@@ -278,11 +194,7 @@ fn in_use(sheet: &mut Sheet, status: &Status) {
         let labels = [("source", source.name.as_str())];
         sheet.put_labelled(catalogue::IN_USE_WRITTEN, &labels, instant(source.written_at));
         sheet.put_labelled(catalogue::IN_USE_REFERENCES, &labels, source.n_references as f64);
-        sheet.put_labelled(
-            catalogue::IN_USE_DOUBTFUL,
-            &labels,
-            one_if(source.doubt.is_some()),
-        );
+        sheet.put_labelled(catalogue::IN_USE_DOUBTFUL, &labels, one_if(source.doubt.is_some()));
     }
 }
 
@@ -297,9 +209,7 @@ fn cloud(sheet: &mut Sheet, counted: &CloudCounts) {
         clock_ahead,
     } = counted;
     let codes = || std::iter::once("ok").chain(ErrorKind::ALL.map(ErrorKind::as_str));
-    let known = OPERATIONS
-        .into_iter()
-        .flat_map(|operation| codes().map(move |code| ((operation, code), 0)));
+    let known = OPERATIONS.into_iter().flat_map(|operation| codes().map(move |code| ((operation, code), 0)));
     let mut all: BTreeMap<(&str, &str), u64> = known.collect();
     all.extend(requests);
     for ((operation, code), n) in all {

@@ -15,10 +15,7 @@ const TICKS_PER_SECOND: f64 = 100.0;
 
 /// Adds what can be read; what cannot is left out.
 pub(super) fn collect(sheet: &mut Sheet, started_at: DateTime<Utc>) {
-    sheet.put(
-        catalogue::PROCESS_START,
-        started_at.timestamp_micros() as f64 / 1e6,
-    );
+    sheet.put(catalogue::PROCESS_START, started_at.timestamp_micros() as f64 / 1e6);
     if let Some(seconds) = read("/proc/self/stat").as_deref().and_then(cpu_seconds) {
         sheet.put(catalogue::PROCESS_CPU, seconds);
     }
@@ -32,10 +29,7 @@ pub(super) fn collect(sheet: &mut Sheet, started_at: DateTime<Utc>) {
     }
     if let Ok(descriptors) = fs::read_dir("/proc/self/fd") {
         // One of them is the directory itself, open while it is counted.
-        sheet.put(
-            catalogue::PROCESS_FDS,
-            descriptors.count().saturating_sub(1) as f64,
-        );
+        sheet.put(catalogue::PROCESS_FDS, descriptors.count().saturating_sub(1) as f64);
     }
     if let Some(n) = read("/proc/self/limits").and_then(|limits| field(&limits, "Max open files")) {
         sheet.put(catalogue::PROCESS_MAX_FDS, n);
@@ -79,9 +73,6 @@ mod tests {
         let status = "Name:\tocird\nVmRSS:\t   2048 kB\nThreads:\t4\n";
         assert_eq!(field(status, "VmRSS:"), Some(2048.0));
         assert_eq!(field(status, "Threads:"), Some(4.0));
-        assert_eq!(
-            field("Max open files            unlimited", "Max open files"),
-            None
-        );
+        assert_eq!(field("Max open files            unlimited", "Max open files"), None);
     }
 }

@@ -41,19 +41,12 @@ impl Sheet {
                 metric.set_gauge(gauge);
             }
         }
-        self.0
-            .entry(family.name)
-            .or_insert_with(|| (family, Vec::new()))
-            .1
-            .push(metric);
+        self.0.entry(family.name).or_insert_with(|| (family, Vec::new())).1.push(metric);
     }
 
     /// The families that have a sample.
     pub(super) fn into_families(self) -> Vec<MetricFamily> {
-        self.0
-            .into_values()
-            .map(|(family, metrics)| family_of(family, metrics))
-            .collect()
+        self.0.into_values().map(|(family, metrics)| family_of(family, metrics)).collect()
     }
 }
 

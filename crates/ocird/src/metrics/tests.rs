@@ -34,18 +34,13 @@ fn samples(text: &str) -> Vec<(&str, f64)> {
 }
 
 fn value(text: &str, sample: &str) -> Option<f64> {
-    samples(text)
-        .into_iter()
-        .find(|(name, _)| *name == sample)
-        .map(|(_, value)| value)
+    samples(text).into_iter().find(|(name, _)| *name == sample).map(|(_, value)| value)
 }
 
 /// The label pairs of every sample.
 fn labels(text: &str) -> BTreeSet<(String, String)> {
     let inside = samples(text).into_iter().filter_map(|(sample, _)| {
-        sample
-            .split_once('{')
-            .map(|(_, rest)| rest.trim_end_matches('}').to_owned())
+        sample.split_once('{').map(|(_, rest)| rest.trim_end_matches('}').to_owned())
     });
     inside
         .flat_map(|pairs| {
@@ -62,47 +57,21 @@ fn labels(text: &str) -> BTreeSet<(String, String)> {
 fn names_follow_the_rules_and_every_family_has_a_sentence_of_help() {
     for family in ALL {
         let name = family.name;
-        assert!(
-            name.starts_with("ocird_") || name.starts_with("process_"),
-            "{name}"
-        );
-        assert!(
-            name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'),
-            "{name}"
-        );
+        assert!(name.starts_with("ocird_") || name.starts_with("process_"), "{name}");
+        assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{name}");
         assert_eq!(name.ends_with("_total"), family.kind == Kind::Counter, "{name}");
-        for unit in [
-            "_ms",
-            "milli",
-            "_mb",
-            "_kb",
-            "minutes",
-            "hours",
-            "percent",
-            "_count",
-            "reconcile",
-        ] {
+        for unit in ["_ms", "milli", "_mb", "_kb", "minutes", "hours", "percent", "_count", "reconcile"] {
             assert!(!name.contains(unit), "{name} contains {unit}");
         }
-        assert!(
-            family.help.ends_with('.') && family.help.len() > 10,
-            "{name}: {:?}",
-            family.help
-        );
+        assert!(family.help.ends_with('.') && family.help.len() > 10, "{name}: {:?}", family.help);
     }
 }
 
 #[test]
 fn every_family_is_exported_once_and_nothing_else_is() {
     let text = scrape(report_mode());
-    let described: Vec<&str> = text
-        .lines()
-        .filter_map(|line| line.strip_prefix("# HELP "))
-        .collect();
-    let exported: Vec<&str> = described
-        .iter()
-        .map(|line| line.split(' ').next().unwrap())
-        .collect();
+    let described: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("# HELP ")).collect();
+    let exported: Vec<&str> = described.iter().map(|line| line.split(' ').next().unwrap()).collect();
     let mut known: Vec<&str> = ALL.iter().map(|family| family.name).collect();
     known.sort_unstable();
     assert_eq!(exported, known);
@@ -110,10 +79,8 @@ fn every_family_is_exported_once_and_nothing_else_is() {
 
 #[test]
 fn names_and_help_are_part_of_the_interface() {
-    let mut families: Vec<String> = ALL
-        .iter()
-        .map(|family| format!("{} {:?}: {}", family.name, family.kind, family.help))
-        .collect();
+    let mut families: Vec<String> =
+        ALL.iter().map(|family| format!("{} {:?}: {}", family.name, family.kind, family.help)).collect();
     families.sort_unstable();
     assert_eq!(families.len(), ALL.len());
     insta::assert_snapshot!(families.join("\n"));
@@ -143,14 +110,8 @@ fn labels_are_of_a_short_list_and_never_a_digest_a_tag_or_an_ocid() {
     ];
     assert_eq!(names, known.map(str::to_owned).into());
     for (name, value) in labels(&text) {
-        assert!(
-            !value.contains("ocid1.") && !value.contains("sha256"),
-            "{name}={value}"
-        );
-        assert!(
-            !value.contains("9f3a51c0") && !value.contains("v1."),
-            "{name}={value}"
-        );
+        assert!(!value.contains("ocid1.") && !value.contains("sha256"), "{name}={value}");
+        assert!(!value.contains("9f3a51c0") && !value.contains("v1."), "{name}={value}");
     }
 }
 
@@ -189,28 +150,16 @@ fn the_board_and_the_clouds_counts_are_what_is_exported() {
         ("ocird_repositories", 4.0),
         ("ocird_unreadable_repositories{reason=\"listing\"}", 1.0),
         ("ocird_repository_unreadable{repository=\"mgh-docs\"}", 1.0),
-        (
-            "ocird_repository_size_bytes{repository=\"mgh-website\"}",
-            142_900_000.0,
-        ),
+        ("ocird_repository_size_bytes{repository=\"mgh-website\"}", 142_900_000.0),
         ("ocird_images{verdict=\"keep\",reason=\"floor\"}", 12.0),
         ("ocird_images{verdict=\"delete\",reason=\"delete_rule\"}", 4.0),
         ("ocird_pending_families", 12.0),
         ("ocird_outcomes_total{outcome=\"deleted\"}", 2.0),
         ("ocird_pass_failures_total{stage=\"sign_in\"}", 1.0),
         ("ocird_last_pass_duration_seconds", 61.2),
-        (
-            "ocird_in_use_doubtful{source=\"/var/lib/ocird/in-use/milan-1.json\"}",
-            1.0,
-        ),
-        (
-            "ocird_oci_requests_total{operation=\"ListContainerImages\",code=\"throttled\"}",
-            3.0,
-        ),
-        (
-            "ocird_oci_requests_total{operation=\"ListContainerImages\",code=\"ok\"}",
-            0.0,
-        ),
+        ("ocird_in_use_doubtful{source=\"/var/lib/ocird/in-use/milan-1.json\"}", 1.0),
+        ("ocird_oci_requests_total{operation=\"ListContainerImages\",code=\"throttled\"}", 3.0),
+        ("ocird_oci_requests_total{operation=\"ListContainerImages\",code=\"ok\"}", 0.0),
         ("ocird_clock_skew_seconds", -1.5),
         ("ocird_oci_token_expiry_timestamp_seconds", 1_772_366_400.0),
         ("ocird_instance_info{region_name=\"eu-milan-1\"}", 1.0),
@@ -222,19 +171,9 @@ fn the_board_and_the_clouds_counts_are_what_is_exported() {
 #[test]
 fn what_is_not_known_is_absent_and_never_zero() {
     let text = scrape(armed_with_failures());
-    assert_eq!(
-        value(&text, "ocird_repository_size_bytes{repository=\"mgh-docs\"}"),
-        None
-    );
-    assert_eq!(
-        value(&text, "ocird_size_bytes"),
-        None,
-        "a sum with an unknown part is unknown"
-    );
-    assert_eq!(
-        value(&scrape(report_mode()), "ocird_size_bytes"),
-        Some(361_400_000.0)
-    );
+    assert_eq!(value(&text, "ocird_repository_size_bytes{repository=\"mgh-docs\"}"), None);
+    assert_eq!(value(&text, "ocird_size_bytes"), None, "a sum with an unknown part is unknown");
+    assert_eq!(value(&scrape(report_mode()), "ocird_size_bytes"), Some(361_400_000.0));
 }
 
 #[test]
@@ -253,10 +192,8 @@ fn repositories_beyond_the_cap_are_counted_but_have_no_series() {
     let names = (0..MAX_REPOSITORIES + 2).map(|n| format!("r-{n:03}").parse().unwrap());
     status.repositories = names.map(|name| (name, repository(5, 5, 10, 0))).collect();
     let text = scrape(status);
-    let n_series = samples(&text)
-        .iter()
-        .filter(|(name, _)| name.starts_with("ocird_repository_images{"))
-        .count();
+    let n_series =
+        samples(&text).iter().filter(|(name, _)| name.starts_with("ocird_repository_images{")).count();
     assert_eq!(n_series, MAX_REPOSITORIES);
     assert_eq!(value(&text, "ocird_metrics_dropped_series"), Some(16.0));
     assert_eq!(value(&text, "ocird_repositories"), Some(202.0));
@@ -278,12 +215,8 @@ fn hostile_text_stays_inside_its_label() {
 fn the_process_describes_itself() {
     let text = scrape(fresh_start());
     assert_eq!(value(&text, "process_start_time_seconds"), Some(1_772_366_360.0));
-    for sample in [
-        "process_resident_memory_bytes",
-        "process_open_fds",
-        "process_threads",
-        "process_max_fds",
-    ] {
+    for sample in ["process_resident_memory_bytes", "process_open_fds", "process_threads", "process_max_fds"]
+    {
         assert!(value(&text, sample).unwrap() >= 1.0, "{sample}");
     }
     assert!(value(&text, "process_cpu_seconds_total").unwrap() >= 0.0);

@@ -4,12 +4,12 @@
 //! repository, one more read of the image, the committed intent, the conditional delete, the outcome. One image's
 //! failure never hides another's outcome; a store that fails stops everything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use ocird_model::{
-    Clock, DeleteTarget, ErrorKind, Etag, Image, ImageDetails, InUse, Intent, Inventory, Lifecycle, MarkKey, Outcome,
-    OutcomeKind, ReadRegistry, RegistryError, RepositoryId, RepositoryState, Verdict, WriteRegistry,
+    Clock, DeleteTarget, ErrorKind, Etag, Image, ImageDetails, InUse, Intent, Inventory, Lifecycle, MarkKey,
+    Outcome, OutcomeKind, ReadRegistry, RegistryError, RepositoryId, RepositoryState, Verdict, WriteRegistry,
 };
 use ocird_plan::{CheckedPlan, Due};
 use ocird_store::{Store, StoreError};
@@ -41,7 +41,7 @@ pub(crate) struct Acted {
     /// Number of settled outcomes by kind.
     pub(crate) n_outcomes: BTreeMap<&'static str, u64>,
     /// The repositories in which something was deleted.
-    pub(crate) touched: BTreeMap<RepositoryId, ()>,
+    pub(crate) touched: BTreeSet<RepositoryId>,
 }
 
 impl Acted {
@@ -90,7 +90,7 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Act<'_, R, W, C> {
                 Step::Settled(kind) => {
                     acted.count(kind);
                     if kind == OutcomeKind::Deleted {
-                        acted.touched.insert(due.repository_id().clone(), ());
+                        acted.touched.insert(due.repository_id().clone());
                     }
                 }
                 Step::Drifted(_) => {
@@ -98,8 +98,10 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Act<'_, R, W, C> {
                     self.drop_mark(due).await?;
                 }
                 Step::Open(kind) => {
-                    let text = format!("the deletion of an image of {} ended in {kind}", due.repository_name());
-                    refusals.add(RefusalCode::OpenIntent, format!("{text}; the next pass reads what came of it"));
+                    let text =
+                        format!("the deletion of an image of {} ended in {kind}", due.repository_name());
+                    refusals
+                        .add(RefusalCode::OpenIntent, format!("{text}; the next pass reads what came of it"));
                     break;
                 }
                 Step::Voided | Step::Unexpected(_) => {}
@@ -117,7 +119,8 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Act<'_, R, W, C> {
             return Some((RefusalCode::InUseUnknown, "what runs was asked too long ago by now".to_owned()));
         }
         (n_unexpected >= MAX_UNEXPECTED).then(|| {
-            let text = format!("{MAX_UNEXPECTED} unexpected answers in a row; acting goes on in the next pass");
+            let text =
+                format!("{MAX_UNEXPECTED} unexpected answers in a row; acting goes on in the next pass");
             (RefusalCode::Breaker, text)
         })
     }
@@ -139,7 +142,9 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Act<'_, R, W, C> {
             return Ok(Step::Drifted("the registry gave no etag to delete by".to_owned()));
         };
         let Some(manifest) = self.store.manifest(due.repository_id(), &due.image().digest).await? else {
-            return Ok(Step::Drifted("its manifest is not in the store, so that it could not be undone".to_owned()));
+            return Ok(Step::Drifted(
+                "its manifest is not in the store, so that it could not be undone".to_owned(),
+            ));
         };
         let intent = intent(due, etag.clone(), manifest);
         let id = self.store.intend(&intent, self.clock.now()).await?;
@@ -151,9 +156,10 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Act<'_, R, W, C> {
         self.store.conclude(id, &outcome).await?;
         Ok(match kind {
             OutcomeKind::Drifted => Step::Drifted(outcome.detail),
-            OutcomeKind::Deleted | OutcomeKind::AlreadyGone | OutcomeKind::Failed(_) | OutcomeKind::NotDone => {
-                Step::Settled(kind)
-            }
+            OutcomeKind::Deleted
+            | OutcomeKind::AlreadyGone
+            | OutcomeKind::Failed(_)
+            | OutcomeKind::NotDone => Step::Settled(kind),
         })
     }
 
@@ -167,7 +173,8 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Act<'_, R, W, C> {
         if let Some(known) = moved.get(due.repository_id()) {
             return Ok(*known);
         }
-        let Some(RepositoryState::Complete(planned)) = self.inventory.repositories.get(due.repository_name()) else {
+        let Some(RepositoryState::Complete(planned)) = self.inventory.repositories.get(due.repository_name())
+        else {
             return Ok(true);
         };
         let rows = self.reader.images(&planned.compartment, &planned.id).await?;
@@ -188,7 +195,9 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Act<'_, R, W, C> {
     /// what is missing, for people.
     pub(crate) async fn prove(&self, acted: &Acted, plan: &CheckedPlan) -> Vec<String> {
         let mut missing = Vec::new();
-        for repository in self.inventory.complete().filter(|repository| acted.touched.contains_key(&repository.id)) {
+        for repository in
+            self.inventory.complete().filter(|repository| acted.touched.contains(&repository.id))
+        {
             let listed = match self.reader.images(&repository.compartment, &repository.id).await {
                 Ok(rows) => observe::listed_digests(&repository.id, rows),
                 Err(error) => {
@@ -198,10 +207,11 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Act<'_, R, W, C> {
                 }
             };
             let Ok(listed) = listed else { continue };
-            let kept = plan.plan().decisions(&repository.name).iter().filter(|decision| match &decision.verdict {
-                Verdict::Keep(_) => true,
-                Verdict::Delete(_) => false,
-            });
+            let kept =
+                plan.plan().decisions(&repository.name).iter().filter(|decision| match &decision.verdict {
+                    Verdict::Keep(_) => true,
+                    Verdict::Delete(_) => false,
+                });
             missing.extend(
                 kept.filter(|decision| !listed.contains_key(&decision.digest))
                     .map(|decision| format!("{}@{}", repository.name, decision.digest)),

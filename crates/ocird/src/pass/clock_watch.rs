@@ -64,7 +64,10 @@ impl ClockWatch {
         let Reading { wall, monotonic, server_ahead, newest_recorded } = reading;
         if let Some(ahead) = server_ahead.filter(|ahead| ahead.abs() > MAX_SKEW) {
             let way = if ahead > TimeDelta::zero() { "behind" } else { "ahead of" };
-            return Some(format!("this machine's clock is {} s {way} the server's", ahead.num_seconds().abs()));
+            return Some(format!(
+                "this machine's clock is {} s {way} the server's",
+                ahead.num_seconds().abs()
+            ));
         }
         if let Some(newest) = newest_recorded.filter(|newest| *newest - wall > MAX_SKEW) {
             return Some(format!("the store has seen {newest}, which is later than this machine's clock"));

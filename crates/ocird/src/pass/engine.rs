@@ -6,9 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use ocird_model::{
-    Clock, Digest, Policies, ReadRegistry, RepositoryId, RepositoryState, Tag, WriteRegistry,
-};
+use ocird_model::{Clock, Digest, Policies, ReadRegistry, RepositoryId, RepositoryState, Tag, WriteRegistry};
 use ocird_store::{PassRecord, StoreError, UsageSample};
 use tokio_util::sync::CancellationToken;
 
@@ -89,7 +87,7 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
                 Acted::default()
             }
         };
-        let seconds = (self.clock.monotonic() - started).as_secs_f64();
+        let seconds = self.clock.monotonic().saturating_sub(started).as_secs_f64();
         self.publish(purpose, started_at, seconds, &decided, &acted, refusals).await;
         decided
     }
@@ -122,7 +120,8 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
         refusals.add_some(RefusalCode::ClockDoubt, self.clock_watch.observe(reading));
         let Some(decided) = decided else { return refusals };
         for (repositories, why) in decided.gathered.in_use.doubts() {
-            refusals.add(RefusalCode::InUseUnknown, format!("what runs from {repositories} is not known: {why}"));
+            refusals
+                .add(RefusalCode::InUseUnknown, format!("what runs from {repositories} is not known: {why}"));
         }
         for (name, state) in &decided.inventory.repositories {
             match state {
@@ -167,20 +166,29 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
             Err(error) => return self.no_store(&error, refusals),
         };
         if !needed.is_empty() {
-            refusals.add(RefusalCode::ProofFailed, format!("ocird deleted what is needed: {}", needed.join(", ")));
+            refusals.add(
+                RefusalCode::ProofFailed,
+                format!("ocird deleted what is needed: {}", needed.join(", ")),
+            );
         }
         match settled {
             Ok(0) => {}
             Ok(n_open) => refusals.add(
                 RefusalCode::OpenIntent,
-                format!("{n_open} deletions whose answer was lost are not settled yet; each pass reads again"),
+                format!(
+                    "{n_open} deletions whose answer was lost are not settled yet; each pass reads again"
+                ),
             ),
             Err(error) => self.no_store(&error, refusals),
         }
     }
 
     /// What ocird deleted in the restore window and what the present listing or something that runs needs (S-26).
-    async fn needed_but_deleted(&self, decided: &Decided, now: DateTime<Utc>) -> Result<Vec<String>, StoreError> {
+    async fn needed_but_deleted(
+        &self,
+        decided: &Decided,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<String>, StoreError> {
         /// A deleted image can be restored for this long.
         const RESTORE_WINDOW: TimeDelta = TimeDelta::hours(48);
         let Some(store) = self.survey.notebook.writable() else { return Ok(Vec::new()) };
@@ -244,7 +252,8 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
             Ok(acted) => {
                 let missing = act.prove(&acted, &decided.checked).await;
                 if !missing.is_empty() {
-                    let text = format!("after deleting, these are gone that were to stay: {}", missing.join(", "));
+                    let text =
+                        format!("after deleting, these are gone that were to stay: {}", missing.join(", "));
                     refusals.add(RefusalCode::ProofFailed, text);
                 }
                 acted
@@ -264,7 +273,8 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
         let allowed = u64::from(self.survey.config.limits.max_per_pass).min(left_today);
         let allowed = usize::try_from(allowed).unwrap_or(usize::MAX).min(decided.due.len());
         if allowed < decided.due.len() {
-            let text = format!("{} of {} that are due go in this pass, the rest later", allowed, decided.due.len());
+            let text =
+                format!("{} of {} that are due go in this pass, the rest later", allowed, decided.due.len());
             refusals.add(RefusalCode::Deferred, text);
         }
         Ok(allowed)

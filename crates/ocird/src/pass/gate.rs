@@ -71,7 +71,9 @@ pub(crate) fn paused(state_dir: &Path) -> Option<String> {
     match std::fs::symlink_metadata(&path) {
         Ok(_) => Some(format!("paused by {}; remove the file to go on", path.display())),
         Err(error) if error.kind() == ErrorKind::NotFound => None,
-        Err(error) => Some(format!("cannot tell whether {} is there ({error}), which counts as paused", path.display())),
+        Err(error) => {
+            Some(format!("cannot tell whether {} is there ({error}), which counts as paused", path.display()))
+        }
     }
 }
 
@@ -87,7 +89,10 @@ pub(crate) fn arming(config: &Config, identity: Option<&(TenancyId, String)>) ->
         return refuse(Arming::Disarmed, RefusalCode::Disarmed, text);
     };
     if armed.tenancy != *tenancy || armed.region != *region {
-        let text = format!("armed_for names {} in {}, the credentials are of {tenancy} in {region}", armed.tenancy, armed.region);
+        let text = format!(
+            "armed_for names {} in {}, the credentials are of {tenancy} in {region}",
+            armed.tenancy, armed.region
+        );
         return refuse(Arming::Disarmed, RefusalCode::Disarmed, &text);
     }
     if armed.compartments != config.oci.compartments.iter().cloned().collect() {

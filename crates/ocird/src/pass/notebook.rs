@@ -28,7 +28,13 @@ pub(crate) struct Notebook {
 impl Notebook {
     /// A notebook on this state directory; nothing is opened yet.
     pub(crate) fn new(state_dir: &Path) -> Self {
-        Self { state_dir: state_dir.to_owned(), store: None, glance: None, fault: None, memory: BTreeMap::new() }
+        Self {
+            state_dir: state_dir.to_owned(),
+            store: None,
+            glance: None,
+            fault: None,
+            memory: BTreeMap::new(),
+        }
     }
 
     /// Only looks at the store, which may be held by a running daemon. Answers whether there is one.
@@ -45,7 +51,9 @@ impl Notebook {
             None => self.open(now).await.err().map(|error| ErrorChain(&error).to_string()),
         };
         match (&fault, &self.fault) {
-            (Some(why), None) => tracing::error!(code = "no_store", error = %why, "the store cannot be written"),
+            (Some(why), None) => {
+                tracing::error!(code = "no_store", error = %why, "the store cannot be written")
+            }
             (None, Some(_)) => {
                 tracing::info!("the store can be written again");
                 self.memory.clear();
@@ -112,7 +120,9 @@ impl Notebook {
         for (details, row_tags) in fresh.details {
             let first_seen_at = known.images.get(&details.id).map_or(now, |image| image.first_seen_at);
             let row_tags: BTreeSet<_> = row_tags;
-            known.images.insert(details.id.clone(), KnownImage { details, read_at: now, row_tags, first_seen_at });
+            known
+                .images
+                .insert(details.id.clone(), KnownImage { details, read_at: now, row_tags, first_seen_at });
         }
         known.contents.extend(fresh.manifests.into_iter().map(|(digest, _, content)| (digest, content)));
         self.memory.insert(repository.clone(), known);

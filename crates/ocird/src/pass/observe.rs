@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::stream::{self, StreamExt};
 use ocird_model::{
-    Content, Digest, FetchedManifest, Image, ImageDetails, ImageId, ImageRow, Lifecycle, ReadRegistry, RegistryError,
-    Repository, RepositoryId, RepositoryRow, RepositoryState, Tag, Unreadable,
+    Content, Digest, FetchedManifest, Image, ImageDetails, ImageId, ImageRow, Lifecycle, ReadRegistry,
+    RegistryError, Repository, RepositoryId, RepositoryRow, RepositoryState, Tag, Unreadable,
 };
 use ocird_store::{Fresh, Known};
 
@@ -166,8 +166,11 @@ impl<R: ReadRegistry> Look<'_, R> {
         fresh: &mut Fresh,
     ) -> Result<BTreeMap<Digest, Content>, Unreadable> {
         let mut contents = std::mem::take(&mut known.contents);
-        let to_read: Vec<Digest> =
-            details.values().map(|image| image.digest).filter(|digest| !contents.contains_key(digest)).collect();
+        let to_read: Vec<Digest> = details
+            .values()
+            .map(|image| image.digest)
+            .filter(|digest| !contents.contains_key(digest))
+            .collect();
         let reads: Vec<_> = to_read.into_iter().map(|digest| self.manifest(digest)).collect();
         let mut failure = None;
         for (digest, answer) in at_once(READS_AT_ONCE, reads).await {
@@ -204,14 +207,16 @@ impl<R: ReadRegistry> Look<'_, R> {
         let mut images: Vec<Image> = details
             .into_values()
             .map(|details| {
-                let first_seen_at = known.images.get(&details.id).map_or(self.now, |image| image.first_seen_at);
+                let first_seen_at =
+                    known.images.get(&details.id).map_or(self.now, |image| image.first_seen_at);
                 let row_tags = &listed[&details.id].tags;
                 assemble_image(details, row_tags, contents, first_seen_at)
             })
             .collect();
         images.sort_by_key(|image| image.digest);
         let rests = known.rests.iter().map(|(member, head)| (*member, *head));
-        let rests = rests.filter(|(member, _)| images.binary_search_by_key(member, |image| image.digest).is_ok());
+        let rests =
+            rests.filter(|(member, _)| images.binary_search_by_key(member, |image| image.digest).is_ok());
         Repository {
             id: self.row.id.clone(),
             name: self.row.name.clone(),
@@ -293,14 +298,20 @@ mod tests {
 
     fn grouped(rows: Vec<ImageRow>) -> Result<Vec<(char, usize)>, Unreadable> {
         let images = group(&repository_id(), rows)?;
-        Ok(images.values().map(|image| (image.digest.hex().chars().next().unwrap(), image.tags.len())).collect())
+        Ok(images
+            .values()
+            .map(|image| (image.digest.hex().chars().next().unwrap(), image.tags.len()))
+            .collect())
     }
 
     #[test]
     fn rows_of_one_image_become_one_image_with_all_its_tags() {
         use Lifecycle::Available;
-        let rows =
-            vec![row("a", '1', Some("v1"), Available), row("b", '2', None, Available), row("a", '1', Some("prod"), Available)];
+        let rows = vec![
+            row("a", '1', Some("v1"), Available),
+            row("b", '2', None, Available),
+            row("a", '1', Some("prod"), Available),
+        ];
         assert_eq!(grouped(rows), Ok(vec![('1', 2), ('2', 0)]));
     }
 

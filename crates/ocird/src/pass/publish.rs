@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use ocird_model::{
-    Bytes, Clock, EffectivePolicy, MarkKey, ReadRegistry, Repository, RepositoryRow, RepositoryState, WriteRegistry,
+    Bytes, Clock, EffectivePolicy, MarkKey, ReadRegistry, Repository, RepositoryRow, RepositoryState,
+    WriteRegistry,
 };
 use ocird_store::SettledIntent;
 
@@ -39,7 +40,8 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
             n_deleted: acted.n_deleted(),
         };
         log_summary(&summary, &refusals);
-        let arming = gate::arming(&self.survey.config, decided.as_ref().ok().map(|decided| &decided.identity)).0;
+        let arming =
+            gate::arming(&self.survey.config, decided.as_ref().ok().map(|decided| &decided.identity)).0;
         let recent = self.recent().await;
         let checks = self.checks(decided, &refusals);
         let pending = decided.as_ref().map(|decided| self.pending(decided));
@@ -77,12 +79,12 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
         let policies = self.board.read().checks.policies.clone();
         Checks {
             sign_in: match decided {
-                Err(error @ SurveyError::SignIn(_)) => failed(ErrorChain(error)),
+                Err(error @ SurveyError::SignIn(_)) => failed(&ErrorChain(error)),
                 Err(_) | Ok(_) => Check::Ok,
             },
             registry: match decided {
                 Err(SurveyError::SignIn(_)) => Check::Pending,
-                Err(error) => failed(ErrorChain(error)),
+                Err(error) => failed(&ErrorChain(error)),
                 Ok(_) => by_code(refusals, &[RefusalCode::Unreadable]),
             },
             store: by_code(refusals, &[RefusalCode::NoStore]),
@@ -113,7 +115,8 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
                 })
             })
             .collect();
-        pending.sort_by(|a, b| (a.due_at, &a.repository, &a.digest).cmp(&(b.due_at, &b.repository, &b.digest)));
+        pending
+            .sort_by(|a, b| (a.due_at, &a.repository, &a.digest).cmp(&(b.due_at, &b.repository, &b.digest)));
         pending
     }
 
@@ -250,10 +253,10 @@ fn by_code(refusals: &Refusals, codes: &[RefusalCode]) -> Check {
         .filter(|Refusal { code, text: _ }| codes.contains(code))
         .map(|refusal| refusal.text.as_str())
         .collect();
-    if texts.is_empty() { Check::Ok } else { failed(texts.join("; ")) }
+    if texts.is_empty() { Check::Ok } else { failed(&texts.join("; ")) }
 }
 
-fn failed(text: impl ToString) -> Check {
+fn failed(text: &impl ToString) -> Check {
     Check::Failed { text: text.to_string() }
 }
 

@@ -1,7 +1,9 @@
 //! Settles intents that a crash or a lost answer left open: by reading, never by repeating the deletion (S-22).
 
 use chrono::{DateTime, TimeDelta, Utc};
-use ocird_model::{ErrorKind, Intent, Inventory, Lifecycle, Outcome, OutcomeKind, ReadRegistry, RepositoryState};
+use ocird_model::{
+    ErrorKind, Intent, Inventory, Lifecycle, Outcome, OutcomeKind, ReadRegistry, RepositoryState,
+};
 use ocird_store::{Store, StoreError};
 
 use crate::log::ErrorChain;

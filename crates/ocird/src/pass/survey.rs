@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use ocird_model::{
-    CompartmentId, Digest, Inventory, Lifecycle, Mark, MarkKey, Policies, ReadRegistry, RegistryError, RepositoryId,
-    RepositoryRow, TenancyId,
+    CompartmentId, Digest, Inventory, Lifecycle, Mark, MarkKey, Policies, ReadRegistry, RegistryError,
+    RepositoryId, RepositoryRow, TenancyId,
 };
 use ocird_plan::{CheckedPlan, Due, MIN_PASSES, Violations};
 use ocird_store::{Known, StoreError};
@@ -14,8 +14,8 @@ use ocird_store::{Known, StoreError};
 use crate::config::Config;
 use crate::in_use::reference::Folder;
 use crate::in_use::{self, Gathered};
-use crate::pass::notebook::Notebook;
 use crate::pass::Purpose;
+use crate::pass::notebook::Notebook;
 use crate::pass::observe::{self, Sight, at_once};
 
 /// Repositories that are looked at at once. Each has at most eight reads under way, so the service never sees more
@@ -127,8 +127,10 @@ impl<R: ReadRegistry> Survey<R> {
         let mut all = Vec::new();
         for compartment in &self.config.oci.compartments {
             let listed = self.reader.repositories(compartment).await;
-            let rows = listed
-                .map_err(|source| SurveyError::ListRepositories { compartment: compartment.clone(), source })?;
+            let rows = listed.map_err(|source| SurveyError::ListRepositories {
+                compartment: compartment.clone(),
+                source,
+            })?;
             all.extend(rows.into_iter().filter(|row| match row.lifecycle {
                 Lifecycle::Available | Lifecycle::Unknown => true,
                 Lifecycle::Deleting | Lifecycle::Deleted => false,
@@ -142,7 +144,7 @@ impl<R: ReadRegistry> Survey<R> {
     async fn gather(&self, rows: &[RepositoryRow], hosts: Vec<String>, now: DateTime<Utc>) -> Gathered {
         let Some(row) = rows.first() else { return Gathered::default() };
         let folder = Folder::new(hosts, row.namespace.clone());
-        in_use::gather(&self.config.in_use, &folder, now).await
+        in_use::gather(&self.config.in_use, &folder, rows.iter().map(|row| &row.name), now).await
     }
 
     async fn previous_marks(&mut self) -> BTreeMap<MarkKey, Mark> {
@@ -177,15 +179,19 @@ impl<R: ReadRegistry> Survey<R> {
                 }
                 let about_to_go = match purpose {
                     Purpose::Observe => BTreeSet::new(),
-                    Purpose::Enforce => {
-                        ripe.remove(&row.id).unwrap_or_default().into_iter().chain(known.rests.keys().copied()).collect()
-                    }
+                    Purpose::Enforce => ripe
+                        .remove(&row.id)
+                        .unwrap_or_default()
+                        .into_iter()
+                        .chain(known.rests.keys().copied())
+                        .collect(),
                 };
                 looks.push((row, known, about_to_go));
             }
             let reader = &self.reader;
             let looks = looks.into_iter();
-            let looks: Vec<_> = looks.map(|(row, known, going)| look(reader, row, known, going, now)).collect();
+            let looks: Vec<_> =
+                looks.map(|(row, known, going)| look(reader, row, known, going, now)).collect();
             for (row, sight) in at_once(REPOSITORIES_AT_ONCE, looks).await {
                 self.notebook.remember(&row.id, &row.name, sight.fresh, now).await;
                 inventory.repositories.insert(row.name.clone(), sight.state);
@@ -196,7 +202,11 @@ impl<R: ReadRegistry> Survey<R> {
 
     /// The heads whose marks may fall due in this pass, by repository. A pass that is to act reads them again first, and
     /// the rests of families too, so that the plan decides on what they are now.
-    fn ripe(&self, marks: &BTreeMap<MarkKey, Mark>, now: DateTime<Utc>) -> BTreeMap<RepositoryId, BTreeSet<Digest>> {
+    fn ripe(
+        &self,
+        marks: &BTreeMap<MarkKey, Mark>,
+        now: DateTime<Utc>,
+    ) -> BTreeMap<RepositoryId, BTreeSet<Digest>> {
         let mut ripe: BTreeMap<RepositoryId, BTreeSet<Digest>> = BTreeMap::new();
         for (key, mark) in marks {
             if mark.n_passes + 1 >= MIN_PASSES && now - mark.since >= self.policies.guardrails.grace {

@@ -67,9 +67,7 @@ pub(super) const MONTH: Field = Field::plain(
     "month",
     1,
     12,
-    &[
-        "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
-    ],
+    &["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"],
 );
 /// Days of the week, 0 and 7 both Sunday.
 pub(super) const WEEKDAY: Field = Field {
@@ -83,14 +81,7 @@ pub(super) const WEEKDAY: Field = Field {
 
 impl Field {
     const fn plain(name: &'static str, first: u32, last: u32, names: &'static [&'static str]) -> Self {
-        Self {
-            name,
-            first,
-            last,
-            names,
-            star_last: last,
-            offset: 0,
-        }
+        Self { name, first, last, names, star_last: last, offset: 0 }
     }
 
     /// The field as the crate beneath understands it: a star, or a list of its own numbers.
@@ -103,10 +94,7 @@ impl Field {
             text: text.chars().take(80).collect(),
             why,
         })?;
-        let numbers: Vec<String> = numbers
-            .iter()
-            .map(|number| (number + self.offset).to_string())
-            .collect();
+        let numbers: Vec<String> = numbers.iter().map(|number| (number + self.offset).to_string()).collect();
         Ok(numbers.join(","))
     }
 
@@ -115,11 +103,7 @@ impl Field {
         for item in text.split(',') {
             for number in self.item(item)? {
                 // Folds the second Sunday onto the first; every other field ends before it wraps.
-                numbers.insert(if number > self.star_last {
-                    self.first
-                } else {
-                    number
-                });
+                numbers.insert(if number > self.star_last { self.first } else { number });
             }
         }
         Ok(numbers)
@@ -140,11 +124,7 @@ impl Field {
             match step {
                 None => (number, number),
                 Some(step) => {
-                    return Err(FieldError::StepAfterNumber {
-                        first: number,
-                        last: self.star_last,
-                        step,
-                    });
+                    return Err(FieldError::StepAfterNumber { first: number, last: self.star_last, step });
                 }
             }
         };
@@ -166,20 +146,14 @@ impl Field {
 
     fn value(&self, item: &str, text: &str) -> Result<u32, FieldError> {
         let named = || {
-            let place = self
-                .names
-                .iter()
-                .position(|name| name.eq_ignore_ascii_case(text))?;
+            let place = self.names.iter().position(|name| name.eq_ignore_ascii_case(text))?;
             Some(self.first + u32::try_from(place).expect("a field has at most 12 names"))
         };
         let value = number(text).or_else(named).ok_or_else(|| not_understood(item))?;
         if (self.first..=self.last).contains(&value) {
             Ok(value)
         } else {
-            Err(FieldError::Range {
-                first: self.first,
-                last: self.last,
-            })
+            Err(FieldError::Range { first: self.first, last: self.last })
         }
     }
 }
@@ -191,7 +165,5 @@ fn number(text: &str) -> Option<u32> {
 }
 
 fn not_understood(item: &str) -> FieldError {
-    FieldError::Grammar {
-        item: item.chars().take(80).collect(),
-    }
+    FieldError::Grammar { item: item.chars().take(80).collect() }
 }

@@ -97,9 +97,7 @@ impl Schedule {
         );
         let schedule = Self {
             text: text.to_owned(),
-            cron: expression
-                .parse()
-                .expect("lists of numbers in range are a schedule"),
+            cron: expression.parse().expect("lists of numbers in range are a schedule"),
         };
         // Five fields know no year, so what fires at all fires early in the crate's calendar, which starts here.
         match schedule.next_after(DateTime::UNIX_EPOCH) {
@@ -126,12 +124,10 @@ impl Schedule {
 
     /// True when at least one instant of the schedule lies inside the window.
     pub fn meets(&self, window: Window) -> bool {
-        self.cron.hours().iter().any(|hour| {
-            self.cron
-                .minutes()
-                .iter()
-                .any(|minute| window.contains_minute(hour * 60 + minute))
-        })
+        self.cron
+            .hours()
+            .iter()
+            .any(|hour| self.cron.minutes().iter().any(|minute| window.contains_minute(hour * 60 + minute)))
     }
 
     /// The schedule as it was written.
@@ -154,9 +150,7 @@ fn written_out(text: &str) -> Result<&str, ScheduleError> {
         "@weekly" => Ok("0 0 * * 0"),
         "@daily" | "@midnight" => Ok("0 0 * * *"),
         "@hourly" => Ok("0 * * * *"),
-        _ if text.starts_with('@') => Err(ScheduleError::Shorthand {
-            text: text.chars().take(80).collect(),
-        }),
+        _ if text.starts_with('@') => Err(ScheduleError::Shorthand { text: text.chars().take(80).collect() }),
         _ => Ok(text),
     }
 }
@@ -273,11 +267,7 @@ mod tests {
             ("@daily", "2100-12-31T10:00:00Z", TimeDelta::zero()),
         ];
         for (schedule, now, expected) in cases {
-            assert_eq!(
-                Schedule::parse(schedule).unwrap().interval(at(now)),
-                expected,
-                "{schedule}"
-            );
+            assert_eq!(Schedule::parse(schedule).unwrap().interval(at(now)), expected, "{schedule}");
         }
     }
 

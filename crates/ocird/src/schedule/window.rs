@@ -133,9 +133,6 @@ mod tests {
 
     #[test]
     fn a_window_prints_with_its_time_zone() {
-        assert_eq!(
-            "22:00 - 06:30".parse::<Window>().unwrap().to_string(),
-            "22:00-06:30 UTC"
-        );
+        assert_eq!("22:00 - 06:30".parse::<Window>().unwrap().to_string(), "22:00-06:30 UTC");
     }
 }

@@ -82,9 +82,7 @@ pub(super) async fn delete(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Refusal> {
-    cloud
-        .tenancy()
-        .delete_image(&image_id(&id)?, if_match(&headers))?;
+    cloud.tenancy().delete_image(&image_id(&id)?, if_match(&headers))?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -103,9 +101,7 @@ pub(super) async fn remove_version(
     body: Bytes,
 ) -> Result<Response, Refusal> {
     let details: RemoveVersionDetails = details(&body)?;
-    let view = cloud
-        .tenancy()
-        .remove_version(&image_id(&id)?, &details.version, if_match(&headers))?;
+    let view = cloud.tenancy().remove_version(&image_id(&id)?, &details.version, if_match(&headers))?;
     Ok(answer(&view))
 }
 
@@ -118,9 +114,7 @@ pub(super) async fn restore(
 ) -> Result<Response, Refusal> {
     let details: RestoreDetails = details(&body)?;
     let view =
-        cloud
-            .tenancy()
-            .restore_image(&image_id(&id)?, details.version.as_ref(), if_match(&headers))?;
+        cloud.tenancy().restore_image(&image_id(&id)?, details.version.as_ref(), if_match(&headers))?;
     Ok(answer(&view))
 }
 

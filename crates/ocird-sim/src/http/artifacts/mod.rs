@@ -46,16 +46,10 @@ pub(super) fn routes(cloud: &Arc<Cloud>) -> Router<Arc<Cloud>> {
     Router::new()
         .route("/20160918/container/repositories", repositories)
         .route("/20160918/container/repositories/{id}", repository)
-        .route(
-            "/20160918/container/images",
-            signed(Op::ListContainerImages, get(images::list)),
-        )
+        .route("/20160918/container/images", signed(Op::ListContainerImages, get(images::list)))
         .route("/20160918/container/images/{id}", image)
         .route("/20160918/container/images/actions/lookupImageByUri", lookup)
-        .route(
-            "/20160918/container/images/{id}/actions/removeVersion",
-            remove_version,
-        )
+        .route("/20160918/container/images/{id}/actions/removeVersion", remove_version)
         .route("/20160918/container/images/{id}/actions/restore", restore)
         .route("/20160918/container/imageSignatures", signatures)
         .route("/20160918/container/configuration", configuration)
@@ -86,9 +80,7 @@ fn paged(body: impl Serialize, next: Option<String>) -> Result<Response, Refusal
     if let Some(next) = next {
         let value = HeaderValue::try_from(next)
             .map_err(|_| Refusal::invalid_parameter("The page token cannot be sent in a header."))?;
-        response
-            .headers_mut()
-            .insert(HeaderName::from_static(NEXT_PAGE), value);
+        response.headers_mut().insert(HeaderName::from_static(NEXT_PAGE), value);
     }
     Ok(response)
 }

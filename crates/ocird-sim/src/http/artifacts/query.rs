@@ -99,11 +99,7 @@ impl Parameters {
     }
 
     fn depth(&self) -> Depth {
-        if self.compartment_id_in_subtree == Some(true) {
-            Depth::Subtree
-        } else {
-            Depth::Compartment
-        }
+        if self.compartment_id_in_subtree == Some(true) { Depth::Subtree } else { Depth::Compartment }
     }
 
     fn lifecycle(&self) -> Result<Option<Lifecycle>, Refusal> {
@@ -135,16 +131,12 @@ impl Parameters {
             (Some(limit), Some(most)) => Some(limit.min(most)),
             (limit, most) => limit.or(most),
         };
-        Ok(Cursor {
-            limit,
-            page: self.page.clone(),
-        })
+        Ok(Cursor { limit, page: self.page.clone() })
     }
 }
 
 fn parsed<T: FromStr>(name: &str, text: Option<&str>) -> Result<Option<T>, Refusal> {
-    text.map(|text| text.parse().map_err(|_| invalid(name, text)))
-        .transpose()
+    text.map(|text| text.parse().map_err(|_| invalid(name, text))).transpose()
 }
 
 fn invalid(name: &str, value: impl Display) -> Refusal {
@@ -158,9 +150,7 @@ mod tests {
     const COMPARTMENT: &str = "ocid1.compartment.oc1..c";
 
     fn parameters(query: &str) -> Parameters {
-        let uri = format!("/images?compartmentId={COMPARTMENT}&{query}")
-            .parse()
-            .unwrap();
+        let uri = format!("/images?compartmentId={COMPARTMENT}&{query}").parse().unwrap();
         Query::try_from_uri(&uri).unwrap().0
     }
 
@@ -180,10 +170,7 @@ mod tests {
             digest: Some(digest.parse().unwrap()),
             lifecycle: Some(Lifecycle::Available),
             order: Order::NameAscending,
-            cursor: Cursor {
-                limit: Some(7),
-                page: Some("p/1".to_owned()),
-            },
+            cursor: Cursor { limit: Some(7), page: Some("p/1".to_owned()) },
             ..ImageQuery::in_compartment(COMPARTMENT.parse().unwrap())
         };
         assert_eq!(asked, expected);
@@ -200,13 +187,8 @@ mod tests {
 
     #[test]
     fn impossible_values_are_refused() {
-        for query in [
-            "lifecycleState=GONE",
-            "limit=0",
-            "sortBy=SIZE",
-            "imageDigest=md5:0",
-            "repositoryId=x",
-        ] {
+        for query in ["lifecycleState=GONE", "limit=0", "sortBy=SIZE", "imageDigest=md5:0", "repositoryId=x"]
+        {
             assert!(parameters(query).images(None).is_err(), "{query}");
         }
         let none = Parameters::default().compartment().unwrap_err();

@@ -31,21 +31,9 @@ struct CreateDetails {
 
 impl From<CreateDetails> for NewRepository {
     fn from(details: CreateDetails) -> Self {
-        let visibility = if details.is_public {
-            Visibility::Public
-        } else {
-            Visibility::Private
-        };
-        let mutability = if details.is_immutable {
-            Mutability::Immutable
-        } else {
-            Mutability::Mutable
-        };
-        Self {
-            visibility,
-            mutability,
-            ..Self::private(details.display_name, details.compartment_id)
-        }
+        let visibility = if details.is_public { Visibility::Public } else { Visibility::Private };
+        let mutability = if details.is_immutable { Mutability::Immutable } else { Mutability::Mutable };
+        Self { visibility, mutability, ..Self::private(details.display_name, details.compartment_id) }
     }
 }
 
@@ -58,8 +46,7 @@ pub(super) async fn list(
     let query = parameters.repositories(cloud.options().max_page_size)?;
     let mut page = bent(cloud.tenancy().list_repositories(&query)?, &fault);
     if let Some(is_public) = parameters.is_public() {
-        page.items
-            .retain(|view| (view.visibility == Visibility::Public) == is_public);
+        page.items.retain(|view| (view.visibility == Visibility::Public) == is_public);
     }
     let total = |of: fn(&RepositoryView) -> u64| page.items.iter().map(of).sum();
     let body = RepositoryCollection {
@@ -88,10 +75,7 @@ pub(super) async fn create(State(cloud): State<Arc<Cloud>>, body: Bytes) -> Resu
     let details: CreateDetails =
         serde_json::from_slice(&body).map_err(|error| Refusal::cannot_parse(error.to_string()))?;
     let tenancy = cloud.tenancy();
-    if !tenancy
-        .iam()
-        .permits(Operation::CreateContainerRepository, Some(&details.display_name))
-    {
+    if !tenancy.iam().permits(Operation::CreateContainerRepository, Some(&details.display_name)) {
         return Err(Refusal::not_authorized_or_not_found());
     }
     let id = tenancy.create_repository(details.into())?;

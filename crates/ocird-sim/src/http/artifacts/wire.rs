@@ -3,10 +3,7 @@
 //!
 //! Summaries leave out what the real summaries leave out: sizes, pulls and all tags cost a read of the image.
 
-#![expect(
-    clippy::struct_field_names,
-    reason = "fields are called as the API calls them"
-)]
+#![expect(clippy::struct_field_names, reason = "fields are called as the API calls them")]
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use ocird_model::Lifecycle;
@@ -262,21 +259,13 @@ impl<'a> From<&'a ImageView> for Image<'a> {
 
 impl From<&LayerView> for Layer {
     fn from(view: &LayerView) -> Self {
-        Self {
-            digest: view.digest.to_string(),
-            size_in_bytes: view.size,
-            time_created: view.created_at,
-        }
+        Self { digest: view.digest.to_string(), size_in_bytes: view.size, time_created: view.created_at }
     }
 }
 
 impl<'a> From<&'a TagView> for Version<'a> {
     fn from(view: &'a TagView) -> Self {
-        Self {
-            created_by: &view.created_by,
-            time_created: view.created_at,
-            version: view.tag.as_str(),
-        }
+        Self { created_by: &view.created_by, time_created: view.created_at, version: view.tag.as_str() }
     }
 }
 

@@ -30,14 +30,7 @@ impl Key {
 
     fn sign(&self, message: &str) -> String {
         let mut signature = vec![0; self.0.public_modulus_len()];
-        self.0
-            .sign(
-                &RSA_PKCS1_SHA256,
-                &SystemRandom::new(),
-                message.as_bytes(),
-                &mut signature,
-            )
-            .unwrap();
+        self.0.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message.as_bytes(), &mut signature).unwrap();
         STANDARD.encode(signature)
     }
 }
@@ -100,10 +93,8 @@ impl Letter {
 
     /// Signs these headers.
     pub(super) fn sign_headers(self, headers: &str, key_id: &str, key: &Key) -> Self {
-        let lines: Vec<String> = headers
-            .split(' ')
-            .map(|name| format!("{name}: {}", self.value(name)))
-            .collect();
+        let lines: Vec<String> =
+            headers.split(' ').map(|name| format!("{name}: {}", self.value(name))).collect();
         let signature = key.sign(&lines.join("\n"));
         let authorization = format!(
             "Signature version=\"1\",headers=\"{headers}\",keyId=\"{key_id}\",algorithm=\"rsa-sha256\",\
@@ -136,12 +127,7 @@ impl Letter {
         let headers = response.headers().clone();
         let text = response.text().await?;
         let body = serde_json::from_str(&text).unwrap_or(Value::Null);
-        Ok(Answer {
-            status,
-            headers,
-            text,
-            body,
-        })
+        Ok(Answer { status, headers, text, body })
     }
 }
 
@@ -168,8 +154,6 @@ impl Answer {
     /// One field of every row of a list.
     pub(super) fn column(&self, field: &str) -> Vec<&str> {
         let rows = self.body["items"].as_array().unwrap();
-        rows.iter()
-            .map(|row| row[field].as_str().unwrap_or_default())
-            .collect()
+        rows.iter().map(|row| row[field].as_str().unwrap_or_default()).collect()
     }
 }

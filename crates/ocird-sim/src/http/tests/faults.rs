@@ -11,9 +11,7 @@ const LIST: Operation = Operation::ListContainerImages;
 #[tokio::test]
 async fn a_status_fault_answers_before_anything_is_looked_at() {
     let world = World::new();
-    world
-        .tenancy
-        .inject(LIST, When::Call(1), Fault::status(429, "TooManyRequests"));
+    world.tenancy.inject(LIST, When::Call(1), Fault::status(429, "TooManyRequests"));
     let unsigned = world.send(world.letter("GET", &world.list(""))).await;
     assert_eq!(unsigned.refusal(), (429, "TooManyRequests"));
     let session = world.sign_in().await;
@@ -23,16 +21,10 @@ async fn a_status_fault_answers_before_anything_is_looked_at() {
 #[tokio::test]
 async fn faults_reach_the_metadata_service_and_the_sign_in_too() {
     let world = World::new();
-    world
-        .tenancy
-        .inject(Operation::Metadata, When::Call(1), Fault::status(404, "NotFound"));
+    world.tenancy.inject(Operation::Metadata, When::Call(1), Fault::status(404, "NotFound"));
     assert!(world.metadata("instance/region").await.contains("NotFound"));
     assert_eq!(world.metadata("instance/region").await, "eu-milan-1");
-    world.tenancy.inject(
-        Operation::Federation,
-        When::Call(1),
-        Fault::status(500, "InternalServerError"),
-    );
+    world.tenancy.inject(Operation::Federation, When::Call(1), Fault::status(500, "InternalServerError"));
     let sign_in = sign_in::SignIn::of(&world).await;
     assert_eq!(world.send(sign_in.letter(&world)).await.status, 500);
     assert_eq!(world.send(sign_in.letter(&world)).await.status, 200);
@@ -48,10 +40,7 @@ async fn an_empty_page_leads_on_to_the_rows() {
     assert_eq!((empty.status, empty.column("id").len()), (200, 0));
     let next = world.list(&format!("&page={}", empty.header("opc-next-page")));
     let full = world.ask(&session, "GET", &next).await;
-    assert_eq!(
-        (full.column("version"), full.header("opc-next-page")),
-        (vec!["v1"], "")
-    );
+    assert_eq!((full.column("version"), full.header("opc-next-page")), (vec!["v1"], ""));
 }
 
 #[tokio::test]
@@ -74,14 +63,7 @@ async fn a_dropped_row_is_missing_without_a_word() {
     let session = world.sign_in().await;
     world.tenancy.inject(LIST, When::Call(1), Fault::DroppedRow(0));
     let short = world.ask(&session, "GET", &world.list("")).await;
-    assert_eq!(
-        (
-            short.status,
-            short.header("opc-next-page"),
-            short.column("id").len()
-        ),
-        (200, "", 0)
-    );
+    assert_eq!((short.status, short.header("opc-next-page"), short.column("id").len()), (200, "", 0));
 }
 
 #[tokio::test]
@@ -106,10 +88,7 @@ async fn a_garbled_answer_is_a_200_that_is_no_json() {
     let session = world.sign_in().await;
     world.tenancy.inject(LIST, When::Call(1), Fault::Garbled);
     let garbled = world.ask(&session, "GET", &world.list("")).await;
-    assert_eq!(
-        (garbled.status, garbled.header("content-type")),
-        (200, "application/json")
-    );
+    assert_eq!((garbled.status, garbled.header("content-type")), (200, "application/json"));
     assert!(serde_json::from_str::<serde_json::Value>(&garbled.text).is_err());
 }
 
@@ -117,9 +96,7 @@ async fn a_garbled_answer_is_a_200_that_is_no_json() {
 async fn a_slow_answer_waits_for_the_tenancys_clock() {
     let world = World::new();
     let session = world.sign_in().await;
-    world
-        .tenancy
-        .inject(LIST, When::Call(1), Fault::Slow(Duration::from_mins(1)));
+    world.tenancy.inject(LIST, When::Call(1), Fault::Slow(Duration::from_mins(1)));
     let target = world.list("");
     let (answer, ()) = tokio::join!(world.ask(&session, "GET", &target), async {
         world.tenancy.clock().wait_until_sleeping().await;

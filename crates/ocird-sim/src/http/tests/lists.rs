@@ -19,10 +19,7 @@ async fn everything(world: &World, session: &Session, target: &str, field: &str)
 }
 
 fn repositories(world: &World, parameters: &str) -> String {
-    format!(
-        "/20160918/container/repositories?compartmentId={}{parameters}",
-        world.tenancy.compartment()
-    )
+    format!("/20160918/container/repositories?compartmentId={}{parameters}", world.tenancy.compartment())
 }
 
 #[tokio::test]
@@ -31,10 +28,7 @@ async fn an_empty_repository_is_one_page_without_rows() {
     let session = world.sign_in().await;
     let answer = world.ask(&session, "GET", &world.list("")).await;
     assert_eq!((answer.status, answer.header("opc-next-page")), (200, ""));
-    assert_eq!(
-        answer.body,
-        serde_json::json!({ "items": [], "remainingItemsCount": 0 })
-    );
+    assert_eq!(answer.body, serde_json::json!({ "items": [], "remainingItemsCount": 0 }));
 }
 
 #[tokio::test]
@@ -52,10 +46,7 @@ async fn pages_lead_to_the_end_and_hold_every_row_once() {
 
 #[tokio::test]
 async fn the_server_may_hand_out_smaller_pages_than_asked_for() {
-    let options = Options {
-        max_page_size: Some(2),
-        ..Options::default()
-    };
+    let options = Options { max_page_size: Some(2), ..Options::default() };
     let world = World::with(Settings::default(), options);
     for number in 0..5 {
         world.push(&format!("r{number}"), &[]);
@@ -70,25 +61,9 @@ async fn a_row_is_a_tag_or_an_image_as_the_tenancy_likes() {
     let world = World::new();
     world.push("r1", &["a", "b"]);
     let session = world.sign_in().await;
-    assert_eq!(
-        world
-            .ask(&session, "GET", &world.list(""))
-            .await
-            .column("version")
-            .len(),
-        2
-    );
-    world
-        .tenancy
-        .configure(|settings| settings.shape = ListingShape::PerImage);
-    assert_eq!(
-        world
-            .ask(&session, "GET", &world.list(""))
-            .await
-            .column("version")
-            .len(),
-        1
-    );
+    assert_eq!(world.ask(&session, "GET", &world.list("")).await.column("version").len(), 2);
+    world.tenancy.configure(|settings| settings.shape = ListingShape::PerImage);
+    assert_eq!(world.ask(&session, "GET", &world.list("")).await.column("version").len(), 1);
 }
 
 #[tokio::test]
@@ -129,30 +104,10 @@ async fn a_list_of_repositories_has_totals_and_names_in_order() {
     let session = world.sign_in().await;
     let target = repositories(&world, "&sortBy=DISPLAYNAME&limit=2");
     let (names, n_pages) = everything(&world, &session, &target, "displayName").await;
-    assert_eq!(
-        (names, n_pages),
-        (
-            vec!["a".to_owned(), "b".to_owned(), "team/mgh-website".to_owned()],
-            2
-        )
-    );
-    let one = world
-        .ask(
-            &session,
-            "GET",
-            &repositories(&world, "&displayName=team%2Fmgh-website"),
-        )
-        .await;
-    assert_eq!(
-        (
-            one.body["imageCount"].as_u64(),
-            one.body["repositoryCount"].as_u64()
-        ),
-        (Some(1), Some(1))
-    );
-    let public = world
-        .ask(&session, "GET", &repositories(&world, "&isPublic=true"))
-        .await;
+    assert_eq!((names, n_pages), (vec!["a".to_owned(), "b".to_owned(), "team/mgh-website".to_owned()], 2));
+    let one = world.ask(&session, "GET", &repositories(&world, "&displayName=team%2Fmgh-website")).await;
+    assert_eq!((one.body["imageCount"].as_u64(), one.body["repositoryCount"].as_u64()), (Some(1), Some(1)));
+    let public = world.ask(&session, "GET", &repositories(&world, "&isPublic=true")).await;
     assert_eq!(public.column("id").len(), 0);
 }
 
@@ -163,14 +118,9 @@ async fn a_repository_shows_alone_what_its_row_leaves_out() {
     let session = world.sign_in().await;
     let row = world.ask(&session, "GET", &repositories(&world, "")).await.body["items"][0].clone();
     let id = row["id"].as_str().unwrap();
-    let whole = world
-        .ask(&session, "GET", &format!("/20160918/container/repositories/{id}"))
-        .await;
+    let whole = world.ask(&session, "GET", &format!("/20160918/container/repositories/{id}")).await;
     for field in ["createdBy", "isImmutable", "timeLastPushed"] {
-        assert!(
-            row.get(field).is_none() && whole.body.get(field).is_some(),
-            "{field}"
-        );
+        assert!(row.get(field).is_none() && whole.body.get(field).is_some(), "{field}");
     }
     for (field, value) in row.as_object().unwrap() {
         assert_eq!(&whole.body[field], value, "{field}");
@@ -191,11 +141,7 @@ async fn a_missing_compartment_a_foreign_one_and_a_subtree_below_the_root_are_re
         (foreign, (404, "NotAuthorizedOrNotFound")),
         (subtree, (400, "InvalidParameter")),
     ] {
-        assert_eq!(
-            world.ask(&session, "GET", &target).await.refusal(),
-            refusal,
-            "{target}"
-        );
+        assert_eq!(world.ask(&session, "GET", &target).await.refusal(), refusal, "{target}");
     }
     world.push("r1", &["v1"]);
     let whole = format!("{list}?compartmentId={root}&compartmentIdInSubtree=true");
@@ -206,13 +152,7 @@ async fn a_missing_compartment_a_foreign_one_and_a_subtree_below_the_root_are_re
 async fn made_up_page_tokens_and_impossible_values_are_invalid_parameters() {
     let world = World::new();
     let session = world.sign_in().await;
-    for parameters in [
-        "&page=made-up",
-        "&limit=0",
-        "&limit=many",
-        "&sortBy=SIZE",
-        "&lifecycleState=GONE",
-    ] {
+    for parameters in ["&page=made-up", "&limit=0", "&limit=many", "&sortBy=SIZE", "&lifecycleState=GONE"] {
         let answer = world.ask(&session, "GET", &world.list(parameters)).await;
         assert_eq!(answer.refusal(), (400, "InvalidParameter"), "{parameters}");
     }
@@ -227,17 +167,11 @@ async fn image_signatures_and_the_configuration_are_there() {
     let compartment = world.tenancy.compartment();
     let signatures =
         format!("/20160918/container/imageSignatures?compartmentId={compartment}&imageId={image}");
-    assert_eq!(
-        world.ask(&session, "GET", &signatures).await.column("imageId"),
-        [image.as_str()]
-    );
+    assert_eq!(world.ask(&session, "GET", &signatures).await.column("imageId"), [image.as_str()]);
     let root = world.tenancy.settings().tenancy;
     let configuration = format!("/20160918/container/configuration?compartmentId={root}");
     let answer = world.ask(&session, "GET", &configuration).await;
-    assert_eq!(
-        answer.body["namespace"],
-        world.tenancy.settings().namespace.as_str()
-    );
+    assert_eq!(answer.body["namespace"], world.tenancy.settings().namespace.as_str());
 }
 
 #[tokio::test]
@@ -245,15 +179,8 @@ async fn auth_tokens_are_listed_by_user_and_without_the_token() {
     let world = World::new();
     world.tenancy.add_auth_token("ocid1.user.oc1..u", "pull");
     let session = world.sign_in().await;
-    let tokens = world
-        .ask(&session, "GET", "/20160918/users/ocid1.user.oc1..u/authTokens")
-        .await;
-    assert_eq!(
-        (&tokens.body[0]["description"], tokens.body[0].get("token")),
-        (&"pull".into(), None)
-    );
-    let nobody = world
-        .ask(&session, "GET", "/20160918/users/ocid1.user.oc1..x/authTokens")
-        .await;
+    let tokens = world.ask(&session, "GET", "/20160918/users/ocid1.user.oc1..u/authTokens").await;
+    assert_eq!((&tokens.body[0]["description"], tokens.body[0].get("token")), (&"pull".into(), None));
+    let nobody = world.ask(&session, "GET", "/20160918/users/ocid1.user.oc1..x/authTokens").await;
     assert_eq!(nobody.refusal(), (404, "NotAuthorizedOrNotFound"));
 }

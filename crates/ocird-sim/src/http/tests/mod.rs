@@ -39,25 +39,16 @@ impl World {
     fn with(settings: Settings, options: Options) -> Self {
         let tenancy = Tenancy::new(settings);
         let repository: RepositoryName = "team/mgh-website".parse().unwrap();
-        tenancy
-            .create_repository(NewRepository::private(repository.clone(), tenancy.compartment()))
-            .unwrap();
+        tenancy.create_repository(NewRepository::private(repository.clone(), tenancy.compartment())).unwrap();
         let server = Server::start(tenancy.clone(), options).unwrap();
-        Self {
-            tenancy,
-            server,
-            repository,
-        }
+        Self { tenancy, server, repository }
     }
 
     /// Pushes a single image with these tags.
     fn push(&self, revision: &str, tags: &[&str]) -> ImageId {
         let tags: Vec<Tag> = tags.iter().map(|tag| tag.parse().unwrap()).collect();
         let build = Build::small(revision).single();
-        self.tenancy
-            .push(&self.repository, &build, &tags, "ci")
-            .unwrap()
-            .image
+        self.tenancy.push(&self.repository, &build, &tags, "ci").unwrap().image
     }
 
     fn date(&self) -> String {
@@ -84,21 +75,13 @@ impl World {
 
     async fn sign_in(&self) -> Session {
         let sign_in = sign_in::SignIn::of(self).await;
-        let token = self.send(sign_in.letter(self)).await.body["token"]
-            .as_str()
-            .unwrap()
-            .to_owned();
-        Session {
-            token,
-            key: sign_in.session_key,
-        }
+        let token = self.send(sign_in.letter(self)).await.body["token"].as_str().unwrap().to_owned();
+        Session { token, key: sign_in.session_key }
     }
 
     /// A letter with the headers that every signed one has, not signed yet.
     fn letter(&self, method: &str, target: &str) -> Letter {
-        Letter::new(method, target)
-            .header("date", &self.date())
-            .header("host", &self.host())
+        Letter::new(method, target).header("date", &self.date()).header("host", &self.host())
     }
 
     /// Asks with a good signature.
@@ -108,8 +91,7 @@ impl World {
 
     /// Asks with a good signature and a body.
     async fn ask_with(&self, session: &Session, target: &str, body: &str) -> Answer {
-        self.send(session.sign(self.letter("POST", target).json(body)))
-            .await
+        self.send(session.sign(self.letter("POST", target).json(body))).await
     }
 
     /// The image list of the repository's compartment, with further parameters.

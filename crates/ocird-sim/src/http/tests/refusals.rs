@@ -15,10 +15,7 @@ async fn refused(world: &World, letter: Letter) {
 async fn a_good_signature_is_accepted_in_any_order_of_headers() {
     let world = World::new();
     let session = world.sign_in().await;
-    assert_eq!(
-        world.ask(&session, "GET", &world.list("&limit=3")).await.status,
-        200
-    );
+    assert_eq!(world.ask(&session, "GET", &world.list("&limit=3")).await.status, 200);
     let letter = world.letter("GET", &world.list(""));
     let reordered = letter.sign_headers("host (request-target) date", &session.key_id(), &session.key);
     assert_eq!(world.send(reordered).await.status, 200);
@@ -28,28 +25,14 @@ async fn a_good_signature_is_accepted_in_any_order_of_headers() {
 async fn an_api_key_signs_for_its_user() {
     let world = World::new();
     let key = Key::generate();
-    let pem = format!(
-        "-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n",
-        key.public()
-    );
-    let key_id = world
-        .server
-        .add_api_key("ocid1.user.oc1..u", "aa:bb", &pem)
-        .unwrap();
-    assert_eq!(
-        key_id,
-        format!("{}/ocid1.user.oc1..u/aa:bb", world.tenancy.settings().tenancy)
-    );
+    let pem = format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", key.public());
+    let key_id = world.server.add_api_key("ocid1.user.oc1..u", "aa:bb", &pem).unwrap();
+    assert_eq!(key_id, format!("{}/ocid1.user.oc1..u/aa:bb", world.tenancy.settings().tenancy));
     let letter = world.letter("GET", &world.list(""));
     assert_eq!(world.send(letter.clone().sign(&key_id, &key)).await.status, 200);
     refused(&world, letter.clone().sign(&key_id.replace("aa", "ab"), &key)).await;
     refused(&world, letter.sign(&key_id, &Key::generate())).await;
-    assert!(
-        world
-            .server
-            .add_api_key("ocid1.user.oc1..u", "aa:bb", "no key")
-            .is_err()
-    );
+    assert!(world.server.add_api_key("ocid1.user.oc1..u", "aa:bb", "no key").is_err());
 }
 
 #[tokio::test]
@@ -98,21 +81,13 @@ async fn a_date_five_minutes_off_is_refused_on_either_side() {
 #[tokio::test]
 async fn the_servers_date_is_the_tenancys_even_on_a_refusal() {
     let world = World::new();
-    let letter = world
-        .letter("GET", &world.list(""))
-        .header("opc-request-id", "MINE");
+    let letter = world.letter("GET", &world.list("")).header("opc-request-id", "MINE");
     let answer = world.send(letter).await;
-    assert_eq!(
-        (answer.status, answer.header("date")),
-        (401, world.date().as_str())
-    );
+    assert_eq!((answer.status, answer.header("date")), (401, world.date().as_str()));
     assert!(answer.header("opc-request-id").starts_with("MINE/"));
     world.tenancy.clock().advance(TimeDelta::days(40));
     let nowhere = world.send(world.letter("GET", "/nowhere")).await;
-    assert_eq!(
-        (nowhere.status, nowhere.header("date")),
-        (404, world.date().as_str())
-    );
+    assert_eq!((nowhere.status, nowhere.header("date")), (404, world.date().as_str()));
     assert_eq!(nowhere.headers.get_all("date").iter().count(), 1);
 }
 
@@ -147,10 +122,7 @@ async fn a_token_of_another_tenancy_is_refused() {
 async fn an_expired_token_is_refused_and_a_new_sign_in_helps() {
     let world = World::new();
     let session = world.sign_in().await;
-    world
-        .tenancy
-        .clock()
-        .advance(TimeDelta::minutes(20) - TimeDelta::seconds(1));
+    world.tenancy.clock().advance(TimeDelta::minutes(20) - TimeDelta::seconds(1));
     assert_eq!(world.ask(&session, "GET", &world.list("")).await.status, 200);
     world.tenancy.clock().advance(TimeDelta::seconds(1));
     refused(&world, session.sign(world.letter("GET", &world.list("")))).await;
@@ -164,21 +136,11 @@ async fn a_header_that_must_be_signed_and_is_not_is_refused() {
     let session = world.sign_in().await;
     for headers in ["date (request-target)", "date host", "(request-target) host"] {
         let letter = world.letter("GET", &world.list(""));
-        refused(
-            &world,
-            letter.sign_headers(headers, &session.key_id(), &session.key),
-        )
-        .await;
+        refused(&world, letter.sign_headers(headers, &session.key_id(), &session.key)).await;
     }
-    let body = world
-        .letter("POST", "/20160918/container/images/actions/lookupImageByUri")
-        .json("{}");
+    let body = world.letter("POST", "/20160918/container/images/actions/lookupImageByUri").json("{}");
     let lacking = "date (request-target) host content-length content-type";
-    refused(
-        &world,
-        body.sign_headers(lacking, &session.key_id(), &session.key),
-    )
-    .await;
+    refused(&world, body.sign_headers(lacking, &session.key_id(), &session.key)).await;
 }
 
 #[tokio::test]
@@ -186,11 +148,7 @@ async fn a_body_that_changes_after_signing_is_refused() {
     let world = World::new();
     let session = world.sign_in().await;
     let target = "/20160918/container/images/actions/lookupImageByUri";
-    let mut letter = session.sign(
-        world
-            .letter("POST", target)
-            .json(r#"{"imageUri":"axsimulated/a:1"}"#),
-    );
+    let mut letter = session.sign(world.letter("POST", target).json(r#"{"imageUri":"axsimulated/a:1"}"#));
     letter.body = letter.body.replace("a:1", "a:2");
     refused(&world, letter).await;
 }

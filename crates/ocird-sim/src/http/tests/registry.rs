@@ -21,17 +21,12 @@ async fn token(world: &World) -> String {
 
 async fn get(world: &World, token: &str, path: &str, accept: &str) -> Answer {
     let letter = Letter::new("GET", &format!("/v2/axsimulated/team/mgh-website/{path}"));
-    let letter = letter
-        .header("authorization", &format!("Bearer {token}"))
-        .header("accept", accept);
+    let letter = letter.header("authorization", &format!("Bearer {token}")).header("accept", accept);
     world.send(letter).await
 }
 
 fn error_code(answer: &Answer) -> (u16, &str) {
-    (
-        answer.status,
-        answer.body["errors"][0]["code"].as_str().unwrap_or_default(),
-    )
+    (answer.status, answer.body["errors"][0]["code"].as_str().unwrap_or_default())
 }
 
 #[tokio::test]
@@ -39,16 +34,11 @@ async fn a_signed_request_gets_a_token_and_the_token_gets_another() {
     let world = World::new();
     let session = world.sign_in().await;
     let answer = world.ask(&session, "GET", TOKEN).await;
-    assert_eq!(
-        (answer.status, answer.body["expires_in"].as_u64()),
-        (200, Some(3600))
-    );
+    assert_eq!((answer.status, answer.body["expires_in"].as_u64()), (200, Some(3600)));
     assert_eq!(answer.body["access_token"], answer.body["token"]);
     let basic = STANDARD.encode(format!("BEARER_TOKEN:{}", answer.body["token"].as_str().unwrap()));
     let exchange = Letter::new("GET", &format!("{TOKEN}?service=x&scope=repository:a:pull"));
-    let exchanged = world
-        .send(exchange.header("authorization", &format!("Basic {basic}")))
-        .await;
+    let exchanged = world.send(exchange.header("authorization", &format!("Basic {basic}"))).await;
     assert_eq!(exchanged.status, 200, "{}", exchanged.text);
     let human =
         Letter::new("GET", TOKEN).header("authorization", &format!("Basic {}", STANDARD.encode("ns/me:pw")));
@@ -103,15 +93,7 @@ async fn a_head_has_the_headers_and_is_no_pull() {
 #[tokio::test]
 async fn an_index_is_unknown_to_whoever_does_not_accept_one() {
     let world = World::new();
-    world
-        .tenancy
-        .push(
-            &world.repository,
-            &Build::small("r1"),
-            &["v1".parse().unwrap()],
-            "ci",
-        )
-        .unwrap();
+    world.tenancy.push(&world.repository, &Build::small("r1"), &["v1".parse().unwrap()], "ci").unwrap();
     let token = token(&world).await;
     let refused = get(&world, &token, "manifests/v1", IMAGE).await;
     assert_eq!(error_code(&refused), (404, "MANIFEST_UNKNOWN"));
@@ -128,10 +110,7 @@ async fn a_configuration_has_bytes_and_a_layer_has_none() {
         serde_json::from_str(&get(&world, &token, "manifests/v1", IMAGE).await.text).unwrap();
     let config: Digest = manifest["config"]["digest"].as_str().unwrap().parse().unwrap();
     let answer = get(&world, &token, &format!("blobs/{config}"), "*/*").await;
-    assert_eq!(
-        (answer.status, crate::digest::sha256(answer.text.as_bytes())),
-        (200, config)
-    );
+    assert_eq!((answer.status, crate::digest::sha256(answer.text.as_bytes())), (200, config));
     let layer = manifest["layers"][0]["digest"].as_str().unwrap();
     let answer = get(&world, &token, &format!("blobs/{layer}"), "*/*").await;
     assert_eq!(error_code(&answer), (404, "BLOB_UNKNOWN"));
@@ -151,25 +130,13 @@ async fn no_token_a_late_one_and_no_permission_are_three_refusals() {
     let world = World::new();
     world.push("r1", &["v1"]);
     let token = token(&world).await;
-    assert_eq!(
-        error_code(&get(&world, "x", "manifests/v1", IMAGE).await),
-        (401, "UNAUTHORIZED")
-    );
-    assert_eq!(
-        error_code(&get(&world, &token, "manifests/v9", IMAGE).await),
-        (404, "MANIFEST_UNKNOWN")
-    );
+    assert_eq!(error_code(&get(&world, "x", "manifests/v1", IMAGE).await), (401, "UNAUTHORIZED"));
+    assert_eq!(error_code(&get(&world, &token, "manifests/v9", IMAGE).await), (404, "MANIFEST_UNKNOWN"));
     world.tenancy.set_iam(Iam::nothing());
-    assert_eq!(
-        error_code(&get(&world, &token, "manifests/v1", IMAGE).await),
-        (403, "DENIED")
-    );
+    assert_eq!(error_code(&get(&world, &token, "manifests/v1", IMAGE).await), (403, "DENIED"));
     world.tenancy.set_iam(Iam::everything());
     world.tenancy.clock().advance(TimeDelta::hours(1));
-    assert_eq!(
-        error_code(&get(&world, &token, "manifests/v1", IMAGE).await),
-        (401, "UNAUTHORIZED")
-    );
+    assert_eq!(error_code(&get(&world, &token, "manifests/v1", IMAGE).await), (401, "UNAUTHORIZED"));
 }
 
 #[tokio::test]
@@ -187,8 +154,6 @@ async fn another_namespace_is_another_world() {
     world.push("r1", &["v1"]);
     let token = token(&world).await;
     let letter = Letter::new("GET", "/v2/other/team/mgh-website/manifests/v1");
-    let letter = letter
-        .header("authorization", &format!("Bearer {token}"))
-        .header("accept", IMAGE);
+    let letter = letter.header("authorization", &format!("Bearer {token}")).header("accept", IMAGE);
     assert_eq!(error_code(&world.send(letter).await), (404, "NAME_UNKNOWN"));
 }

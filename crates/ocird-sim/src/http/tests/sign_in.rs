@@ -53,9 +53,7 @@ impl SignIn {
     }
 
     fn letter_by(&self, world: &World, body: &Value, key_id: &str) -> Letter {
-        let letter = Letter::new("POST", "/v1/x509")
-            .header("date", &world.date())
-            .json(&body.to_string());
+        let letter = Letter::new("POST", "/v1/x509").header("date", &world.date()).json(&body.to_string());
         letter.sign_headers(SIGNED, key_id, &self.key)
     }
 }
@@ -72,15 +70,9 @@ async fn the_metadata_service_says_who_the_instance_is() {
     assert_eq!(world.metadata("instance/region").await, "eu-milan-1");
     assert_eq!(world.metadata("instance/canonicalRegionName").await, "eu-milan-1");
     assert_eq!(world.metadata("instance/regionInfo/regionKey").await, "LIN");
-    assert_eq!(
-        world.metadata("instance/regionInfo/realmDomainComponent").await,
-        "oraclecloud.com"
-    );
+    assert_eq!(world.metadata("instance/regionInfo/realmDomainComponent").await, "oraclecloud.com");
     assert_eq!(world.metadata("instance/id").await, settings.instance);
-    assert_eq!(
-        world.metadata("instance/compartmentId").await,
-        world.tenancy.compartment().as_str()
-    );
+    assert_eq!(world.metadata("instance/compartmentId").await, world.tenancy.compartment().as_str());
     let whole: Value = serde_json::from_str(&world.metadata("instance/").await).unwrap();
     let region_info: Value = serde_json::from_str(&world.metadata("instance/regionInfo").await).unwrap();
     assert_eq!(whole["regionInfo"], region_info);
@@ -106,10 +98,7 @@ async fn an_instance_signs_in_and_gets_a_token_bound_to_its_session_key() {
     let session = world.sign_in().await;
     let payload = session.token.split('.').nth(1).unwrap();
     let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap();
-    assert_eq!(
-        claims["exp"],
-        (world.tenancy.now() + TimeDelta::minutes(20)).timestamp()
-    );
+    assert_eq!(claims["exp"], (world.tenancy.now() + TimeDelta::minutes(20)).timestamp());
     assert_eq!(claims["opc-tenant"], world.tenancy.settings().tenancy.as_str());
     let jwk: Value = serde_json::from_str(claims["jwk"].as_str().unwrap()).unwrap();
     let modulus = URL_SAFE_NO_PAD.decode(jwk["n"].as_str().unwrap()).unwrap();
@@ -213,11 +202,7 @@ async fn a_session_key_that_is_no_key_is_an_invalid_parameter() {
     let sign_in = SignIn::of(&world).await;
     let mut body = sign_in.body();
     body["publicKey"] = json!(STANDARD.encode(der::integer(65537)));
-    let key_id = format!(
-        "{}/fed-x509/{}",
-        sign_in.tenancy,
-        sha1_fingerprint(&sign_in.der())
-    );
+    let key_id = format!("{}/fed-x509/{}", sign_in.tenancy, sha1_fingerprint(&sign_in.der()));
     let answer = world.send(sign_in.letter_by(&world, &body, &key_id)).await;
     assert_eq!(answer.refusal(), (400, "InvalidParameter"));
 }

@@ -8,11 +8,7 @@ use super::*;
 /// How much a configuration lets go, by each of its settings: more is looser. A sentinel, an expected host and a window
 /// are offers that a file may leave out, so they do not count.
 fn looseness(config: &Config) -> [(&'static str, i64); 13] {
-    let Guardrails {
-        min_newest,
-        min_age,
-        grace,
-    } = config.policies.guardrails;
+    let Guardrails { min_newest, min_age, grace } = config.policies.guardrails;
     let (files, policies) = (&config.in_use.files, &config.policies.policies);
     let n = |count: usize| i64::try_from(count).unwrap();
     let oldest = files.iter().map(|file| file.max_age.num_seconds()).max();
@@ -27,18 +23,9 @@ fn looseness(config: &Config) -> [(&'static str, i64); 13] {
         ("accept_none", config.in_use.accept_none.into()),
         ("sources", -n(files.len())),
         ("max_age", oldest.unwrap_or_default()),
-        (
-            "keep rules",
-            -n(policies.iter().map(|policy| policy.keep.len()).sum()),
-        ),
-        (
-            "delete rules",
-            n(policies.iter().map(|policy| policy.delete.len()).sum()),
-        ),
-        (
-            "public",
-            n(policies.iter().filter(|policy| policy.enforce_public).count()),
-        ),
+        ("keep rules", -n(policies.iter().map(|policy| policy.keep.len()).sum())),
+        ("delete rules", n(policies.iter().map(|policy| policy.delete.len()).sum())),
+        ("public", n(policies.iter().filter(|policy| policy.enforce_public).count())),
     ]
 }
 
@@ -53,12 +40,7 @@ fn looser(before: &Config, after: &Config) -> Vec<&'static str> {
 }
 
 fn without_line(text: &str, i: usize) -> String {
-    let kept: Vec<&str> = text
-        .lines()
-        .enumerate()
-        .filter(|(n, _)| *n != i)
-        .map(|(_, line)| line)
-        .collect();
+    let kept: Vec<&str> = text.lines().enumerate().filter(|(n, _)| *n != i).map(|(_, line)| line).collect();
     kept.join("\n")
 }
 
@@ -101,10 +83,8 @@ fn unbounded(config: &Config) -> Vec<&str> {
                 (Selects::Tags(selected), Some(tags)) => tags == selected,
                 (Selects::Untagged, _) | (Selects::Tagged, Some(_)) => false,
             };
-            let has_newest = policy
-                .keep
-                .iter()
-                .any(|keep| keep.newest.is_some() && bounds(keep.tags.as_ref()));
+            let has_newest =
+                policy.keep.iter().any(|keep| keep.newest.is_some() && bounds(keep.tags.as_ref()));
             rule.older_than.is_none() && !has_newest
         })
     });

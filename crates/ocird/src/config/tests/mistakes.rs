@@ -42,12 +42,7 @@ fn every_mistake_is_named_at_once_and_at_its_place() {
         .lines()
         .filter_map(|line| line.strip_prefix("ocird.toml:")?.split(':').next()?.parse().ok())
         .collect();
-    assert_eq!(
-        places,
-        [
-            1, 2, 4, 6, 7, 8, 9, 10, 12, 13, 15, 16, 17, 19, 21, 23, 24, 26, 28, 29
-        ]
-    );
+    assert_eq!(places, [1, 2, 4, 6, 7, 8, 9, 10, 12, 13, 15, 16, 17, 19, 21, 23, 24, 26, 28, 29]);
     insta::assert_snapshot!(problems, @r#"
     ocird.toml:1:1: unknown key `mod`; did you mean `mode`?
       |
@@ -174,94 +169,34 @@ fn a_value_of_the_wrong_kind_is_named_in_the_words_of_the_format() {
 
 /// What stands below the least central file, where the problem is, and words of it.
 const CENTRAL: &[(&str, &str, &str)] = &[
-    (
-        "[http]\nlisten = '0.0.0.0:80'",
-        "ocird.toml:4:10",
-        "allow_remote = true",
-    ),
-    (
-        "[http]\nlisten = '[::]:80'",
-        "ocird.toml:4:10",
-        "allow_remote = true",
-    ),
+    ("[http]\nlisten = '0.0.0.0:80'", "ocird.toml:4:10", "allow_remote = true"),
+    ("[http]\nlisten = '[::]:80'", "ocird.toml:4:10", "allow_remote = true"),
     ("[http]\nnames = ['A:1']", "ocird.toml:4:10", "not a host name"),
-    (
-        "[schedule]\nenforce = '0 12 * * *'\nwindow = '22:00-06:00'",
-        "ocird.toml:5:10",
-        "never falls",
-    ),
-    (
-        "[schedule]\nobserve = '0 0 30 2 *'",
-        "ocird.toml:4:11",
-        "never run",
-    ),
+    ("[schedule]\nenforce = '0 12 * * *'\nwindow = '22:00-06:00'", "ocird.toml:5:10", "never falls"),
+    ("[schedule]\nobserve = '0 0 30 2 *'", "ocird.toml:4:11", "never run"),
     ("[schedule]\nobserve = ''", "ocird.toml:4:11", "five fields"),
     ("[guardrails]\nmin_newest = 0", "ocird.toml:4:14", "from 1 to"),
-    (
-        "[guardrails]\nmin_age = '59m 59s'",
-        "ocird.toml:4:11",
-        "at least 1h",
-    ),
+    ("[guardrails]\nmin_age = '59m 59s'", "ocird.toml:4:11", "at least 1h"),
     ("[guardrails]\nmin_age = '0s'", "ocird.toml:4:11", "at least 1h"),
     ("[guardrails]\ngrace = '101y'", "ocird.toml:4:9", "at most"),
     ("[guardrails]\ngrace = '-1d'", "ocird.toml:4:9", "not a duration"),
     ("[guardrails]\ngrace = '14'", "ocird.toml:4:9", "not a duration"),
-    (
-        "[guardrails]\ngrace = '18446744073709551615s'",
-        "ocird.toml:4:9",
-        "at most",
-    ),
+    ("[guardrails]\ngrace = '18446744073709551615s'", "ocird.toml:4:9", "at most"),
     ("[limits]\nmax_per_pass = 0", "ocird.toml:4:16", "from 1 to"),
-    (
-        "[limits]\nmax_per_day = 4294967297",
-        "ocird.toml:4:15",
-        "from 1 to",
-    ),
-    (
-        "[[in_use.files]]\nrepositories = ['*']",
-        "ocird.toml:3:",
-        "needs path",
-    ),
-    (
-        "[[in_use.files]]\npath = 'a'",
-        "ocird.toml:3:",
-        "needs repositories",
-    ),
-    (
-        "[[in_use.files]]\npath = '*/a'\nrepositories = ['*']",
-        "ocird.toml:4:8",
-        "last component",
-    ),
-    (
-        "[[in_use.files]]\npath = 'a['\nrepositories = ['*']",
-        "ocird.toml:4:8",
-        "is not a glob",
-    ),
-    (
-        "[[in_use.files]]\npath = 'a'\nrepositories = ['*', '*']",
-        "ocird.toml:5:22",
-        "twice",
-    ),
-    (
-        "[[in_use.files]]\npath = 'a'\nrepositories = ['']",
-        "ocird.toml:5:17",
-        "never \"all\"",
-    ),
-    (
-        "[[in_use.files]]\npath = 'a'\nrepositories = ['[a']",
-        "ocird.toml:5:17",
-        "not a glob",
-    ),
+    ("[limits]\nmax_per_day = 4294967297", "ocird.toml:4:15", "from 1 to"),
+    ("[[in_use.files]]\nrepositories = ['*']", "ocird.toml:3:", "needs path"),
+    ("[[in_use.files]]\npath = 'a'", "ocird.toml:3:", "needs repositories"),
+    ("[[in_use.files]]\npath = '*/a'\nrepositories = ['*']", "ocird.toml:4:8", "last component"),
+    ("[[in_use.files]]\npath = 'a['\nrepositories = ['*']", "ocird.toml:4:8", "is not a glob"),
+    ("[[in_use.files]]\npath = 'a'\nrepositories = ['*', '*']", "ocird.toml:5:22", "twice"),
+    ("[[in_use.files]]\npath = 'a'\nrepositories = ['']", "ocird.toml:5:17", "never \"all\""),
+    ("[[in_use.files]]\npath = 'a'\nrepositories = ['[a']", "ocird.toml:5:17", "not a glob"),
     (
         "[[in_use.files]]\npath = 'a'\nrepositories = ['*']\n[[in_use.files]]\npath = 'a'\nrepositories = ['*']",
         "ocird.toml:6:",
         "above already",
     ),
-    (
-        "[in_use.prometheus]\nurl = 'x'",
-        "ocird.toml:3:",
-        "unknown key `prometheus`",
-    ),
+    ("[in_use.prometheus]\nurl = 'x'", "ocird.toml:3:", "unknown key `prometheus`"),
 ];
 
 #[test]
@@ -278,63 +213,23 @@ const POLICIES: &[(&str, &str, &str)] = &[
     ("[[keep]]\nname = ' '\nnewest = 5", "4:8", "not a rule name"),
     ("[[keep]]\nname = 'a'\nnewest = 0", "5:10", "from 1 to"),
     ("[[keep]]\nname = 'a'\ntags = []", "5:8", "never \"all\""),
-    (
-        "[[keep]]\nname = 'a'\npulled_within = '30d'",
-        "5:1",
-        "unknown key `pulled_within`",
-    ),
-    (
-        "[[keep]]\nname = 'a'\ndigests = ['x']",
-        "5:1",
-        "unknown key `digests`",
-    ),
-    (
-        "[[keep]]\nname = 'a'\nresource_tags = ['x']",
-        "5:1",
-        "unknown key `resource_tags`",
-    ),
+    ("[[keep]]\nname = 'a'\npulled_within = '30d'", "5:1", "unknown key `pulled_within`"),
+    ("[[keep]]\nname = 'a'\ndigests = ['x']", "5:1", "unknown key `digests`"),
+    ("[[keep]]\nname = 'a'\nresource_tags = ['x']", "5:1", "unknown key `resource_tags`"),
     (
         "[[keep]]\nname = 'a'\nnewest = 9\nunless_usage_above = '1MB'",
         "6:1",
         "unknown key `unless_usage_above`",
     ),
-    (
-        "[[delete]]\nname = 'a'\nolder_than = '1d'",
-        "3:",
-        "says what it takes",
-    ),
+    ("[[delete]]\nname = 'a'\nolder_than = '1d'", "3:", "says what it takes"),
     ("[[delete]]\nname = 'a'\ntagged = true", "3:", "needs a bound"),
     ("[[delete]]\nname = 'a'\ntagged = false", "3:", "needs older_than"),
-    (
-        "[[delete]]\nname = 'a'\ntagged = false\ntags = ['x']",
-        "5:10",
-        "contradict",
-    ),
-    (
-        "[[delete]]\nname = 'a'\ntagged = true\nolder_than = '6m'",
-        "6:14",
-        "m is minutes",
-    ),
-    (
-        "[[delete]]\nname = 'a'\ntagged = true\nolder_then = '6d'",
-        "6:1",
-        "did you mean `older_than`",
-    ),
-    (
-        "[[delete]]\nname = 'a'\ntagged = true\nnot_pulled_for = '6d'",
-        "6:1",
-        "unknown key",
-    ),
-    (
-        "[[delete]]\nname = 'a'\ntagged = true\nwhile_usage_above = '1MB'",
-        "6:1",
-        "unknown key",
-    ),
-    (
-        "[[keep]]\nname = 'a'\nnewest = 9\n[[delete]]\nname = 'a'\ntagged = true",
-        "7:8",
-        "two rules",
-    ),
+    ("[[delete]]\nname = 'a'\ntagged = false\ntags = ['x']", "5:10", "contradict"),
+    ("[[delete]]\nname = 'a'\ntagged = true\nolder_than = '6m'", "6:14", "m is minutes"),
+    ("[[delete]]\nname = 'a'\ntagged = true\nolder_then = '6d'", "6:1", "did you mean `older_than`"),
+    ("[[delete]]\nname = 'a'\ntagged = true\nnot_pulled_for = '6d'", "6:1", "unknown key"),
+    ("[[delete]]\nname = 'a'\ntagged = true\nwhile_usage_above = '1MB'", "6:1", "unknown key"),
+    ("[[keep]]\nname = 'a'\nnewest = 9\n[[delete]]\nname = 'a'\ntagged = true", "7:8", "two rules"),
     ("ecr_lifecycle = 'x.json'", "3:1", "unknown key `ecr_lifecycle`"),
     ("public = 'yes'", "3:10", "known here: observe, enforce"),
 ];
@@ -345,19 +240,7 @@ fn what_a_policy_must_not_say_is_refused_at_its_place() {
         let place = format!("policies.d/mgh.toml:{place}");
         refused(policy(&format!("{POLICY}{text}\n")), &place, words);
     }
-    refused(
-        policy("repositories = ['a']"),
-        "policies.d/mgh.toml: ",
-        "needs project",
-    );
-    refused(
-        policy("project = 'a'"),
-        "policies.d/mgh.toml: ",
-        "needs repositories",
-    );
-    refused(
-        policy("project = '\u{1b}'\nrepositories = ['a']"),
-        "policies.d/mgh.toml:1:",
-        "",
-    );
+    refused(policy("repositories = ['a']"), "policies.d/mgh.toml: ", "needs project");
+    refused(policy("project = 'a'"), "policies.d/mgh.toml: ", "needs repositories");
+    refused(policy("project = '\u{1b}'\nrepositories = ['a']"), "policies.d/mgh.toml:1:", "");
 }

@@ -64,19 +64,13 @@ fn policy(text: &str) -> Result<Config, String> {
 }
 
 fn warnings(config: &Config) -> Vec<&str> {
-    config
-        .warnings
-        .iter()
-        .map(|warning| warning.text.as_str())
-        .collect()
+    config.warnings.iter().map(|warning| warning.text.as_str()).collect()
 }
 
 /// The example with what is commented out turned on, and armed.
 fn armed_example() -> String {
     let is_key = |line: &str| line.starts_with('#') && !line.starts_with("# ") && line != "#";
-    let lines = EXAMPLE
-        .lines()
-        .map(|line| if is_key(line) { &line[1..] } else { line });
+    let lines = EXAMPLE.lines().map(|line| if is_key(line) { &line[1..] } else { line });
     let text: Vec<&str> = lines.collect();
     text.join("\n").replace("mode = \"report\"", "mode = \"enforce\"")
 }
@@ -122,17 +116,11 @@ fn the_policies_of_the_example_say_what_they_read_like() {
     let [mgh, todo] = config.policies.policies.as_slice() else {
         panic!("two policies");
     };
-    assert_eq!(
-        (mgh.project.as_str(), mgh.keep.len(), mgh.delete.len()),
-        ("mgh", 2, 2)
-    );
+    assert_eq!((mgh.project.as_str(), mgh.keep.len(), mgh.delete.len()), ("mgh", 2, 2));
     assert_eq!(mgh.keep[1].newest, NonZeroU32::new(10));
     assert_eq!(mgh.delete[0].selects, Selects::Untagged);
     assert_eq!(mgh.delete[0].older_than, Some(TimeDelta::days(14)));
-    assert_eq!(
-        (mgh.delete[1].selects.clone(), mgh.delete[1].older_than),
-        (Selects::Tagged, None)
-    );
+    assert_eq!((mgh.delete[1].selects.clone(), mgh.delete[1].older_than), (Selects::Tagged, None));
     assert_eq!((todo.project.as_str(), todo.enforce_public), ("todo", false));
     assert!(matches!(&todo.delete[1].selects, Selects::Tags(tags) if tags.matches("v1.2.3")));
 }
@@ -141,21 +129,13 @@ fn the_policies_of_the_example_say_what_they_read_like() {
 fn the_least_configuration_only_reports() {
     let config = central(LEAST).unwrap();
     assert_eq!(config.mode, Mode::Report);
-    assert_eq!(
-        config.limits,
-        Limits {
-            max_per_pass: 50,
-            max_per_day: 200
-        }
-    );
+    assert_eq!(config.limits, Limits { max_per_pass: 50, max_per_day: 200 });
     assert!(warnings(&config)[0].contains("no policy here"));
 }
 
 fn refused(loaded: Result<Config, String>, place: &str, words: &str) {
     let problems = loaded.unwrap_err();
-    let found = problems
-        .split("\n\n")
-        .any(|problem| problem.starts_with(place) && problem.contains(words));
+    let found = problems.split("\n\n").any(|problem| problem.starts_with(place) && problem.contains(words));
     assert!(found, "wanted {words:?} at {place:?}, found:\n{problems}");
 }
 
@@ -172,17 +152,9 @@ fn the_least_armed_configuration_is_armed_for_what_it_names() {
 fn arming_takes_every_word_of_it() {
     let cases = [
         ("armed_for = {", "#", "needs [armed_for]"),
-        (
-            "tenancy = 'ocid1.tenancy.oc1..t', ",
-            "",
-            "[armed_for] needs tenancy",
-        ),
+        ("tenancy = 'ocid1.tenancy.oc1..t', ", "", "[armed_for] needs tenancy"),
         ("region = 'eu-milan-1', ", "", "[armed_for] needs region"),
-        (
-            ", compartments = ['ocid1.compartment.oc1..a'] }",
-            " }",
-            "[armed_for] needs compartments",
-        ),
+        (", compartments = ['ocid1.compartment.oc1..a'] }", " }", "[armed_for] needs compartments"),
         (
             "oci.compartments = ['ocid1.compartment.oc1..a']",
             "oci.compartments = ['ocid1.compartment.oc1..b']",
@@ -193,16 +165,8 @@ fn arming_takes_every_word_of_it() {
             "oci.compartments = ['ocid1.compartment.oc1..a', 'ocid1.tenancy.oc1..t']",
             "the same compartments",
         ),
-        (
-            "oci.compartments = ['ocid1.compartment.oc1..a']",
-            "",
-            "[oci] needs compartments",
-        ),
-        (
-            "oci.compartments",
-            "oci.region = 'eu-zurich-1'\noci.compartments",
-            "is not oci.region",
-        ),
+        ("oci.compartments = ['ocid1.compartment.oc1..a']", "", "[oci] needs compartments"),
+        ("oci.compartments", "oci.region = 'eu-zurich-1'\noci.compartments", "is not oci.region"),
         ("'mgh-*'", "'mgh-a*'", "covers mgh-*"),
         ("in_use.files", "#", "covers mgh-*"),
     ];
@@ -244,18 +208,10 @@ fn a_newest_rule_bounds_only_the_tags_it_is_over() {
 fn a_project_and_a_repository_have_one_policy() {
     let load = |other: &str| Files::new(LEAST, &[("a.toml", POLICY), ("b.toml", other)]).load();
     assert!(load("project = 'todo'\nrepositories = ['todo-*']").is_ok());
-    refused(
-        load("project = 'mgh'\nrepositories = ['x']"),
-        "policies.d/b.toml:1:11",
-        "has a policy already",
-    );
+    refused(load("project = 'mgh'\nrepositories = ['x']"), "policies.d/b.toml:1:11", "has a policy already");
     for pattern in ["mgh-*", "mgh-docs", "*", "mgh-a-*"] {
         let other = format!("project = 'b'\nrepositories = ['{pattern}']");
-        refused(
-            load(&other),
-            "policies.d/b.toml:2:17",
-            "exactly one policy governs",
-        );
+        refused(load(&other), "policies.d/b.toml:2:17", "exactly one policy governs");
     }
 }
 
@@ -263,11 +219,7 @@ fn a_project_and_a_repository_have_one_policy() {
 fn mistakes_in_every_file_are_named_together() {
     let files = Files::new("mod = 1", &[("a.toml", "proj = 1"), ("b.toml", "project = 1")]);
     let problems = files.load().unwrap_err();
-    for place in [
-        "ocird.toml:1:1",
-        "policies.d/a.toml:1:1",
-        "policies.d/b.toml:1:11",
-    ] {
+    for place in ["ocird.toml:1:1", "policies.d/a.toml:1:1", "policies.d/b.toml:1:11"] {
         assert!(problems.contains(place), "{problems}");
     }
 }
@@ -331,18 +283,12 @@ fn a_file_that_cannot_be_read_is_a_problem_of_that_file() {
 
 #[test]
 fn relative_paths_count_from_the_directory_of_their_file() {
-    let files = Files::new(
-        &format!("state_dir = 'state'\n{LEAST}ca_file = '/etc/ca.pem'"),
-        &[],
-    );
+    let files = Files::new(&format!("state_dir = 'state'\n{LEAST}ca_file = '/etc/ca.pem'"), &[]);
     let config = files.load().unwrap();
     assert_eq!(config.state_dir, files.0.path().join("state"));
     assert_eq!(config.policies_dir, files.0.path().join("policies.d"));
     assert_eq!(config.oci.ca_file, Some("/etc/ca.pem".into()));
-    let beside = Source {
-        path: "ocird.toml".into(),
-        text: String::new(),
-    };
+    let beside = Source { path: "ocird.toml".into(), text: String::new() };
     assert_eq!(beside.directory(), Path::new("."));
 }
 
@@ -363,18 +309,9 @@ fn the_environment_names_the_metadata_service_and_the_file_wins() {
             .map_err(|problems| files.shown(&problems.to_string()))
     };
     let file = format!("{LEAST}endpoints.metadata = 'http://127.0.0.1:2'");
-    assert_eq!(
-        load(" http://127.0.0.1:1/opc/v2/ ", LEAST),
-        Ok(Some("http://127.0.0.1:1/opc/v2".into()))
-    );
+    assert_eq!(load(" http://127.0.0.1:1/opc/v2/ ", LEAST), Ok(Some("http://127.0.0.1:1/opc/v2".into())));
     assert_eq!(load(" ", LEAST), Ok(None));
-    assert_eq!(
-        load("http://127.0.0.1:1", &file),
-        Ok(Some("http://127.0.0.1:2".into()))
-    );
+    assert_eq!(load("http://127.0.0.1:1", &file), Ok(Some("http://127.0.0.1:2".into())));
     let problem = load("http://10.0.0.1", LEAST).unwrap_err();
-    assert!(
-        problem.contains("OCI_METADATA_BASE_URL must be https"),
-        "{problem}"
-    );
+    assert!(problem.contains("OCI_METADATA_BASE_URL must be https"), "{problem}");
 }

@@ -99,11 +99,7 @@ pub(super) fn pending(page: &mut Page, status: &Status, now: DateTime<Utc>) {
     }
     page.table(&PENDING);
     for family in status.pending.iter().take(MAX_ROWS) {
-        let due = if family.due_at <= now {
-            "due".to_owned()
-        } else {
-            within(family.due_at, now)
-        };
+        let due = if family.due_at <= now { "due".to_owned() } else { within(family.due_at, now) };
         let row = [
             due,
             family.repository.to_string(),
@@ -143,9 +139,7 @@ pub(super) fn in_use(page: &mut Page, status: &Status, now: DateTime<Utc>) {
         let row = [
             source.name.clone(),
             source.host.clone().unwrap_or_else(|| "-".to_owned()),
-            source
-                .written_at
-                .map_or_else(|| "-".to_owned(), |at| ago(at, now)),
+            source.written_at.map_or_else(|| "-".to_owned(), |at| ago(at, now)),
             source.n_references.to_string(),
         ];
         page.row(&IN_USE, &row);
@@ -160,10 +154,7 @@ pub(super) fn in_use(page: &mut Page, status: &Status, now: DateTime<Utc>) {
 fn more(page: &mut Page, n: usize, n_shown: usize, place: &str) {
     if n > n_shown {
         let line = format!("and {} more: {place}", n - n_shown);
-        debug_assert!(
-            line.len() <= WIDTH,
-            "the counts of a registry have at most 10 digits"
-        );
+        debug_assert!(line.len() <= WIDTH, "the counts of a registry have at most 10 digits");
         page.line(&line);
     }
 }

@@ -10,11 +10,7 @@ fn a_screen_keeps_to_its_width_and_height_whatever_it_shows() {
     for world in [fresh_start(), report_mode(), armed_with_failures(), hostile()] {
         let text = screen(&world, now());
         assert!(text.ends_with('\n'));
-        assert!(
-            text.lines()
-                .all(|line| line.len() <= 80 && line == line.trim_end()),
-            "{text}"
-        );
+        assert!(text.lines().all(|line| line.len() <= 80 && line == line.trim_end()), "{text}");
         assert!(text.lines().count() <= 120, "{text}");
     }
 }
@@ -29,20 +25,14 @@ fn a_fresh_start_says_that_nothing_has_been_seen_yet() {
 #[test]
 fn report_mode_shows_what_would_go_and_that_nothing_does() {
     let text = screen(&report_mode(), now());
-    assert!(
-        text.contains("nothing goes: report_mode (12 families pending)"),
-        "{text}"
-    );
+    assert!(text.contains("nothing goes: report_mode (12 families pending)"), "{text}");
     insta::assert_snapshot!(text);
 }
 
 #[test]
 fn an_armed_daemon_that_is_held_back_says_by_what() {
     let text = screen(&armed_with_failures(), now());
-    assert!(
-        text.contains("nothing goes: paused (12 families pending)"),
-        "{text}"
-    );
+    assert!(text.contains("nothing goes: paused (12 families pending)"), "{text}");
     insta::assert_snapshot!(text);
 }
 
@@ -53,16 +43,10 @@ fn an_armed_daemon_says_when_the_next_deletion_may_be() {
     status.refusals.clear();
     status.next_enforce_at = Some(now() + TimeDelta::minutes(41));
     let text = screen(&status, now());
-    assert!(
-        text.contains("the next may go at 2026-03-01 16:00:00 UTC (in 4h);"),
-        "{text}"
-    );
+    assert!(text.contains("the next may go at 2026-03-01 16:00:00 UTC (in 4h);"), "{text}");
     status.next_enforce_at = Some(now() + TimeDelta::hours(6));
     let text = screen(&status, now());
-    assert!(
-        text.contains("the next may go at 2026-03-01 18:00:00 UTC (in 6h);"),
-        "{text}"
-    );
+    assert!(text.contains("the next may go at 2026-03-01 18:00:00 UTC (in 6h);"), "{text}");
     status.pending.clear();
     assert!(screen(&status, now()).contains("deletion   nothing is pending\n"));
 }

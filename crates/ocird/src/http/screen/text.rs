@@ -52,11 +52,7 @@ impl Page {
 
     /// One row; cells are cut to their width.
     pub(super) fn row<const N: usize>(&mut self, columns: &[Column; N], cells: &[String; N]) {
-        let cells: Vec<String> = columns
-            .iter()
-            .zip(cells)
-            .map(|(column, cell)| column.fit(cell))
-            .collect();
+        let cells: Vec<String> = columns.iter().zip(cells).map(|(column, cell)| column.fit(cell)).collect();
         self.line(&cells.join(" "));
     }
 
@@ -88,29 +84,17 @@ pub(super) struct Column {
 impl Column {
     /// A column of text.
     pub(super) const fn text(name: &'static str, width: usize) -> Self {
-        Self {
-            name,
-            width,
-            is_number: false,
-        }
+        Self { name, width, is_number: false }
     }
 
     /// A column whose cells end at its right edge.
     pub(super) const fn number(name: &'static str, width: usize) -> Self {
-        Self {
-            name,
-            width,
-            is_number: true,
-        }
+        Self { name, width, is_number: true }
     }
 
     fn fit(&self, cell: &str) -> String {
         let cell = plain(cell, self.width);
-        if self.is_number {
-            format!("{cell:>0$}", self.width)
-        } else {
-            format!("{cell:<0$}", self.width)
-        }
+        if self.is_number { format!("{cell:>0$}", self.width) } else { format!("{cell:<0$}", self.width) }
     }
 }
 
@@ -167,17 +151,12 @@ fn span(length: TimeDelta) -> Option<String> {
     }
     let units = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)];
     let largest = units.iter().position(|(_, size)| seconds >= *size)?;
-    let parts = units[largest..]
-        .iter()
-        .take(2)
-        .scan(seconds, |left, (unit, size)| {
-            let n = *left / size;
-            *left %= size;
-            Some((n, unit))
-        });
-    let parts = parts
-        .filter(|(n, _)| *n > 0)
-        .map(|(n, unit)| format!("{n}{unit}"));
+    let parts = units[largest..].iter().take(2).scan(seconds, |left, (unit, size)| {
+        let n = *left / size;
+        *left %= size;
+        Some((n, unit))
+    });
+    let parts = parts.filter(|(n, _)| *n > 0).map(|(n, unit)| format!("{n}{unit}"));
     Some(parts.collect::<Vec<_>>().join(" "))
 }
 

@@ -7,10 +7,7 @@ use super::*;
 
 #[tokio::test]
 async fn a_client_that_never_ends_its_request_is_cut() {
-    let limits = Limits {
-        head: BRIEF,
-        ..patient()
-    };
+    let limits = Limits { head: BRIEF, ..patient() };
     let server = Server::start_within(limits, report_mode()).await;
     let slow = server.connect_slow().await;
     assert_eq!(last_words(slow).await, "");
@@ -18,22 +15,14 @@ async fn a_client_that_never_ends_its_request_is_cut() {
 
 #[tokio::test]
 async fn slow_clients_lose_their_seats_to_others() {
-    let limits = Limits {
-        seats: 4,
-        patience: Duration::ZERO,
-        ..patient()
-    };
+    let limits = Limits { seats: 4, patience: Duration::ZERO, ..patient() };
     let server = Server::start_within(limits, report_mode()).await;
     let mut slow = Vec::new();
     for _ in 0..8 {
         slow.push(server.connect_slow().await);
     }
     assert_eq!(server.get("/metrics").await.status, 200);
-    assert_eq!(
-        last_words(slow.swap_remove(0)).await,
-        "",
-        "the longest silent is out"
-    );
+    assert_eq!(last_words(slow.swap_remove(0)).await, "", "the longest silent is out");
 }
 
 #[tokio::test]
@@ -50,25 +39,12 @@ async fn a_stop_does_not_wait_for_those_who_have_asked_nothing() {
 #[tokio::test]
 async fn a_client_that_does_not_read_its_answer_gives_its_seat_back() {
     let mut status = report_mode();
-    status.checks.clock = Check::Failed {
-        text: "x".repeat(32 << 20),
-    };
-    let limits = Limits {
-        seats: 1,
-        head: BRIEF,
-        answer: BRIEF,
-        ..patient()
-    };
+    status.checks.clock = Check::Failed { text: "x".repeat(32 << 20) };
+    let limits = Limits { seats: 1, head: BRIEF, answer: BRIEF, ..patient() };
     let server = Server::start_within(limits, status).await;
     let mut deaf = server.connect().await;
-    deaf.write_all(b"GET /api/v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        .await
-        .unwrap();
-    assert_eq!(
-        server.get("/livez").await.status,
-        200,
-        "it is answered once the only seat is free"
-    );
+    deaf.write_all(b"GET /api/v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    assert_eq!(server.get("/livez").await.status, 200, "it is answered once the only seat is free");
     assert!(last_words(deaf).await.len() < 32 << 20, "the answer was cut");
 }
 
@@ -88,17 +64,9 @@ async fn a_page_that_panics_or_dawdles_is_a_problem() {
     async fn panics() -> String {
         panic!("on purpose")
     }
-    let pages = Router::new()
-        .route("/panics", get(panics))
-        .route("/dawdles", get(std::future::pending::<String>));
-    let server = Server::start_pages(
-        Limits {
-            making: BRIEF,
-            ..patient()
-        },
-        pages,
-    )
-    .await;
+    let pages =
+        Router::new().route("/panics", get(panics)).route("/dawdles", get(std::future::pending::<String>));
+    let server = Server::start_pages(Limits { making: BRIEF, ..patient() }, pages).await;
     let panicked = server.get("/panics").await;
     assert_eq!((panicked.status, panicked.problem().as_str()), (500, "internal"));
     let dawdled = server.get("/dawdles").await;
@@ -107,10 +75,7 @@ async fn a_page_that_panics_or_dawdles_is_a_problem() {
 
 #[tokio::test]
 async fn a_stop_lets_the_request_under_way_end_and_takes_no_other() {
-    let (begun, go_on) = (
-        Arc::new(tokio::sync::Notify::new()),
-        Arc::new(tokio::sync::Notify::new()),
-    );
+    let (begun, go_on) = (Arc::new(tokio::sync::Notify::new()), Arc::new(tokio::sync::Notify::new()));
     let page = {
         let (begun, go_on) = (Arc::clone(&begun), Arc::clone(&go_on));
         move || async move {
@@ -121,10 +86,7 @@ async fn a_stop_lets_the_request_under_way_end_and_takes_no_other() {
     };
     let server = Server::start_pages(patient(), Router::new().route("/long", get(page))).await;
     let mut client = server.connect().await;
-    client
-        .write_all(b"GET /long HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        .await
-        .unwrap();
+    client.write_all(b"GET /long HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
     begun.notified().await;
     server.shutdown.cancel();
     go_on.notify_one();

@@ -23,9 +23,7 @@ async fn readyz_waits_for_the_first_pass_or_the_reason_why_there_is_none() {
     assert_eq!((early.status, early.problem().as_str()), (503, "unavailable"));
     assert_eq!(early.json()["detail"], "the first pass has not ended yet");
     server.app.board.update(|status| {
-        status.checks.sign_in = Check::Failed {
-            text: "no metadata service".to_owned(),
-        };
+        status.checks.sign_in = Check::Failed { text: "no metadata service".to_owned() };
     });
     assert_eq!(server.get("/readyz").await.status, 200);
     server.app.board.update(|status| *status = report_mode());
@@ -51,10 +49,7 @@ async fn healthz_warns_with_200_unless_asked_to_be_strict() {
 #[tokio::test]
 async fn healthz_warns_of_stale_passes() {
     let server = Server::start(report_mode()).await;
-    server
-        .app
-        .board
-        .update(|status| status.last_complete_at = Some(now() - TimeDelta::hours(3)));
+    server.app.board.update(|status| status.last_complete_at = Some(now() - TimeDelta::hours(3)));
     let answer = server.get("/healthz").await;
     assert_eq!((answer.status, &answer.json()["status"]), (200, &"warn".into()));
     let text = answer.json()["checks"]["passes"]["text"].to_string();
