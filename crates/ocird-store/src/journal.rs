@@ -243,10 +243,10 @@ impl Store {
         rows.into_iter().map(SettledRow::decode).collect()
     }
 
-    /// Number of intents at `since` or later, whatever came of them, heads and rests alike: what the limit of a day is
-    /// held against (S-19).
-    pub async fn n_intents_since(&self, since: DateTime<Utc>) -> Result<u64, StoreError> {
-        let n: i64 = sqlx::query_scalar("SELECT count(*) FROM intents WHERE at >= ?")
+    /// Number of families whose head was meant to go at `since` or later, whatever came of it: what the limit of a day
+    /// is held against (S-19). The rests of a family were counted with its head.
+    pub async fn n_families_since(&self, since: DateTime<Utc>) -> Result<u64, StoreError> {
+        let n: i64 = sqlx::query_scalar("SELECT count(*) FROM intents WHERE at >= ? AND head = digest")
             .bind(millis(since))
             .fetch_one(&self.reader)
             .await

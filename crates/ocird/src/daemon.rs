@@ -50,6 +50,9 @@ pub struct Shown {
     pub metrics: Metrics,
     /// The pulse of the loop.
     pub heartbeat: Heartbeat,
+    /// Cancelled when the loop has ended. The pages close then and not at the stop, so that `/readyz` can say that it
+    /// is stopping while the last action is finished.
+    pub ended: CancellationToken,
 }
 
 /// Binds the address of `[http] listen`, so that a taken port is an error at the start and not later.
@@ -58,7 +61,8 @@ pub async fn bind(config: &Config) -> io::Result<TcpListener> {
     TcpListener::bind(address).await
 }
 
-/// Serves the pages until `stop`, and answers when the last request has ended.
+/// Serves the pages until the loop has ended, and answers when the last request has. From `stop` on they say that it
+/// is stopping.
 pub async fn serve<C: Clock + Clone>(
     listener: TcpListener,
     config: &Config,
@@ -67,17 +71,17 @@ pub async fn serve<C: Clock + Clone>(
     stop: CancellationToken,
 ) -> io::Result<()> {
     let interval = config.schedule.observe.interval(clock.now());
-    let Shown { board, metrics, heartbeat } = shown;
+    let Shown { board, metrics, heartbeat, ended } = shown;
     let app = App {
         board,
         metrics,
         clock: Arc::new(move || clock.now()),
         heartbeat,
-        stopping: stop.clone(),
+        stopping: stop,
         hosts: AllowedHosts::new(config.http.names.iter().cloned()),
         stale_after: interval * STALE_INTERVALS,
     };
-    http::serve(listener, app, stop).await
+    http::serve(listener, app, ended).await
 }
 
 /// The loop of the daemon.
@@ -106,6 +110,8 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock + Clone> Daemon<R, W, C> {
     }
 
     async fn passes(mut self, after_pass: fn(&R, &Metrics)) {
+        // However it ends: pages that outlived a loop that panicked would show its last picture for ever.
+        let _ended = self.shown.ended.clone().drop_guard();
         let mut purpose = Purpose::Observe;
         loop {
             self.pass(purpose).await;

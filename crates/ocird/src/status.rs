@@ -239,6 +239,23 @@ impl RefusalCode {
         Self::ProofFailed,
     ];
 
+    /// True for the causes for which nothing at all goes; the others concern single repositories or families.
+    pub const fn stops_everything(self) -> bool {
+        match self {
+            Self::ReportMode
+            | Self::Disarmed
+            | Self::Paused
+            | Self::ClockDoubt
+            | Self::NoStore
+            | Self::CannotObserve
+            | Self::CheckRefused
+            | Self::OpenIntent
+            | Self::Breaker
+            | Self::ProofFailed => true,
+            Self::Unreadable | Self::InUseUnknown | Self::Observing | Self::Deferred => false,
+        }
+    }
+
     /// The code as a log field and metric label.
     pub const fn as_str(self) -> &'static str {
         match self {

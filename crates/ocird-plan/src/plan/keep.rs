@@ -1,10 +1,11 @@
 //! What holds an image for its own sake: use, keep rules, and the guardrails of time and number. What holds it for the
 //! sake of another is not here.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use ocird_model::{EffectivePolicy, Image, KeepReason, KeepRule, Use};
+use ocird_model::{EffectivePolicy, Image, KeepReason, KeepRule, Tag, Use};
 
 use super::Law;
 use super::scene::{Scene, Tagging};
@@ -61,9 +62,8 @@ pub(super) fn holds(scene: &Scene<'_>, law: &Law<'_>) -> Vec<Option<Hold>> {
     for (number, rule) in rules(law).iter().enumerate() {
         hold_by_rule(scene, law, rule, |place| strengthen(place, Hold::Rule(number)));
     }
-    for (number, used) in law.in_use.uses(&scene.repository.name).iter().enumerate() {
-        hold_by_use(scene, used, |place| strengthen(place, Hold::InUse(number)));
-    }
+    let uses = law.in_use.uses(&scene.repository.name);
+    hold_by_use(scene, uses, |place, number| strengthen(place, Hold::InUse(number)));
     holds
 }
 
@@ -108,13 +108,24 @@ fn hold_by_rule(scene: &Scene<'_>, law: &Law<'_>, rule: &KeepRule, mut hold: imp
     }
 }
 
-fn hold_by_use(scene: &Scene<'_>, used: &Use, mut hold: impl FnMut(usize)) {
-    if let Some(place) = used.target.digest.and_then(|digest| scene.repository.position(&digest)) {
-        hold(place);
+/// By digest and by tag (S-4). Of several uses of one tag the first is named.
+fn hold_by_use(scene: &Scene<'_>, uses: &[Use], mut hold: impl FnMut(usize, usize)) {
+    let mut by_tag = BTreeMap::<&Tag, usize>::new();
+    for (number, used) in uses.iter().enumerate() {
+        if let Some(place) = used.target.digest.and_then(|digest| scene.repository.position(&digest)) {
+            hold(place, number);
+        }
+        if let Some(tag) = &used.target.tag {
+            by_tag.entry(tag).or_insert(number);
+        }
     }
-    if let Some(tag) = &used.target.tag {
-        let images = scene.repository.images.iter().enumerate();
-        images.filter(|(_, image)| image.tags.contains_key(tag)).for_each(|(place, _)| hold(place));
+    if by_tag.is_empty() {
+        return;
+    }
+    for (place, image) in scene.repository.images.iter().enumerate() {
+        for number in image.tags.keys().filter_map(|tag| by_tag.get(tag)) {
+            hold(place, *number);
+        }
     }
 }
 

@@ -11,20 +11,13 @@ use crate::graph::Belongs;
 /// The decisions about one repository, in the order of its images.
 pub(super) fn decide(repository: &Repository, law: &Law<'_>) -> Vec<Decision> {
     let bench = Bench::of(repository, law);
-    let heads: Vec<Option<Verdict>> = (0..repository.images.len())
-        .map(|place| bench.scene.graph.is_head(place).then(|| bench.on_head(place)))
-        .collect();
-    repository
-        .images
-        .iter()
-        .enumerate()
+    let images = repository.images.iter().enumerate();
+    images
         .map(|(place, image)| {
             let (head, verdict) = match bench.scene.graph.belongs(place) {
-                Belongs::Head => {
-                    (place, heads[place].clone().unwrap_or_else(|| bench.on_carried(place, &heads)))
-                }
-                Belongs::To(head) => (head, bench.on_member(place, head, &heads)),
-                Belongs::ToNone => (place, bench.on_carried(place, &heads)),
+                Belongs::Head => (place, bench.on_head(place)),
+                Belongs::To(head) => (head, bench.on_member(place, head)),
+                Belongs::ToNone => (place, bench.on_carried(place)),
             };
             Decision {
                 image: image.id.clone(),
@@ -97,36 +90,34 @@ impl<'a> Bench<'a> {
     }
 
     /// A member goes with its head when a rule takes the head. With a rest it does not: it is a rest of its own next time.
-    fn on_member(&self, place: usize, head: usize, heads: &[Option<Verdict>]) -> Verdict {
-        match &heads[head] {
-            Some(Verdict::Delete(DeleteReason::Rule { rule })) => {
-                Verdict::Delete(DeleteReason::WithHead { rule: rule.clone() })
+    fn on_member(&self, place: usize, head: usize) -> Verdict {
+        match self.on_head(head) {
+            Verdict::Delete(DeleteReason::Rule { rule }) => Verdict::Delete(DeleteReason::WithHead { rule }),
+            Verdict::Delete(DeleteReason::WithHead { rule: _ } | DeleteReason::Rest) | Verdict::Keep(_) => {
+                self.on_carried(place)
             }
-            Some(
-                Verdict::Delete(DeleteReason::WithHead { rule: _ } | DeleteReason::Rest) | Verdict::Keep(_),
-            )
-            | None => self.on_carried(place, heads),
         }
     }
 
     /// What is carried stays: for its own sake, or else for that of a holder, if possible one that stays.
-    fn on_carried(&self, place: usize, heads: &[Option<Verdict>]) -> Verdict {
+    fn on_carried(&self, place: usize) -> Verdict {
         let own = match self.own_holds[place] {
             Some(hold @ (Hold::InUse(_) | Hold::Rule(_))) => Some(self.reason(hold)),
             Some(Hold::TimeImplausible | Hold::Floor | Hold::TooYoung | Hold::Circle) | None => None,
         };
         let holders = self.scene.graph.holders_of(place);
-        let staying = holders.iter().find(|edge| !self.goes(edge.holder, heads));
+        let staying = holders.iter().find(|edge| !self.goes(edge.holder));
         let held = || staying.or(holders.first()).map(|edge| edge.reason(self.scene.repository));
         let reason = opaque(&self.scene.repository.images[place].content).or(own).or_else(held);
         Verdict::Keep(reason.unwrap_or(KeepReason::ReferencesUnknown))
     }
 
-    fn goes(&self, place: usize, heads: &[Option<Verdict>]) -> bool {
+    /// True when the image is to go for its own part, whatever freezes the repository.
+    fn goes(&self, place: usize) -> bool {
         match self.scene.graph.belongs(place) {
-            Belongs::Head => heads[place].as_ref().is_some_and(Verdict::is_delete),
+            Belongs::Head => self.on_head(place).is_delete(),
             Belongs::To(head) => {
-                matches!(heads[head], Some(Verdict::Delete(DeleteReason::Rule { rule: _ })))
+                matches!(self.on_head(head), Verdict::Delete(DeleteReason::Rule { rule: _ }))
             }
             Belongs::ToNone => false,
         }

@@ -1,6 +1,8 @@
 //! Tests of the planner from outside: scenarios, one thing moved in each; laws over random worlds; and what surrounds a
 //! plan: marks, what is due, the account, the proof.
 
+#![expect(clippy::unwrap_used, reason = "builders of test worlds unwrap what the tests themselves wrote")]
+
 mod accounting;
 mod families;
 mod fleet;

@@ -121,7 +121,7 @@ impl World {
             first_seen_at: None,
             last_pulled_at: None,
             content,
-            layers: Some(Arc::from_iter(spec.layers.iter().map(layer))),
+            layers: Some(spec.layers.iter().map(layer).collect::<Arc<[Layer]>>()),
             manifest_size: Bytes(1000),
         }
     }

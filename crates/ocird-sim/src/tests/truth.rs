@@ -171,6 +171,21 @@ fn images_that_speak_about_each_other_in_a_circle_hold_nothing() {
 }
 
 #[test]
+fn a_child_with_a_tag_of_its_own_outlives_its_index_and_holds_its_signature() {
+    let world = World::new();
+    let pushed = world.push("a", &["v1"]);
+    let child = pushed.children[1];
+    let signature = world.tenancy.cosign(&world.web, &child, "ci").unwrap();
+    world
+        .tenancy
+        .retag(&world.web, &child, &tag("v1-arm64"), "ci")
+        .unwrap();
+    world.delete(&pushed.digest);
+    world.delete(&signature.digest);
+    assert_eq!(wrong(&world), [Need::ReferrerOf { subject: child }]);
+}
+
+#[test]
 fn a_tag_that_speaks_about_nothing_known_is_a_tag_like_any_other() {
     let world = World::new();
     let stray = format!("sha256-{}.sig", "0".repeat(64));

@@ -76,14 +76,15 @@ async fn an_outcome_with_an_unknown_word_is_an_error() {
 }
 
 #[tokio::test]
-async fn intents_count_before_they_end_and_only_deletions_are_deletions() {
+async fn heads_count_before_they_end_and_only_deletions_are_deletions() {
     let world = World::new().await;
     world.store.intend(&intent(1, &[]), at(1)).await.unwrap();
     world.settle(&intent(2, &[]), OutcomeKind::Deleted, at(2)).await;
     world.settle(&intent(3, &[]), OutcomeKind::Drifted, at(3)).await;
     world.settle(&intent(4, &[]), OutcomeKind::Deleted, at(4)).await;
+    world.store.intend(&Intent { head: digest(4), ..intent(5, &[]) }, at(4)).await.unwrap();
     for (since, n) in [(at(0), 4), (at(1), 4), (at(2), 3), (at(5), 0)] {
-        assert_eq!(world.store.n_intents_since(since).await.unwrap(), n, "{since}");
+        assert_eq!(world.store.n_families_since(since).await.unwrap(), n, "{since}");
     }
     let deleted = |n, minute| Deleted {
         repository: repository(1),

@@ -46,7 +46,7 @@ Examples:
   ocird check                    read configuration and policies, and list every problem
   ocird plan                     look at the registry and show what would go, and why
   ocird run --once               one pass, then the status
-  curl -s localhost:9633/status  what the daemon does now";
+  curl -s localhost:6247/status  what the daemon does now";
 
 /// Keeps Oracle's container registry in order by written policy, and deletes nothing else.
 #[derive(Debug, Parser)]

@@ -8,6 +8,7 @@ use ocird_model::Clock;
 use ocird_oci::{Oci, OciWriter};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use crate::cli::{Exit, Failure, print};
 use crate::clock::SystemClock;
@@ -40,7 +41,7 @@ pub fn assemble<C: Clock + Clone>(config: &Config, clock: C) -> Result<Assembled
     let heartbeat = Heartbeat::new(Heartbeat::PATIENCE);
     let writer = oci.writer();
     let engine = Engine::new(Survey::new(config.clone(), oci), writer, clock, board.clone());
-    Ok(Assembled { engine, shown: Shown { board, metrics, heartbeat } })
+    Ok(Assembled { engine, shown: Shown { board, metrics, heartbeat, ended: CancellationToken::new() } })
 }
 
 /// Runs the daemon, or one pass.

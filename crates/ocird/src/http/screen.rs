@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use ocird_model::Bytes;
 
 use self::text::Page;
-use crate::status::{Arming, Check, PassResult, PassSummary, RefusalCode, Status};
+use crate::status::{Arming, Check, PassResult, PassSummary, Status};
 
 pub(super) use self::text::ago;
 use self::text::{instant, within};
@@ -59,7 +59,7 @@ const fn mode(arming: Arming) -> &'static str {
 /// The one line that says why nothing goes, or when the next deletion may (S-33).
 fn deletion(status: &Status, now: DateTime<Utc>) -> String {
     let n_pending = status.pending.len();
-    let stopped = status.refusals.iter().find(|refusal| stops_everything(refusal.code));
+    let stopped = status.refusals.iter().find(|refusal| refusal.code.stops_everything());
     let why = match (status.arming, stopped) {
         (Arming::Report, _) => Some("report_mode"),
         (Arming::Disarmed, _) => Some("disarmed"),
@@ -75,26 +75,6 @@ fn deletion(status: &Status, now: DateTime<Utc>) -> String {
             let at = status.next_enforce_at.map_or(due_at, |next| max(next, due_at));
             format!("the next may go at {}; {} pending", both(at, now), families(n_pending))
         }
-    }
-}
-
-/// Whether a cause holds back every deletion, or only some.
-const fn stops_everything(code: RefusalCode) -> bool {
-    match code {
-        RefusalCode::ReportMode
-        | RefusalCode::Disarmed
-        | RefusalCode::Paused
-        | RefusalCode::ClockDoubt
-        | RefusalCode::NoStore
-        | RefusalCode::CannotObserve
-        | RefusalCode::CheckRefused
-        | RefusalCode::ProofFailed
-        | RefusalCode::OpenIntent
-        | RefusalCode::Breaker => true,
-        RefusalCode::Unreadable
-        | RefusalCode::InUseUnknown
-        | RefusalCode::Observing
-        | RefusalCode::Deferred => false,
     }
 }
 

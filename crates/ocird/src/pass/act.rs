@@ -71,7 +71,7 @@ enum Step {
 
 impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Act<'_, R, W, C> {
     /// Deletes what is due, in order, until something says stop. Why it stopped goes to `refusals`.
-    pub(crate) async fn all(&self, due: &[Due], refusals: &mut Refusals) -> Result<Acted, StoreError> {
+    pub(crate) async fn all(&self, due: &[&Due], refusals: &mut Refusals) -> Result<Acted, StoreError> {
         let mut acted = Acted::default();
         let mut moved = BTreeMap::new();
         let mut n_unexpected = 0;

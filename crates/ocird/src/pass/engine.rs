@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ocird_model::{Clock, Digest, Policies, ReadRegistry, RepositoryId, RepositoryState, Tag, WriteRegistry};
+use ocird_plan::{Due, DueKind};
 use ocird_store::{PassRecord, StoreError, UsageSample};
 use tokio_util::sync::CancellationToken;
 
@@ -244,8 +245,8 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
             state_dir: &self.survey.config.state_dir,
             stop,
         };
-        let acted = match self.allowance(decided, refusals).await {
-            Ok(n) => act.all(&decided.due[..n], refusals).await,
+        let acted = match self.allowed(decided, refusals).await {
+            Ok(due) => act.all(&due, refusals).await,
             Err(error) => Err(error),
         };
         match acted {
@@ -265,16 +266,29 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
         }
     }
 
-    /// How many of what is due may go in this pass (S-19): the rest goes in later ones.
-    async fn allowance(&self, decided: &Decided, refusals: &mut Refusals) -> Result<usize, StoreError> {
-        let Some(store) = self.survey.notebook.writable() else { return Ok(0) };
-        let today = store.n_intents_since(self.clock.now() - TimeDelta::hours(24)).await?;
-        let left_today = u64::from(self.survey.config.limits.max_per_day).saturating_sub(today);
-        let allowed = u64::from(self.survey.config.limits.max_per_pass).min(left_today);
-        let allowed = usize::try_from(allowed).unwrap_or(usize::MAX).min(decided.due.len());
-        if allowed < decided.due.len() {
-            let text =
-                format!("{} of {} that are due go in this pass, the rest later", allowed, decided.due.len());
+    /// What of all that is due may go in this pass (S-19): the oldest families up to the limits, and every rest of a
+    /// family that was counted before. What is left goes in later passes.
+    async fn allowed<'d>(&self, decided: &'d Decided, refusals: &mut Refusals) -> Result<Vec<&'d Due>, StoreError> {
+        let Some(store) = self.survey.notebook.writable() else { return Ok(Vec::new()) };
+        let limits = self.survey.config.limits;
+        let today = store.n_families_since(self.clock.now() - TimeDelta::hours(24)).await?;
+        let left_today = u64::from(limits.max_per_day).saturating_sub(today);
+        let mut n_left = u64::from(limits.max_per_pass).min(left_today);
+        let mut n_deferred = 0;
+        let allowed = decided.due.iter().filter(|due| match due.kind() {
+            DueKind::Rest => true,
+            DueKind::Head if n_left > 0 => {
+                n_left -= 1;
+                true
+            }
+            DueKind::Head => {
+                n_deferred += 1;
+                false
+            }
+        });
+        let allowed = allowed.collect();
+        if n_deferred > 0 {
+            let text = format!("{n_deferred} families that are due go in later passes: the limits of [limits] are reached");
             refusals.add(RefusalCode::Deferred, text);
         }
         Ok(allowed)

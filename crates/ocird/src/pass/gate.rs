@@ -31,7 +31,7 @@ impl Refusals {
 
     /// True when a reason stands that stops every deletion of this pass; the others concern single repositories.
     pub(crate) fn stop_everything(&self) -> bool {
-        self.0.iter().any(|refusal| stops_everything(refusal.code))
+        self.0.iter().any(|refusal| refusal.code.stops_everything())
     }
 
     /// The reasons, for the record.
@@ -42,26 +42,6 @@ impl Refusals {
     /// The reasons so far.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Refusal> {
         self.0.iter()
-    }
-}
-
-/// True for the causes that concern the whole registry, not one repository or one family.
-const fn stops_everything(code: RefusalCode) -> bool {
-    match code {
-        RefusalCode::ReportMode
-        | RefusalCode::Disarmed
-        | RefusalCode::Paused
-        | RefusalCode::ClockDoubt
-        | RefusalCode::NoStore
-        | RefusalCode::CannotObserve
-        | RefusalCode::CheckRefused
-        | RefusalCode::OpenIntent
-        | RefusalCode::ProofFailed => true,
-        RefusalCode::Unreadable
-        | RefusalCode::InUseUnknown
-        | RefusalCode::Observing
-        | RefusalCode::Deferred
-        | RefusalCode::Breaker => false,
     }
 }
 

@@ -46,10 +46,7 @@ impl Notebook {
     /// Opens the store, or makes sure that it can still be written. Called at the start of every pass: whatever was
     /// wrong may have been mended.
     pub(crate) async fn prepare(&mut self, now: DateTime<Utc>) {
-        let fault = match &self.store {
-            Some(store) => store.check_writable().await.err().map(|error| ErrorChain(&error).to_string()),
-            None => self.open(now).await.err().map(|error| ErrorChain(&error).to_string()),
-        };
+        let fault = self.make_writable(now).await.err();
         match (&fault, &self.fault) {
             (Some(why), None) => {
                 tracing::error!(code = "no_store", error = %why, "the store cannot be written")
@@ -61,6 +58,21 @@ impl Notebook {
             (Some(_), Some(_)) | (None, None) => {}
         }
         self.fault = fault;
+    }
+
+    /// A store that nothing but opening can mend (a failed sync, a file that was replaced) is closed and opened again.
+    async fn make_writable(&mut self, now: DateTime<Utc>) -> Result<(), String> {
+        if let Some(store) = &self.store {
+            match store.check_writable().await {
+                Ok(()) => return Ok(()),
+                Err(error) if !error.needs_reopening() => return Err(ErrorChain(&error).to_string()),
+                Err(error) => tracing::warn!(error = %ErrorChain(&error), "the store is opened again"),
+            }
+        }
+        if let Some(store) = self.store.take() {
+            store.close().await;
+        }
+        self.open(now).await.map_err(|error| ErrorChain(&error).to_string())
     }
 
     /// A corrupt store is set aside by the failed open; the next pass starts a fresh one, which unmarks everything
@@ -133,9 +145,6 @@ impl Notebook {
         let why = ErrorChain(error).to_string();
         tracing::error!(code = "no_store", kind = error.kind(), error = %why, "the store failed");
         self.fault = Some(why);
-        if error.needs_reopening() {
-            self.store = None;
-        }
     }
 
     /// Closes the store, so that its lock is free and its log is folded in.

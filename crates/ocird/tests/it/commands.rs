@@ -1,0 +1,4 @@
+//! The commands: what they print, where, and with which exit code.
+
+#[tokio::test]
+async fn placeholder() {}

@@ -1,0 +1,107 @@
+//! SIGKILL, again and again, while the binary deletes. At every point each DELETE that went over the wire has its
+//! committed intent, nothing needed is gone, and the next start settles what was left open by reading.
+//!
+//! `OCIRD_KILLS=2000 cargo test -p ocird --test it kills` is the long form.
+
+use std::time::Duration;
+
+use ocird_model::OutcomeKind;
+
+use crate::process::{Daemon, until};
+use crate::tap::Deletions;
+use crate::world::{Entry, Setting, World};
+
+/// Kills of the short form.
+const SHORT_FORM: usize = 30;
+
+/// Kills in one world, before its images run out.
+const KILLS_PER_WORLD: usize = 30;
+
+/// Kills by time fall evenly into this span of a process's life, which reaches well into its deletions.
+const SPAN: Duration = Duration::from_millis(1500);
+
+/// How long the answer to a deletion takes: most of the time of an acting step is spent not knowing what came of it.
+const ANSWER: Duration = Duration::from_millis(30);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whenever_it_is_killed_each_deletion_has_its_intent_and_the_next_start_settles_it() {
+    let mut n_left_open = 0;
+    let n_kills = n_kills();
+    for first in (0..n_kills).step_by(KILLS_PER_WORLD) {
+        let world = World::with_due_images(Setting { n_images: 90, ..armed() }).await;
+        world.tap.set_deletions(Deletions::AnswerAfter(ANSWER));
+        for kill in first..(first + KILLS_PER_WORLD).min(n_kills) {
+            kill_once(&world, kill).await;
+            let journal = world.journal().await;
+            world.check_deletions(&journal);
+            n_left_open += usize::from(n_open(&journal) > 0);
+        }
+        settle(&world).await;
+    }
+    assert!(n_left_open * 4 >= n_kills, "only {n_left_open} of {n_kills} kills landed in a deletion");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deletion_that_never_left_is_not_repeated_but_read_and_found_not_done() {
+    let mut world = World::with_due_images(armed()).await;
+    world.tap.set_deletions(Deletions::HeldBack);
+    let killed = world.start_as(world.command(&["run", "--once"]));
+    until("a deletion", async || world.tap.asked().first().cloned()).await;
+    killed.kill().await;
+    world.tap.set_deletions(Deletions::AnswerAfter(Duration::ZERO));
+
+    let next = world.ocird(&["run", "--once"]).await;
+    assert!(next.stdout.contains("open_intent: 1 deletions"), "{}", next.stdout);
+    assert_eq!((world.tap.asked().len(), world.tenancy.deletions().len()), (1, 0));
+    assert_eq!(n_open(&world.journal().await), 1);
+
+    world.pass_in_process(&[3]).await;
+    let outcomes: Vec<_> = world.journal().await.into_iter().map(|entry| entry.outcome).collect();
+    assert_eq!(outcomes, [Some(OutcomeKind::NotDone)]);
+}
+
+/// Starts an acting pass and kills it: by turns at a moment of its life, and as soon as the cloud has deleted one, two
+/// or three images more, while the answer is on its way.
+async fn kill_once(world: &World, kill: usize) {
+    let n_before = world.tenancy.deletions().len();
+    let mut process = world.start_as(world.command(&["run", "--once"]));
+    if kill.is_multiple_of(2) {
+        let moment = SPAN.mul_f64((kill as f64 * 0.618_034).fract());
+        // A moment is a time: there is no state to wait for.
+        tokio::time::sleep(moment).await;
+    } else {
+        let enough = n_before + 1 + kill / 2 % 3;
+        let is_enough = async |process: &mut Daemon| {
+            (world.tenancy.deletions().len() >= enough || process.has_ended()).then_some(())
+        };
+        until("a deletion", async || is_enough(&mut process).await).await;
+    }
+    process.kill().await;
+}
+
+/// A clean start: settles what is open, and acts on the rest. An intent whose deletion never left is settled two
+/// minutes after it was written, so that it may take more than one.
+async fn settle(world: &World) {
+    world.tap.set_deletions(Deletions::AnswerAfter(Duration::ZERO));
+    let clean = until("no open intent", async || {
+        let ended = world.ocird(&["run", "--once"]).await;
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        (n_open(&world.journal().await) == 0).then_some(ended)
+    });
+    let ended = clean.await;
+    assert!(!ended.stdout.contains("proof_failed"), "{}", ended.stdout);
+    world.check_deletions(&world.journal().await);
+}
+
+fn armed() -> Setting {
+    Setting { armed: true, ..Setting::default() }
+}
+
+fn n_open(journal: &[Entry]) -> usize {
+    journal.iter().filter(|entry| entry.outcome.is_none()).count()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the long form is asked for by name")]
+fn n_kills() -> usize {
+    std::env::var("OCIRD_KILLS").map_or(SHORT_FORM, |kills| kills.parse().expect("a number of kills"))
+}

@@ -1,0 +1,16 @@
+//! Tests of the real binary: started, signalled, killed and read from the outside, against the simulated tenancy over
+//! HTTP. What the engine decides is not tested here; that the process does what the engine promises is.
+//!
+//! The binary lives by the system's clock, so the tenancy lives in the present; see [`world`].
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops with its reason")]
+
+mod commands;
+mod kills;
+mod logs;
+mod pages;
+mod process;
+mod second;
+mod signals;
+mod systemd;
+mod tap;
+mod world;
