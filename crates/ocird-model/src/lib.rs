@@ -9,6 +9,7 @@
 mod bytes;
 mod clock;
 mod digest;
+mod error_chain;
 mod image;
 mod in_use;
 mod inventory;
@@ -25,6 +26,7 @@ mod unreadable;
 pub use bytes::Bytes;
 pub use clock::Clock;
 pub use digest::{Digest, ParseDigestError};
+pub use error_chain::{ErrorChain, OneLine};
 pub use image::{Content, Image, Layer, OpaqueReason};
 pub use in_use::{InUse, Reference, Target, Use};
 pub use inventory::{Inventory, Repository, RepositoryState};

@@ -3,7 +3,6 @@
 //! Errors hold what an operator needs (host, status, code, request id, a bounded message) and nothing that must not
 //! be seen: no header of ours, no body of an answer that carries a token.
 
-use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -164,21 +163,6 @@ impl fmt::Display for RequestId<'_> {
     }
 }
 
-/// An error with all its causes in one line, for the log.
-pub(crate) struct Chain<'a>(pub(crate) &'a (dyn Error + 'static));
-
-impl fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
-    }
-}
-
 /// A server's text made fit for a log line and a terminal: control and direction characters become blanks, and what
 /// is too long is cut (S-34).
 pub(crate) fn clean(text: &str) -> String {
@@ -240,6 +224,10 @@ mod tests {
     fn the_kind_and_operation_survive_the_way_to_the_pass() {
         let error = OciError::Refused(Box::new(refusal(412))).during(Operation::DeleteContainerImage);
         assert_eq!((error.operation(), error.kind()), ("DeleteContainerImage", ErrorKind::Changed));
-        assert!(Chain(&error).to_string().ends_with("412 Code: a sentence (opc-request-id A/B/C)"));
+        assert!(
+            ocird_model::ErrorChain(&error)
+                .to_string()
+                .ends_with("412 Code: a sentence (opc-request-id A/B/C)")
+        );
     }
 }

@@ -15,11 +15,18 @@ use ocird::cli::{Assembled, assemble};
 use ocird::cloud::post_counts;
 use ocird::config::{self, Config};
 use ocird::daemon::{self, Daemon, Shown, Wires};
+use ocird::http::Heartbeat;
+use ocird::metrics::Metrics;
+use ocird::pass::{Engine, Survey, first_status};
+use ocird::status::Board;
+use ocird_model::{Clock as _, ReadRegistry, WriteRegistry};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use crate::ci::{Event, Generator, Knobs};
 use crate::clock::ClockView;
+use crate::face::{CallCounts, Face, FaceWriter};
 use crate::http::{Options, Server};
 use crate::settings::Settings;
 use crate::tenancy::Tenancy;
@@ -33,6 +40,9 @@ const POLICIES: [(&str, &str); 2] = [
     ("todo.toml", include_str!("../../../deploy/policies.d/todo.toml")),
 ];
 
+/// Memory as a file system, where there is one: what is thrown away at the end needs no disk, and a sync costs nothing.
+const MEMORY: &str = "/dev/shm";
+
 /// What is played.
 #[derive(Debug, Clone)]
 pub struct Play {
@@ -42,6 +52,8 @@ pub struct Play {
     pub knobs: Knobs,
     /// How its HTTP face behaves.
     pub options: Options,
+    /// The files of `policies.d`, by name and text.
+    pub policies: Vec<(String, String)>,
     /// Days of life before the daemon first looks.
     pub backlog_days: u32,
     /// `enforce` with both switches, or `report`.
@@ -55,13 +67,14 @@ pub struct Play {
 }
 
 impl Default for Play {
-    /// Both teams, armed, a pass every hour.
+    /// Both teams under the delivered policies, armed, a pass every hour.
     fn default() -> Self {
         Self {
             settings: Settings::default(),
             knobs: Knobs::default(),
             // The real token lives 20 minutes, and each new one costs a new RSA key, which is most of what a pass costs.
             options: Options { token_lifetime: TimeDelta::hours(6), ..Options::default() },
+            policies: POLICIES.map(|(name, text)| (name.to_owned(), text.to_owned())).into(),
             backlog_days: 0,
             armed: true,
             observe: "0 * * * *".to_owned(),
@@ -82,9 +95,20 @@ pub struct Stage {
     pub generator: Generator,
     /// The daemon's view of the clock; its wall time can be put off.
     pub clock: ClockView,
+    /// Whether the hosts' timers run. When they stand still, the reference files grow old.
+    pub hosts: Timers,
     directory: TempDir,
     listen: String,
-    hosts: BTreeSet<String>,
+    host_names: BTreeSet<String>,
+}
+
+/// Whether the hosts write what they run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Timers {
+    /// They do.
+    Run,
+    /// They do not.
+    StandStill,
 }
 
 /// The daemon in its own task.
@@ -103,15 +127,23 @@ pub struct Running {
 impl Stage {
     /// Sets everything up. Nothing has been looked at yet. Must be called within a tokio runtime.
     pub fn open(play: Play) -> anyhow::Result<Self> {
-        let Play { settings, knobs, options, backlog_days, armed, observe, enforce, listen } = play;
+        let Play { settings, knobs, options, policies, backlog_days, armed, observe, enforce, listen } = play;
         let tenancy = Tenancy::new(settings);
         let mut generator = Generator::new(knobs, &tenancy)?;
         generator.seed_backlog(&tenancy, backlog_days);
         let server = Server::start(tenancy.clone(), options)?;
-        let directory = tempfile::Builder::new().prefix("ocird-stage-").tempdir()?;
         let clock = tenancy.clock().view(TimeDelta::zero());
-        let mut stage = Self { tenancy, server, generator, clock, directory, listen, hosts: BTreeSet::new() };
-        stage.write_files(armed, &observe, &enforce)?;
+        let mut stage = Self {
+            tenancy,
+            server,
+            generator,
+            clock,
+            hosts: Timers::Run,
+            directory: scratch()?,
+            listen,
+            host_names: BTreeSet::new(),
+        };
+        stage.write_files(&policies, armed, &observe, &enforce)?;
         stage.collect()?;
         Ok(stage)
     }
@@ -146,10 +178,55 @@ impl Stage {
         Ok(assemble(&self.config()?, self.clock.clone())?)
     }
 
+    /// The daemon's parts on the in-process face, with the counts of its calls.
+    ///
+    /// # Errors
+    /// The configuration is wrong.
+    pub fn assemble_in_process(
+        &self,
+    ) -> anyhow::Result<(Engine<Face, FaceWriter, ClockView>, Shown, CallCounts)> {
+        let face = Face::new(self.tenancy.clone(), self.clock.clone());
+        let (writer, counts) = (face.writer(), face.counts().clone());
+        let board = Board::new(first_status("on stage".to_owned(), self.clock.now()));
+        let shown = Shown {
+            metrics: Metrics::new(&board),
+            heartbeat: Heartbeat::new(Heartbeat::PATIENCE),
+            board: board.clone(),
+            ended: CancellationToken::new(),
+        };
+        let engine = Engine::new(Survey::new(self.config()?, face), writer, self.clock.clone(), board);
+        Ok((engine, shown, counts))
+    }
+
     /// Starts the daemon: engine, schedule and pages.
+    ///
+    /// # Errors
+    /// The configuration is wrong, or its address is taken.
     pub fn start(&self) -> anyhow::Result<Running> {
+        let Assembled { engine, shown } = self.assemble()?;
+        self.run(engine, shown, post_counts)
+    }
+
+    /// Starts the daemon on the in-process face: the same daemon without bytes and signatures, and so much faster.
+    ///
+    /// # Errors
+    /// The configuration is wrong, or its address is taken.
+    pub fn start_in_process(&self) -> anyhow::Result<Running> {
+        let (engine, shown, _) = self.assemble_in_process()?;
+        self.run(engine, shown, |_, _| {})
+    }
+
+    fn run<R, W>(
+        &self,
+        engine: Engine<R, W, ClockView>,
+        shown: Shown,
+        after_pass: fn(&R, &Metrics),
+    ) -> anyhow::Result<Running>
+    where
+        R: ReadRegistry + 'static,
+        W: WriteRegistry + 'static,
+    {
         let config = self.config()?;
-        let Assembled { engine, shown } = assemble(&config, self.clock.clone())?;
         let listener =
             TcpListener::bind(&self.listen).with_context(|| format!("cannot listen on {}", self.listen))?;
         listener.set_nonblocking(true)?;
@@ -162,7 +239,7 @@ impl Stage {
             async move { daemon::serve(listener, &config, shown, clock, stop).await }
         });
         let daemon = Daemon::new(engine, config, self.clock.clone(), shown.clone(), wires.clone());
-        let daemon = tokio::spawn(daemon.run(post_counts));
+        let daemon = tokio::spawn(daemon.run(after_pass));
         Ok(Running { shown, wires, url, daemon, pages })
     }
 
@@ -185,11 +262,29 @@ impl Stage {
         }
     }
 
+    /// Lets time pass until `end` while no daemon runs, and tells what happens.
+    ///
+    /// # Errors
+    /// A reference file cannot be written.
+    pub fn live_without_daemon_until(
+        &mut self,
+        end: DateTime<Utc>,
+        mut tell: impl FnMut(&Event),
+    ) -> io::Result<()> {
+        while let Some(next) = self.generator.next_event_at().filter(|next| *next < end) {
+            self.tenancy.clock().advance_to(next);
+            self.generator.step(&self.tenancy).iter().for_each(&mut tell);
+        }
+        self.collect_before(end, end)?;
+        self.tenancy.clock().advance_to(end);
+        Ok(())
+    }
+
     /// The hosts write at each tick of their timer. Of several ticks before the daemon looks, only the last can be
     /// seen, so only that one is written.
     fn collect_before(&mut self, next: DateTime<Utc>, wakes_at: DateTime<Utc>) -> io::Result<()> {
         let last_tick = next.duration_trunc(COLLECT_EVERY).expect("ten minutes divide every day");
-        if next == wakes_at && last_tick > self.tenancy.now() {
+        if self.hosts == Timers::Run && next == wakes_at && last_tick > self.tenancy.now() {
             self.tenancy.clock().advance_to(last_tick.min(next - TimeDelta::seconds(1)));
             self.collect()?;
         }
@@ -201,19 +296,38 @@ impl Stage {
     /// # Errors
     /// A file cannot be written.
     pub fn collect(&mut self) -> io::Result<()> {
-        self.hosts.extend(self.tenancy.workloads().into_iter().map(|workload| workload.host));
-        for host in &self.hosts {
-            self.tenancy.write_in_use(&self.in_use_dir().join(format!("{host}.json")), host)?;
+        self.host_names.extend(self.tenancy.workloads().into_iter().map(|workload| workload.host));
+        for host in &self.host_names {
+            self.tenancy.write_in_use(&self.reference_file(host), host)?;
         }
         Ok(())
     }
 
-    fn write_files(&self, armed: bool, observe: &str, enforce: &str) -> anyhow::Result<()> {
+    /// The file in which a host writes what it runs.
+    pub fn reference_file(&self, host: &str) -> PathBuf {
+        self.in_use_dir().join(format!("{host}.json"))
+    }
+
+    /// Puts a file into `policies.d`, or another text into one that is there. The daemon reads it when it is told to.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write_policy(&self, name: &str, text: &str) -> io::Result<()> {
+        std::fs::write(self.directory().join("policies.d").join(name), text)
+    }
+
+    fn write_files(
+        &self,
+        policies: &[(String, String)],
+        armed: bool,
+        observe: &str,
+        enforce: &str,
+    ) -> anyhow::Result<()> {
         for folder in ["policies.d", "in-use", "state"] {
             std::fs::create_dir_all(self.directory().join(folder))?;
         }
-        for (name, text) in POLICIES {
-            std::fs::write(self.directory().join("policies.d").join(name), text)?;
+        for (name, text) in policies {
+            self.write_policy(name, text)?;
         }
         std::fs::write(self.config_file(), self.config_text(armed, observe, enforce))?;
         Ok(())
@@ -243,6 +357,13 @@ impl Stage {
             base = self.server.base_url(),
         )
     }
+}
+
+/// A folder of its own that is gone when dropped.
+fn scratch() -> io::Result<TempDir> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix("ocird-stage-");
+    if Path::new(MEMORY).is_dir() { builder.tempdir_in(MEMORY) } else { builder.tempdir() }
 }
 
 impl Running {

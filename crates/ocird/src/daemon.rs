@@ -55,6 +55,15 @@ pub struct Shown {
     pub ended: CancellationToken,
 }
 
+impl Shown {
+    /// What people see of a daemon that has not begun.
+    pub fn new(board: Board) -> Self {
+        let metrics = Metrics::new(&board);
+        let heartbeat = Heartbeat::new(Heartbeat::PATIENCE);
+        Self { board, metrics, heartbeat, ended: CancellationToken::new() }
+    }
+}
+
 /// Binds the address of `[http] listen`, so that a taken port is an error at the start and not later.
 pub async fn bind(config: &Config) -> io::Result<TcpListener> {
     let address: SocketAddr = config.http.listen;
@@ -152,7 +161,11 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock + Clone> Daemon<R, W, C> {
             tokio::select! {
                 biased;
                 () = self.wires.stop.cancelled() => return None,
-                () = self.wires.reload.notified() => self.reload(),
+                () = self.wires.reload.notified() => {
+                    if self.reload() {
+                        return Some(Purpose::Observe);
+                    }
+                }
                 () = self.wires.wake.notified() => return Some(Purpose::Observe),
                 () = self.clock.sleep_until(at) => {
                     if purpose == Purpose::Enforce {
@@ -206,11 +219,14 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock + Clone> Daemon<R, W, C> {
         None
     }
 
-    /// Reads the policies again. Bad ones are refused, and the old ones stay in force.
-    fn reload(&mut self) {
+    /// Reads the policies again, and answers whether they are in force: a pass then shows what they mean. Bad ones are
+    /// refused, and the old ones stay.
+    fn reload(&mut self) -> bool {
         notify::reloading();
         let now = self.clock.now();
-        match config::load_policies(&self.config) {
+        let loaded = config::load_policies(&self.config);
+        let in_force = loaded.is_ok();
+        match loaded {
             Ok(policies) => {
                 tracing::info!(
                     n_policies = policies.policies.len(),
@@ -233,7 +249,8 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock + Clone> Daemon<R, W, C> {
                 });
             }
         }
-        notify::ready("the policies are read again");
+        notify::ready(if in_force { "the policies are read again" } else { "the new policies are refused" });
+        in_force
     }
 
     /// One line for `systemctl status`.

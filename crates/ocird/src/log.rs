@@ -4,11 +4,11 @@
 #[cfg(test)]
 mod fields;
 
-use std::error::Error;
 use std::fmt;
 use std::fmt::Write as _;
 use std::io;
 
+use ocird_model::OneLine;
 use tracing::field::Field;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::field::MakeExt as _;
@@ -173,44 +173,12 @@ fn priority(level: Level) -> u8 {
     }
 }
 
-/// An error with its whole chain of causes, on one line: `outer: middle: inner`. Control characters in it are
-/// escaped, for error texts quote what servers and files say (S-34).
-#[derive(Debug, Clone, Copy)]
-pub struct ErrorChain<'a>(pub &'a (dyn Error + 'static));
-
-impl fmt::Display for ErrorChain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut line = OneLine(f);
-        write!(line, "{}", self.0)?;
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            write!(line, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
-    }
-}
-
-/// Escapes control characters on their way through.
-struct OneLine<'a, W>(&'a mut W);
-
-impl<W: fmt::Write> fmt::Write for OneLine<'_, W> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        for character in text.chars() {
-            if character.is_control() {
-                write!(self.0, "{}", character.escape_default())?;
-            } else {
-                self.0.write_char(character)?;
-            }
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write;
     use std::sync::{Arc, Mutex};
+
+    use ocird_model::ErrorChain;
 
     use super::*;
 
@@ -243,14 +211,6 @@ mod tests {
     #[derive(Debug, thiserror::Error)]
     #[error("server said \u{1b}[2Jno\nINFO forged")]
     struct Inner;
-
-    #[test]
-    fn a_chain_of_errors_is_one_line_with_every_cause() {
-        assert_eq!(
-            ErrorChain(&Outer(Inner)).to_string(),
-            "listing failed: server said \\u{1b}[2Jno\\nINFO forged"
-        );
-    }
 
     #[test]
     fn a_line_for_the_journal_has_its_priority_first_and_no_time() {

@@ -10,8 +10,8 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::http::Heartbeat;
-use crate::log::ErrorChain;
 use crate::plain::plain;
+use ocird_model::ErrorChain;
 
 /// The longest line of state, in characters: what `systemctl status` shows on one screen line.
 const MAX_STATUS: usize = 200;

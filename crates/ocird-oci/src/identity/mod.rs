@@ -18,14 +18,13 @@ use std::time::Duration;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::RsaKeyPair;
 use chrono::{DateTime, Utc};
-use ocird_model::{Clock, ErrorKind, TenancyId};
+use ocird_model::{Clock, ErrorChain, ErrorKind, TenancyId};
 use tokio::sync::Mutex;
 
 pub use self::error::SignInError;
 pub(crate) use self::metadata::Metadata;
 pub(crate) use self::session::Session;
 use crate::courier::Courier;
-use crate::error::Chain;
 use crate::places::{Places, Service};
 
 /// How long a failed refresh is not repeated while the old token is still good.
@@ -129,7 +128,7 @@ impl<C: Clock> InstancePrincipal<C> {
     /// Takes note of a failed attempt; a warning when the old token carries on, for then nobody else will tell.
     fn failed(&self, why: &Arc<SignInError>) -> Failed {
         if let Some(session) = self.still_valid() {
-            let (error, expires_at) = (Chain(&**why), session.expires_at());
+            let (error, expires_at) = (ErrorChain(&**why), session.expires_at());
             tracing::warn!(%error, %expires_at, "signing in failed; the old token stays in use");
         }
         Failed { why: Arc::clone(why), at: self.courier.clock.monotonic() }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use ocird_model::{EffectivePolicy, Image, KeepReason, KeepRule, Tag, Use};
 
 use super::Law;
@@ -69,13 +69,13 @@ pub(super) fn holds(scene: &Scene<'_>, law: &Law<'_>) -> Vec<Option<Hold>> {
 
 fn hold_by_guardrails(scene: &Scene<'_>, law: &Law<'_>, hold: &mut impl FnMut(usize, Hold)) {
     let guardrails = &law.policies.guardrails;
-    let floor = LastPlace::of(scene, law, guardrails.min_newest.get(), |_| true);
-    for (place, (image, facts)) in scene.repository.images.iter().zip(&scene.facts).enumerate() {
-        if image.times().any(|time| !is_plausible(time, law.now)) {
+    let floor = LastPlace::of(scene, guardrails.min_newest.get(), |_| true);
+    let grown_up = law.ago(guardrails.min_age);
+    for (place, facts) in scene.facts.iter().enumerate() {
+        if !facts.is_plausible {
             hold(place, Hold::TimeImplausible);
         }
-        let is_young = |time| law.age(time) < guardrails.min_age;
-        if facts.time.is_some_and(is_young) {
+        if facts.time.is_some_and(|time| time > grown_up) {
             hold(place, Hold::TooYoung);
         }
         if floor.holds(scene, place) {
@@ -90,7 +90,8 @@ fn hold_by_rule(scene: &Scene<'_>, law: &Law<'_>, rule: &KeepRule, mut hold: imp
     let tags_match = |image: &Image| {
         tags.as_ref().is_none_or(|tags| image.tags.keys().any(|tag| tags.matches(tag.as_str())))
     };
-    let last_place = newest.map(|newest| LastPlace::of(scene, law, newest.get(), tags_match));
+    let limit = newer_than.map(|age| law.ago(age));
+    let last_place = newest.map(|newest| LastPlace::of(scene, newest.get(), tags_match));
     for (place, (image, facts)) in scene.repository.images.iter().zip(&scene.facts).enumerate() {
         if facts.is_mere_rest {
             if tags.is_some() && tags_match(image) {
@@ -98,8 +99,8 @@ fn hold_by_rule(scene: &Scene<'_>, law: &Law<'_>, rule: &KeepRule, mut hold: imp
             }
             continue;
         }
-        let is_newer = |limit| facts.newest_below.is_none_or(|time| law.age(time) < limit);
-        if newer_than.is_none_or(is_newer)
+        let is_newer = |limit| facts.newest_below.is_none_or(|time| time > limit);
+        if limit.is_none_or(is_newer)
             && last_place.as_ref().is_none_or(|last_place| last_place.holds(scene, place))
             && tags_match(image)
         {
@@ -139,7 +140,7 @@ enum LastPlace {
 
 impl LastPlace {
     /// Counts the heads that bear a plain tag, have believable times, and take part.
-    fn of(scene: &Scene<'_>, law: &Law<'_>, n_places: u32, takes_part: impl Fn(&Image) -> bool) -> Self {
+    fn of(scene: &Scene<'_>, n_places: u32, takes_part: impl Fn(&Image) -> bool) -> Self {
         let mut times: Vec<DateTime<Utc>> = scene
             .repository
             .images
@@ -148,7 +149,7 @@ impl LastPlace {
             .filter(|&(place, image)| {
                 scene.facts[place].tagging == Tagging::Plain
                     && scene.graph.is_head(place)
-                    && image.times().all(|time| is_plausible(time, law.now))
+                    && scene.facts[place].is_plausible
                     && takes_part(image)
             })
             .filter_map(|(place, _)| scene.facts[place].time)
@@ -171,18 +172,4 @@ impl LastPlace {
         };
         facts.tagging.is_free() && !facts.is_mere_rest && is_new
     }
-}
-
-/// The first instant an image can be from: the software that made the first ones is from 2013. In seconds since 1970.
-const FIRST_PLAUSIBLE: i64 = 1_356_998_400;
-
-/// How far a time may be ahead: the skew that the cloud itself allows a signed request.
-/// <https://docs.oracle.com/en-us/iaas/Content/API/Concepts/usingapi.htm>
-const MAX_AHEAD: TimeDelta = TimeDelta::minutes(5);
-
-/// True for a time that an image can have (S-8).
-fn is_plausible(time: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
-    time.is_some_and(|time| {
-        time.timestamp() >= FIRST_PLAUSIBLE && time.signed_duration_since(now) <= MAX_AHEAD
-    })
 }

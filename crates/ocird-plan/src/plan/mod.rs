@@ -8,6 +8,8 @@ mod opinion;
 mod scene;
 mod select;
 
+use std::ops::RangeInclusive;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use ocird_model::{
     EffectivePolicy, InUse, Inventory, KeepReason, Plan, Policies, Repository, RepositoryPlan,
@@ -46,7 +48,16 @@ struct Law<'a> {
     /// It is not known what runs from here, or no longer (S-4).
     is_doubtful: bool,
     now: DateTime<Utc>,
+    /// The times an image can have (S-8).
+    plausible: RangeInclusive<DateTime<Utc>>,
 }
+
+/// The first instant an image can be from, in seconds since 1970: 2013, when the software that made the first ones came out.
+const FIRST_PLAUSIBLE: i64 = 1_356_998_400;
+
+/// How far a time may be ahead: the skew that the cloud itself allows a signed request.
+/// <https://docs.oracle.com/en-us/iaas/Content/API/Concepts/usingapi.htm>
+const MAX_AHEAD: TimeDelta = TimeDelta::minutes(5);
 
 impl<'a> Law<'a> {
     fn of(repository: &Repository, policies: &'a Policies, in_use: &'a InUse, now: DateTime<Utc>) -> Self {
@@ -60,10 +71,19 @@ impl<'a> Law<'a> {
             EffectivePolicy::One(_) => None,
         };
         let is_doubtful = in_use.doubt_about(&repository.name).is_some() || !in_use.is_fresh(now);
-        Self { policies, governing, in_use, blanket, is_doubtful, now }
+        let first = DateTime::from_timestamp(FIRST_PLAUSIBLE, 0).unwrap_or(DateTime::<Utc>::MAX_UTC);
+        let last = now.checked_add_signed(MAX_AHEAD).unwrap_or(now);
+        Self { policies, governing, in_use, blanket, is_doubtful, now, plausible: first..=last }
     }
 
-    fn age(&self, time: DateTime<Utc>) -> TimeDelta {
-        self.now.signed_duration_since(time)
+    /// The instant so long ago: what is from before or from then is at least as old as that, and what is from after is
+    /// younger. Found once and compared with many times.
+    fn ago(&self, age: TimeDelta) -> DateTime<Utc> {
+        self.now.checked_sub_signed(age).unwrap_or(DateTime::<Utc>::MIN_UTC)
+    }
+
+    /// True for a time that an image can have; never for one that is absent.
+    fn is_plausible(&self, time: Option<DateTime<Utc>>) -> bool {
+        time.is_some_and(|time| self.plausible.contains(&time))
     }
 }

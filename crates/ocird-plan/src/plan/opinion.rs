@@ -46,7 +46,7 @@ struct Bench<'a> {
 
 impl<'a> Bench<'a> {
     fn of(repository: &'a Repository, law: &'a Law<'a>) -> Self {
-        let scene = Scene::of(repository);
+        let scene = Scene::of(repository, law);
         let own_holds = keep::holds(&scene, law);
         let mut holds = own_holds.clone();
         scene.graph.hand_up(&mut holds, Hold::stronger);

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use ocird_model::{Image, Repository, Tag};
 
+use super::Law;
 use crate::graph::Graph;
 use crate::tag::subject_named_by;
 
@@ -22,6 +23,8 @@ pub(super) struct Facts {
     pub(super) tagging_below: Tagging,
     /// The head of its family went before, and neither a plain tag nor a holder outside that family speaks for it.
     pub(super) is_mere_rest: bool,
+    /// Every time of its own is one that an image can have.
+    pub(super) is_plausible: bool,
     /// Its own newest time.
     pub(super) time: Option<DateTime<Utc>>,
     /// The newest time of everything it reaches, itself included, mere rests left out.
@@ -53,14 +56,14 @@ impl Tagging {
 }
 
 impl<'a> Scene<'a> {
-    pub(super) fn of(repository: &'a Repository) -> Self {
+    pub(super) fn of(repository: &'a Repository, law: &Law<'_>) -> Self {
         let mut scene = Self {
             repository,
             graph: Graph::of(repository),
             facts: Vec::with_capacity(repository.images.len()),
         };
         for image in &repository.images {
-            let facts = scene.own_facts(image);
+            let facts = scene.own_facts(image, law);
             scene.facts.push(facts);
         }
         scene.find_mere_rests();
@@ -78,9 +81,14 @@ impl<'a> Scene<'a> {
         scene
     }
 
-    fn own_facts(&self, image: &Image) -> Facts {
+    fn own_facts(&self, image: &Image, law: &Law<'_>) -> Facts {
         let tagging = image.tags.keys().map(|tag| self.tagging(tag)).max();
-        Facts { tagging: tagging.unwrap_or_default(), time: image.newest_time(), ..Facts::default() }
+        Facts {
+            tagging: tagging.unwrap_or_default(),
+            is_plausible: image.times().all(|time| law.is_plausible(time)),
+            time: image.newest_time(),
+            ..Facts::default()
+        }
     }
 
     fn tagging(&self, tag: &Tag) -> Tagging {

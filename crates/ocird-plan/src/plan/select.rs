@@ -18,9 +18,10 @@ pub(super) fn selected(scene: &Scene<'_>, law: &Law<'_>) -> Vec<Option<usize>> {
     let mut selected = vec![None; scene.facts.len()];
     for (number, rule) in rules(law).iter().enumerate() {
         let takes = taken_by(scene, &rule.selects);
+        let limit = rule.older_than.map(|age| law.ago(age));
         for (place, facts) in scene.facts.iter().enumerate() {
-            let is_old = |limit| facts.newest_below.is_some_and(|time| law.age(time) >= limit);
-            if selected[place].is_none() && takes[place] && rule.older_than.is_none_or(is_old) {
+            let is_old = |limit| facts.newest_below.is_some_and(|time| time <= limit);
+            if selected[place].is_none() && takes[place] && limit.is_none_or(is_old) {
                 selected[place] = Some(number);
             }
         }

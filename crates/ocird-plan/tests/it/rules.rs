@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use chrono::TimeDelta;
 use insta::assert_snapshot;
 use ocird_model::{
-    KeepReason, KeepRule, RepositoryPlan, RepositoryState, Selects, Target, Unreadable, Verdict,
+    KeepReason, KeepRule, RepositoryPlan, RepositoryState, Selects, Target, Unreadable, Use, Verdict,
 };
 use ocird_plan::plan;
 
@@ -194,6 +194,16 @@ fn a_use_by_tag_and_digest_holds_both_images() {
     assert!(fleet.goes("old") && fleet.goes("older"));
     let fleet = fleet.used(both);
     assert!(!fleet.goes("old") && !fleet.goes("older"));
+}
+
+#[test]
+fn of_several_uses_the_first_is_named() {
+    let mut fleet = two();
+    for by in ["first", "second"] {
+        let target = Target { tag: Some("v1".parse().unwrap()), digest: None };
+        fleet.in_use.add(name(), Use { target, by: by.into() });
+    }
+    assert_eq!(fleet.verdict("old"), Verdict::Keep(KeepReason::InUse { by: "first".into() }));
 }
 
 #[test]

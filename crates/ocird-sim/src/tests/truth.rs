@@ -176,10 +176,7 @@ fn a_child_with_a_tag_of_its_own_outlives_its_index_and_holds_its_signature() {
     let pushed = world.push("a", &["v1"]);
     let child = pushed.children[1];
     let signature = world.tenancy.cosign(&world.web, &child, "ci").unwrap();
-    world
-        .tenancy
-        .retag(&world.web, &child, &tag("v1-arm64"), "ci")
-        .unwrap();
+    world.tenancy.retag(&world.web, &child, &tag("v1-arm64"), "ci").unwrap();
     world.delete(&pushed.digest);
     world.delete(&signature.digest);
     assert_eq!(wrong(&world), [Need::ReferrerOf { subject: child }]);

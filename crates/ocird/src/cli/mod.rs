@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config;
-use crate::log::ErrorChain;
+use ocird_model::ErrorChain;
 
 pub use run::{Assembled, assemble};
 
@@ -40,7 +40,12 @@ impl From<Exit> for ExitCode {
 }
 
 const AFTER_HELP: &str = "\
-Exit codes: 0 well, 1 failed, 2 wrong usage, 69 the daemon or the cloud cannot be reached, 78 wrong configuration.
+Exit codes:
+   0  it went well
+   1  it failed; the message says why
+   2  wrong usage
+  69  the daemon or the cloud cannot be reached
+  78  the configuration or a policy is wrong
 
 Examples:
   ocird check                    read configuration and policies, and list every problem

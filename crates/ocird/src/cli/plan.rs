@@ -10,15 +10,15 @@ use crate::cli::{Exit, Failure, print, say};
 use crate::clock::SystemClock;
 use crate::cloud;
 use crate::config::Config;
-use crate::log::ErrorChain;
 use crate::pass::{Decided, Purpose, Survey};
 use crate::plan_table::{PlanRow, PlanTable};
+use ocird_model::ErrorChain;
 
 /// The version of the JSON document. It grows when a field changes its meaning or goes.
 const SCHEMA: u32 = 1;
 
-/// The width of the table when nobody says.
-const WIDTH: u16 = 100;
+/// The width of the table: what every terminal shows.
+const WIDTH: u16 = 80;
 
 /// Looks, decides and prints.
 pub(crate) async fn plan(config: Config, json: bool, images: bool) -> Result<ExitCode, Failure> {
@@ -58,15 +58,23 @@ fn document(decided: &Decided) -> serde_json::Result<String> {
 
 fn pages(decided: &Decided, images: bool) -> Result<String, fmt::Error> {
     let table = PlanTable { plan: decided.checked.plan(), inventory: &decided.inventory, width: WIDTH };
-    let mut text = table.to_string();
+    let mut text: String = table.to_string().lines().flat_map(|line| [line.trim_end(), "\n"]).collect();
     if images {
+        writeln!(text)?;
         for row in table.rows() {
-            let tags = row.tags.join(", ");
-            writeln!(text, "{} {} [{tags}] {}: {}", row.repository, row.digest, row.verdict, row.reason)?;
+            writeln!(text, "{}", line(&row))?;
         }
     }
     for (repositories, why) in decided.gathered.in_use.doubts() {
         writeln!(text, "what runs from {repositories} is not known: {why}")?;
     }
     Ok(text)
+}
+
+/// One image. Its digest is as short as people and tables write it; the JSON has all of it.
+fn line(row: &PlanRow) -> String {
+    let PlanRow { repository, digest, tags, verdict, code: _, reason, newest_time: _, size: _ } = row;
+    let digest: String = digest.trim_start_matches("sha256:").chars().take(12).collect();
+    let tags = if tags.is_empty() { "untagged".to_owned() } else { tags.join(", ") };
+    format!("{repository} {digest} ({tags}) {verdict}: {reason}")
 }

@@ -8,15 +8,12 @@ use ocird_model::Clock;
 use ocird_oci::{Oci, OciWriter};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
 
 use crate::cli::{Exit, Failure, print};
 use crate::clock::SystemClock;
 use crate::cloud::{self, ConnectError};
 use crate::config::{self, Config, LogConfig, LogFormat, Mode};
 use crate::daemon::{self, Daemon, Shown, Wires};
-use crate::http::Heartbeat;
-use crate::metrics::Metrics;
 use crate::pass::{Engine, Purpose, Survey, first_status};
 use crate::status::{Board, PassResult};
 use crate::{log, notify};
@@ -37,11 +34,9 @@ pub struct Assembled<C: Clock> {
 pub fn assemble<C: Clock + Clone>(config: &Config, clock: C) -> Result<Assembled<C>, ConnectError> {
     let oci = cloud::client(&config.oci, clock.clone())?;
     let board = Board::new(first_status(crate::cli::version::long(), clock.now()));
-    let metrics = Metrics::new(&board);
-    let heartbeat = Heartbeat::new(Heartbeat::PATIENCE);
     let writer = oci.writer();
     let engine = Engine::new(Survey::new(config.clone(), oci), writer, clock, board.clone());
-    Ok(Assembled { engine, shown: Shown { board, metrics, heartbeat, ended: CancellationToken::new() } })
+    Ok(Assembled { engine, shown: Shown::new(board) })
 }
 
 /// Runs the daemon, or one pass.

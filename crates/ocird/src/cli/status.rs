@@ -4,23 +4,28 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context;
-
 use crate::cli::{Failure, print};
 use crate::config::Config;
+use crate::plain::plain;
 
 /// How long the daemon may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The longest cause, in characters.
+const MAX_CAUSE: usize = 200;
 
 /// Asks the daemon by the address it listens on.
 pub(crate) async fn status(config: &Config, json: bool) -> Result<ExitCode, Failure> {
     let path = if json { "/api/v1/status" } else { "/status" };
     let url = format!("http://{}{path}", reachable(config.http.listen));
-    let page = fetch(&url)
-        .await
-        .with_context(|| format!("no daemon answers at {url}; is it running (systemctl status ocird)?"))
-        .map_err(Failure::unavailable)?;
-    Ok(print(&page))
+    match fetch(&url).await {
+        Ok(page) => Ok(print(&page)),
+        // Of the chain of causes the last says it; the others say again that there was a request, and where to.
+        Err(error) => Err(Failure::unavailable(anyhow::anyhow!(
+            "no daemon answers at {url}: {}\nSee whether it runs: systemctl status ocird",
+            plain(&error.root_cause().to_string(), MAX_CAUSE)
+        ))),
+    }
 }
 
 async fn fetch(url: &str) -> anyhow::Result<String> {

@@ -44,9 +44,9 @@ use tokio_util::sync::CancellationToken;
 use self::guard::Door;
 use self::json::Json;
 use self::problem::{Problem, ProblemKind};
-use crate::log::ErrorChain;
 use crate::metrics::{Build, Metrics};
 use crate::status::Board;
+use ocird_model::ErrorChain;
 
 pub use self::heartbeat::Heartbeat;
 pub use self::hosts::AllowedHosts;

@@ -72,7 +72,8 @@ fn deletion(status: &Status, now: DateTime<Utc>) -> String {
         (None, Some(first)) => {
             let due_at = status.pending.iter().map(|pending| pending.due_at).min();
             let due_at = due_at.unwrap_or(first.due_at);
-            let at = status.next_enforce_at.map_or(due_at, |next| max(next, due_at));
+            // What is overdue goes at the next opportunity, which does not lie in the past.
+            let at = status.next_enforce_at.map_or(due_at, |next| max(next, due_at)).max(now);
             format!("the next may go at {}; {} pending", both(at, now), families(n_pending))
         }
     }

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::guard::LocalAddress;
 use super::{App, router};
-use crate::log::ErrorChain;
+use ocird_model::ErrorChain;
 
 /// The longest request head (request line and headers), in bytes.
 const MAX_HEAD: usize = 16 * 1024;

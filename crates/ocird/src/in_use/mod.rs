@@ -15,8 +15,8 @@ use ocird_model::{InUse, Pattern, Patterns, RepositoryName, Use};
 use crate::config::{FileSource, InUseConfig};
 use crate::in_use::file::ReferenceFile;
 use crate::in_use::reference::{Folded, Folder};
-use crate::log::ErrorChain;
 use crate::status::SourceStatus;
+use ocird_model::ErrorChain;
 
 /// How far ahead of us a writer's clock may be before its time is not believed.
 const TOLERATED_AHEAD: TimeDelta = TimeDelta::minutes(5);

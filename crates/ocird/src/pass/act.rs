@@ -15,10 +15,10 @@ use ocird_plan::{CheckedPlan, Due};
 use ocird_store::{Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
-use crate::log::ErrorChain;
 use crate::pass::gate::{self, Refusals};
 use crate::pass::observe;
 use crate::status::RefusalCode;
+use ocird_model::ErrorChain;
 
 /// Unexpected answers in a row after which this pass stops acting (S-25).
 const MAX_UNEXPECTED: u32 = 3;
@@ -42,6 +42,8 @@ pub(crate) struct Acted {
     pub(crate) n_outcomes: BTreeMap<&'static str, u64>,
     /// The repositories in which something was deleted.
     pub(crate) touched: BTreeSet<RepositoryId>,
+    /// The marks that no longer hold, of what was deleted and of what drifted: none of it is pending any more.
+    pub(crate) unmarked: BTreeSet<MarkKey>,
 }
 
 impl Acted {
@@ -91,11 +93,13 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Act<'_, R, W, C> {
                     acted.count(kind);
                     if kind == OutcomeKind::Deleted {
                         acted.touched.insert(due.repository_id().clone());
+                        acted.unmarked.insert(mark_key(due));
                     }
                 }
                 Step::Drifted(_) => {
                     acted.count(OutcomeKind::Drifted);
-                    self.drop_mark(due).await?;
+                    self.store.drop_mark(&mark_key(due)).await?;
+                    acted.unmarked.insert(mark_key(due));
                 }
                 Step::Open(kind) => {
                     let text =
@@ -186,11 +190,6 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Act<'_, R, W, C> {
         Ok(pushed)
     }
 
-    async fn drop_mark(&self, due: &Due) -> Result<(), StoreError> {
-        let key = MarkKey { repository: due.repository_id().clone(), head: due.image().digest };
-        self.store.drop_mark(&key).await
-    }
-
     /// Proof after the act (S-26): everything that was to stay in the touched repositories is still listed. Answers
     /// what is missing, for people.
     pub(crate) async fn prove(&self, acted: &Acted, plan: &CheckedPlan) -> Vec<String> {
@@ -270,6 +269,10 @@ fn verdict(due: &Due, answer: &Result<(), RegistryError>) -> Option<(OutcomeKind
         | ErrorKind::Refused
         | ErrorKind::Endless) => Some((OutcomeKind::Failed(kind), detail)),
     }
+}
+
+fn mark_key(due: &Due) -> MarkKey {
+    MarkKey { repository: due.repository_id().clone(), head: due.image().digest }
 }
 
 fn target(due: &Due) -> DeleteTarget {

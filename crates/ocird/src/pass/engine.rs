@@ -11,13 +11,13 @@ use ocird_plan::{Due, DueKind};
 use ocird_store::{PassRecord, StoreError, UsageSample};
 use tokio_util::sync::CancellationToken;
 
-use crate::log::ErrorChain;
 use crate::pass::act::{Act, Acted};
 use crate::pass::clock_watch::{ClockWatch, Reading};
 use crate::pass::gate::{self, Refusals};
 use crate::pass::settle;
 use crate::pass::survey::{Decided, Survey, SurveyError};
 use crate::status::{Board, RefusalCode};
+use ocird_model::ErrorChain;
 
 /// What a pass is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -268,7 +268,11 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
 
     /// What of all that is due may go in this pass (S-19): the oldest families up to the limits, and every rest of a
     /// family that was counted before. What is left goes in later passes.
-    async fn allowed<'d>(&self, decided: &'d Decided, refusals: &mut Refusals) -> Result<Vec<&'d Due>, StoreError> {
+    async fn allowed<'d>(
+        &self,
+        decided: &'d Decided,
+        refusals: &mut Refusals,
+    ) -> Result<Vec<&'d Due>, StoreError> {
         let Some(store) = self.survey.notebook.writable() else { return Ok(Vec::new()) };
         let limits = self.survey.config.limits;
         let today = store.n_families_since(self.clock.now() - TimeDelta::hours(24)).await?;
@@ -288,7 +292,9 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
         });
         let allowed = allowed.collect();
         if n_deferred > 0 {
-            let text = format!("{n_deferred} families that are due go in later passes: the limits of [limits] are reached");
+            let text = format!(
+                "{n_deferred} families that are due go in later passes: the limits of [limits] are reached"
+            );
             refusals.add(RefusalCode::Deferred, text);
         }
         Ok(allowed)

@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use ocird_model::{RepositoryId, RepositoryName};
 use ocird_store::{Fresh, Glance, Known, KnownImage, OpenError, Store, StoreError};
 
-use crate::log::ErrorChain;
+use ocird_model::ErrorChain;
 
 /// The store with a stand-in for the time when it fails.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ impl Notebook {
         let fault = self.make_writable(now).await.err();
         match (&fault, &self.fault) {
             (Some(why), None) => {
-                tracing::error!(code = "no_store", error = %why, "the store cannot be written")
+                tracing::error!(code = "no_store", error = %why, "the store cannot be written");
             }
             (None, Some(_)) => {
                 tracing::info!("the store can be written again");

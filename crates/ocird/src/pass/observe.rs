@@ -14,7 +14,7 @@ use ocird_model::{
 };
 use ocird_store::{Fresh, Known};
 
-use crate::log::ErrorChain;
+use ocird_model::ErrorChain;
 
 /// Details are read again after this long even if the list shows no change: a list of one row per image shows only
 /// the newest tag, so a tag that moved away shows here at the latest. Before anything is deleted it is read anyway.

@@ -9,14 +9,14 @@ use ocird_model::{
 };
 use ocird_store::SettledIntent;
 
-use crate::log::ErrorChain;
 use crate::pass::act::Acted;
 use crate::pass::gate::{self, Refusals};
 use crate::pass::{Decided, Engine, Purpose, SurveyError};
 use crate::status::{
-    Arming, Check, Checks, PassResult, PassSummary, Pending, Place, RecentOutcome, Refusal, RefusalCode,
+    Arming, Check, Checks, Counts, PassResult, PassSummary, Pending, Place, RecentOutcome, Refusal, RefusalCode,
     RepositoryStatus, Status,
 };
+use ocird_model::ErrorChain;
 
 /// Outcomes that the status shows.
 const N_RECENT: u32 = 50;
@@ -44,7 +44,7 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
             gate::arming(&self.survey.config, decided.as_ref().ok().map(|decided| &decided.identity)).0;
         let recent = self.recent().await;
         let checks = self.checks(decided, &refusals);
-        let pending = decided.as_ref().map(|decided| self.pending(decided));
+        let pending = decided.as_ref().map(|decided| self.pending(decided, acted));
         let repositories = decided.as_ref().map(|decided| self.repository_statuses(decided, started_at));
         self.board.update(|status| {
             post_counts(status, &summary, acted, &refusals);
@@ -95,7 +95,7 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
     }
 
     /// What the rules have selected, the next to go first.
-    fn pending(&self, decided: &Decided) -> Vec<Pending> {
+    fn pending(&self, decided: &Decided, acted: &Acted) -> Vec<Pending> {
         let grace = self.survey.policies.guardrails.grace;
         let mut pending: Vec<Pending> = decided
             .inventory
@@ -103,7 +103,7 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
             .flat_map(|repository| {
                 repository.images.iter().filter_map(|image| {
                     let key = MarkKey { repository: repository.id.clone(), head: image.digest };
-                    let mark = decided.marks.get(&key)?;
+                    let mark = decided.marks.get(&key).filter(|_| !acted.unmarked.contains(&key))?;
                     Some(Pending {
                         repository: repository.name.clone(),
                         digest: image.digest.short(),
@@ -285,6 +285,6 @@ pub fn first_status(version: String, started_at: DateTime<Utc>) -> Status {
             policies: Check::Ok,
         },
         recent: Vec::new(),
-        counts: crate::status::Counts::default(),
+        counts: Counts { policies_loaded_at: Some(started_at), ..Counts::default() },
     }
 }

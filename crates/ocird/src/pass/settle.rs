@@ -6,7 +6,7 @@ use ocird_model::{
 };
 use ocird_store::{Store, StoreError};
 
-use crate::log::ErrorChain;
+use ocird_model::ErrorChain;
 
 /// How long a deletion that was asked for may take to show. Before that, an image that still looks available proves
 /// nothing.

@@ -1,4 +1,149 @@
 //! The commands: what they print, where, and with which exit code.
 
+use serde_json::Value;
+
+use crate::process::{ocird, run};
+use crate::world::{POLICY, Setting, World, files};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn check_says_what_it_understood() {
+    let world = World::new(Setting { armed: true, ..Setting::default() }).await;
+    let good = world.ocird(&["check"]).await;
+    assert_eq!(good.code, Some(0));
+    insta::assert_snapshot!(good.stdout.replace(world.directory.path().to_str().unwrap(), "/etc/ocird"), @"");
+    assert!(good.stderr.starts_with("warning: ") && good.stderr.contains("expect ="), "{}", good.stderr);
+    assert_eq!(world.server.requests().total(), 0, "it asked the cloud");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn check_lists_every_problem_of_every_file_with_its_place() {
+    let world = World::new(Setting { armed: true, ..Setting::default() }).await;
+    let config = std::fs::read_to_string(world.config_file()).unwrap();
+    let config = config.replace("grace = \"1h\"", "grace = \"0h\"\nmin_nevest = 3");
+    std::fs::write(world.config_file(), config).unwrap();
+    world.write_policy(&POLICY.replace("older_than = \"1d\"", "older_than = 1"));
+    let bad = world.ocird(&["check"]).await;
+    assert_eq!((bad.code, bad.stdout.as_str()), (Some(78), ""));
+    for problem in [
+        ":24:9: guardrails.grace must be at least 1h",
+        ":25:1: unknown key `min_nevest`; did you mean `min_newest`?",
+        "web.toml:11:14: ",
+    ] {
+        assert!(bad.stderr.contains(problem), "{problem} is missing:\n{}", bad.stderr);
+    }
+    assert_eq!(world.ocird(&["run"]).await.code, Some(78), "nor does the daemon start");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn plan_shows_a_table_of_eighty_columns() {
+    let world = World::new(Setting::default()).await;
+    let plan = world.ocird(&["plan"]).await;
+    assert_eq!(plan.code, Some(0));
+    assert!(plan.stderr.contains("made without a store"), "{}", plan.stderr);
+    insta::assert_snapshot!(plan.stdout, @"");
+    assert!(plan.stdout.lines().all(|line| line.len() <= 80));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn plan_looks_beside_a_running_daemon_and_writes_nothing() {
+    let world = World::with_due_images(Setting { armed: true, ..Setting::default() }).await;
+    let daemon = world.start();
+    daemon.ready().await;
+    let before = remembered(&world);
+    let plan = world.ocird(&["plan", "--json"]).await;
+    assert_eq!((plan.code, plan.stderr.as_str()), (Some(0), ""));
+    let document: Value = serde_json::from_str(&plan.stdout).unwrap();
+    let images = document["images"].as_array().unwrap();
+    assert_eq!((&document["schema"], images.len()), (&1.into(), 24));
+    assert_eq!(images.iter().filter(|image| image["verdict"] == "delete").count(), 12);
+    assert!(remembered(&world) == before, "the state directory changed");
+    assert_eq!(world.tap.asked(), []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_pass_deletes_what_is_due_and_prints_the_status() {
+    let world = World::with_due_images(Setting { armed: true, ..Setting::default() }).await;
+    let once = world.ocird(&["run", "--once"]).await;
+    assert_eq!(once.code, Some(0));
+    assert_eq!(world.tenancy.deletions().len(), 8);
+    assert!(once.stdout.contains("8 deleted, complete"), "{}", once.stdout);
+    assert!(once.stdout.contains("deletion   nothing is pending"), "{}", once.stdout);
+    assert!(once.stdout.lines().all(|line| line.len() <= 80), "{}", once.stdout);
+    world.check_deletions(&world.journal().await);
+    let again = world.ocird(&["run", "--once"]).await;
+    assert!(again.stdout.contains("4 deleted, complete"), "the rests of families: {}", again.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_pass_without_a_cloud_says_so_and_fails() {
+    let world = World::new(Setting { unreachable: true, ..Setting::default() }).await;
+    let once = world.ocird(&["run", "--once"]).await;
+    assert_eq!(once.code, Some(69));
+    assert!(once.stdout.contains("FAILED at sign_in"), "{}", once.stdout);
+    let plan = world.ocird(&["plan"]).await;
+    assert_eq!((plan.code, plan.stdout.as_str()), (Some(69), ""));
+    assert!(plan.stderr.contains("ocird: cannot sign in: "), "{}", plan.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn status_is_the_page_of_the_daemon() {
+    let world = World::new(Setting::default()).await;
+    let absent = world.ocird(&["status"]).await;
+    assert_eq!((absent.code, absent.stdout.as_str()), (Some(69), ""));
+    assert!(absent.stderr.starts_with("ocird: no daemon answers at http://127.0.0.1:"), "{}", absent.stderr);
+    assert!(absent.stderr.ends_with("\nSee whether it runs: systemctl status ocird\n"), "{}", absent.stderr);
+
+    let daemon = world.start();
+    daemon.ready().await;
+    let page = world.ocird(&["status"]).await;
+    assert_eq!(page.code, Some(0));
+    assert!(page.stdout.contains("report_mode: mode = \"report\""), "{}", page.stdout);
+    assert!(page.stdout.lines().all(|line| line.len() <= 80), "{}", page.stdout);
+    let json: Value = serde_json::from_str(&world.ocird(&["status", "--json"]).await.stdout).unwrap();
+    assert_eq!(json["last_pass"]["result"]["result"], "complete");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_taken_address_is_said_at_the_start() {
+    let world = World::new(Setting::default()).await;
+    let daemon = world.start();
+    daemon.ready().await;
+    let second = world.ocird(&["run"]).await;
+    assert_eq!(second.code, Some(1));
+    assert!(second.stderr.contains("ocird: cannot listen on 127.0.0.1:"), "{}", second.stderr);
+}
+
 #[tokio::test]
-async fn placeholder() {}
+async fn the_version_needs_no_configuration() {
+    let nowhere = std::path::Path::new("/nowhere/ocird.toml");
+    let mut command = ocird(nowhere);
+    command.arg("version");
+    let text = run(command).await;
+    assert_eq!(text.code, Some(0));
+    let expected = format!("ocird {} (", env!("CARGO_PKG_VERSION"));
+    assert!(text.stdout.starts_with(&expected), "{}", text.stdout);
+    let mut command = ocird(nowhere);
+    command.args(["version", "--json"]);
+    let json: Value = serde_json::from_str(&run(command).await.stdout).unwrap();
+    assert_eq!(json["version"], env!("CARGO_PKG_VERSION"));
+    assert!(text.stdout.contains(json["revision"].as_str().unwrap()));
+    let mut command = ocird(nowhere);
+    command.arg("check");
+    assert_eq!(run(command).await.code, Some(78), "a configuration that is not there is wrong");
+}
+
+#[tokio::test]
+async fn help_lists_the_commands_and_the_exit_codes() {
+    let mut command = ocird(std::path::Path::new("/nowhere/ocird.toml"));
+    command.arg("--help");
+    let help = run(command).await;
+    assert_eq!((help.code, help.stderr.as_str()), (Some(0), ""));
+    insta::assert_snapshot!(help.stdout, @"");
+}
+
+/// The state directory without the index of the write-ahead log: in it readers, too, note where they read.
+/// <https://sqlite.org/walformat.html#the_wal_index_file_format>
+fn remembered(world: &World) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+    let files = files(&world.state_dir()).into_iter();
+    files.filter(|(path, _)| !path.to_string_lossy().ends_with("-shm")).collect()
+}

@@ -33,7 +33,7 @@ async fn every_line_of_the_log_is_one_object_with_listed_fields() {
         for field in object.as_object().unwrap().keys() {
             assert!(known.contains(field.as_str()), "{field} is not in the list: {line}");
         }
-        messages.insert(object["message"].as_str().unwrap().to_owned());
+        messages.extend(object["message"].as_str().map(ToOwned::to_owned));
     }
     for message in ["an image that was due is settled", "the pass has ended"] {
         assert!(messages.contains(message), "{messages:?}");
@@ -84,7 +84,7 @@ fn secrets(heard: &str) -> BTreeSet<String> {
     let key = key.split("-----END").next().unwrap();
     secrets.extend(key.lines().map(ToOwned::to_owned));
     let n_of_key = secrets.len();
-    for (before, after) in [("\"token\":\"", '"'), ("signature=\"", '"'), ("ST$", '"'), ("Bearer ", '\r')] {
+    for (before, after) in [("\"token\":\"", '"'), ("signature=\"", '"')] {
         let found = heard.split(before).skip(1).map(|rest| rest.split(after).next().unwrap_or_default());
         let n_before = secrets.len();
         secrets.extend(found.map(ToOwned::to_owned));

@@ -55,7 +55,8 @@ fn families(page: &str) -> BTreeMap<String, Family> {
     for line in page.lines().filter(|line| !line.is_empty()) {
         if let Some(rest) = line.strip_prefix("# HELP ") {
             let (name, help) = rest.split_once(' ').unwrap();
-            let known = families.insert(name.to_owned(), Family { help: help.to_owned(), ..Family::default() });
+            let known =
+                families.insert(name.to_owned(), Family { help: help.to_owned(), ..Family::default() });
             assert!(known.is_none(), "{name} is in two places");
             present = name.to_owned();
         } else if let Some(rest) = line.strip_prefix("# TYPE ") {

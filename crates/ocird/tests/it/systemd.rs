@@ -84,7 +84,10 @@ async fn a_cloud_that_cannot_be_reached_is_said_on_every_page() {
     let daemon = world.start();
     daemon.ready().await;
     let health = daemon.json("/healthz").await.unwrap();
-    assert_eq!((&health["status"], &health["checks"]["sign_in"]["state"]), (&"warn".into(), &"failed".into()));
+    assert_eq!(
+        (&health["status"], &health["checks"]["sign_in"]["state"]),
+        (&"warn".into(), &"failed".into())
+    );
     let status = daemon.page("/status").await.unwrap().text().await.unwrap();
     assert!(status.contains("cannot_observe: cannot sign in"), "{status}");
 }

@@ -1,0 +1,136 @@
+//! What the daemon may believe: a listing that is not whole, a manifest that cannot be read, rights that are gone.
+
+use chrono::TimeDelta;
+use ocird::status::RefusalCode;
+use ocird_sim::http::{Answer, Options};
+use ocird_sim::iam::{Iam, Scope};
+use ocird_sim::{Fault, Operation, When};
+
+use crate::world::{N_DUE, SHOP_POLICY, World, play, ripe, ripe_shop, shop_of};
+
+const LIST: Operation = Operation::ListContainerImages;
+
+/// The ripe shop behind pages of three rows.
+async fn ripe_shop_in_small_pages() -> World {
+    let mut play = play(SHOP_POLICY);
+    play.options = Options { max_page_size: Some(3), ..play.options };
+    ripe(shop_of(play)).await
+}
+
+#[tokio::test]
+async fn without_a_fault_exactly_the_due_images_go() {
+    let mut world = ripe_shop().await;
+    world.act().await;
+    world.assert_shop_is_tidy();
+    assert!(world.refusals().is_empty(), "{:?}", world.status().refusals);
+    assert_eq!(world.health("registry").await.0, "ok");
+    assert_eq!(world.sample("ocird_outcomes_total{outcome=\"deleted\"}").await, 7.0);
+}
+
+#[tokio::test]
+async fn a_page_that_fails_in_the_middle_of_a_listing_freezes_its_repository_only() {
+    let mut world = ripe_shop_in_small_pages().await;
+    // The two repositories are listed side by side: the first two calls are their first pages, the third a second.
+    world.stage.tenancy.inject(LIST, When::Call(3), Fault::status(404, "NotAuthorizedOrNotFound"));
+    world.act().await;
+    let frozen: Vec<&str> =
+        crate::world::SHOP.into_iter().filter(|name| world.n_deleted_from(name) == 0).collect();
+    assert_eq!(frozen.len(), 1, "{:?}", world.deletions());
+    world.assert_unwell(RefusalCode::Unreadable, "registry", frozen[0]).await;
+    world.act().await;
+    world.assert_shop_is_tidy();
+    assert_eq!(world.health("registry").await.0, "ok");
+}
+
+#[tokio::test]
+async fn an_empty_page_with_a_next_token_is_not_the_end_of_a_listing() {
+    let mut world = ripe_shop_in_small_pages().await;
+    world.stage.tenancy.inject(LIST, When::Call(1), Fault::EmptyPage);
+    world.stage.tenancy.inject(LIST, When::Call(4), Fault::EmptyPage);
+    world.act().await;
+    assert!(world.refusals().is_empty(), "{:?}", world.status().refusals);
+    world.assert_shop_is_tidy();
+}
+
+#[tokio::test]
+async fn a_repeated_cursor_is_never_followed_and_nothing_goes() {
+    let mut world = ripe_shop_in_small_pages().await;
+    world.stage.tenancy.inject(LIST, When::Always, Fault::RepeatedCursor);
+    world.act().await;
+    assert_eq!(world.n_deleted(), 0);
+    world.assert_unwell(RefusalCode::Unreadable, "registry", "endless").await;
+    world.stage.tenancy.clear_faults();
+    world.act().await;
+    world.assert_shop_is_tidy();
+}
+
+#[tokio::test]
+async fn a_manifest_that_cannot_be_read_freezes_its_repository_and_no_other() {
+    let mut world = ripe_shop().await;
+    world.push_build("shop-web", &ocird_sim::Build::small("v9").single(), "v9");
+    world.stage.tenancy.inject(
+        Operation::GetManifest,
+        When::Always,
+        Fault::status(500, "InternalServerError"),
+    );
+    world.act().await;
+    assert_eq!((world.n_deleted_from("shop-web"), world.n_deleted_from("shop-api")), (0, 4));
+    world.assert_unwell(RefusalCode::Unreadable, "registry", "shop-web").await;
+    assert!(world.sample("ocird_repository_unreadable{repository=\"shop-web\"}").await > 0.0);
+    world.stage.tenancy.clear_faults();
+    world.act().await;
+    assert_eq!(world.n_deleted_from("shop-web"), 3, "v1, v3 and v4; v5 waits for its own grace");
+    world.assert_nobody_misses_anything();
+}
+
+#[tokio::test]
+async fn lost_rights_look_like_not_found_and_are_never_taken_for_an_empty_registry() {
+    let mut world = ripe_shop().await;
+    world.stage.tenancy.set_iam(Iam::nothing());
+    world.act().await;
+    world.act().await;
+    assert_eq!(world.n_deleted(), 0);
+    world.assert_unwell(RefusalCode::CannotObserve, "registry", "cannot list the repositories").await;
+    assert_eq!(world.status().repositories.len(), 2, "what was seen before is still shown");
+    world.stage.tenancy.set_iam(Iam::everything());
+    world.act().await;
+    world.assert_shop_is_tidy();
+}
+
+#[tokio::test]
+async fn a_right_to_read_lost_for_one_repository_freezes_that_one() {
+    let mut world = ripe_shop().await;
+    let only_api = Iam { read: vec![Scope::Prefix("shop-api".to_owned())], ..Iam::everything() };
+    world.stage.tenancy.set_iam(only_api);
+    world.act().await;
+    assert_eq!((world.n_deleted_from("shop-web"), world.n_deleted_from("shop-api")), (0, 4));
+    world.assert_unwell(RefusalCode::Unreadable, "registry", "shop-web").await;
+    world.stage.tenancy.set_iam(Iam::everything());
+    world.act().await;
+    world.assert_shop_is_tidy();
+}
+
+#[tokio::test]
+async fn a_token_that_expires_during_a_pass_is_replaced_and_the_pass_completes() {
+    let mut play = play(SHOP_POLICY);
+    play.options = Options { token_lifetime: TimeDelta::minutes(20), ..play.options };
+    let mut world = ripe(shop_of(play)).await;
+    world.stage.tenancy.inject(LIST, When::Call(1), Fault::Slow(TimeDelta::minutes(25).to_std().unwrap()));
+    world.stage.server.requests().clear();
+    let acting = TimeDelta::minutes(50);
+    world.live(acting).await;
+    assert_eq!(world.stage.server.requests().of(Operation::Federation), 2, "one for the pass, one within it");
+    assert_eq!(world.stage.server.requests().answered(LIST, Answer::Status(401)), 0);
+    world.assert_shop_is_tidy();
+}
+
+#[tokio::test]
+async fn a_session_token_refused_once_is_replaced_and_the_pass_completes() {
+    let mut world = ripe_shop().await;
+    world.stage.tenancy.inject(LIST, When::Call(1), Fault::status(401, "NotAuthenticated"));
+    world.stage.server.requests().clear();
+    world.act().await;
+    assert_eq!(world.stage.server.requests().of(Operation::Federation), 1);
+    assert_eq!(world.n_deleted(), N_DUE);
+    world.assert_shop_is_tidy();
+}

@@ -1,0 +1,16 @@
+//! The real daemon, from its configuration files to its pages, against the simulated tenancy: months of life, faults of
+//! every sort, and the calls it makes. What is needed is decided by the tenancy's ground truth, never by ocird's code.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
+mod calls;
+mod clock;
+mod deleting;
+mod gaps;
+mod in_use;
+mod life;
+mod listing;
+mod policies;
+mod store;
+mod switches;
+mod world;
