@@ -13,6 +13,7 @@ use crate::{Digest, Patterns, RepositoryName, Tag};
 pub struct InUse {
     uses: BTreeMap<RepositoryName, Vec<Use>>,
     doubts: Vec<Doubt>,
+    answers: Vec<Answer>,
     fresh_until: Option<DateTime<Utc>>,
 }
 
@@ -20,6 +21,13 @@ pub struct InUse {
 struct Doubt {
     repositories: Patterns,
     why: Arc<str>,
+}
+
+/// When a source that covers these repositories looked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Answer {
+    repositories: Patterns,
+    looked_at: DateTime<Utc>,
 }
 
 /// One thing that uses an image.
@@ -63,6 +71,23 @@ impl InUse {
     /// Says that what runs from these repositories is not known, and why.
     pub fn doubt(&mut self, repositories: Patterns, why: impl Into<Arc<str>>) {
         self.doubts.push(Doubt { repositories, why: why.into() });
+    }
+
+    /// Says when a source that covers these repositories looked.
+    pub fn answered(&mut self, repositories: Patterns, looked_at: DateTime<Utc>) {
+        self.answers.push(Answer { repositories, looked_at });
+    }
+
+    /// When the sources that cover a repository looked, the earliest of them: whoever pulled an image after that may run
+    /// it, and nobody has said so yet. `None` when no source covers it.
+    pub fn looked_at(&self, repository: &RepositoryName) -> Option<DateTime<Utc>> {
+        let covering = self.answers.iter().filter(|answer| answer.repositories.matches(repository.as_str()));
+        covering.map(|answer| answer.looked_at).min()
+    }
+
+    /// True when both name the same uses and the same doubts, whenever they were asked.
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        self.uses == other.uses && self.doubts == other.doubts
     }
 
     /// Says until when one of the answers may be believed; the earliest counts.

@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::ci::{Event, Generator, Knobs};
 use crate::clock::ClockView;
-use crate::face::{CallCounts, Face, FaceWriter};
+use crate::face::{Face, FaceWriter};
 use crate::http::{Options, Server};
 use crate::settings::Settings;
 use crate::tenancy::Tenancy;
@@ -178,26 +178,6 @@ impl Stage {
         Ok(assemble(&self.config()?, self.clock.clone())?)
     }
 
-    /// The daemon's parts on the in-process face, with the counts of its calls.
-    ///
-    /// # Errors
-    /// The configuration is wrong.
-    pub fn assemble_in_process(
-        &self,
-    ) -> anyhow::Result<(Engine<Face, FaceWriter, ClockView>, Shown, CallCounts)> {
-        let face = Face::new(self.tenancy.clone(), self.clock.clone());
-        let (writer, counts) = (face.writer(), face.counts().clone());
-        let board = Board::new(first_status("on stage".to_owned(), self.clock.now()));
-        let shown = Shown {
-            metrics: Metrics::new(&board),
-            heartbeat: Heartbeat::new(Heartbeat::PATIENCE),
-            board: board.clone(),
-            ended: CancellationToken::new(),
-        };
-        let engine = Engine::new(Survey::new(self.config()?, face), writer, self.clock.clone(), board);
-        Ok((engine, shown, counts))
-    }
-
     /// Starts the daemon: engine, schedule and pages.
     ///
     /// # Errors
@@ -212,8 +192,23 @@ impl Stage {
     /// # Errors
     /// The configuration is wrong, or its address is taken.
     pub fn start_in_process(&self) -> anyhow::Result<Running> {
-        let (engine, shown, _) = self.assemble_in_process()?;
+        let (engine, shown) = self.assemble_in_process()?;
         self.run(engine, shown, |_, _| {})
+    }
+
+    /// The daemon's parts on the in-process face.
+    fn assemble_in_process(&self) -> anyhow::Result<(Engine<Face, FaceWriter, ClockView>, Shown)> {
+        let face = Face::new(self.tenancy.clone(), self.clock.clone());
+        let writer = face.writer();
+        let board = Board::new(first_status("on stage".to_owned(), self.clock.now()));
+        let shown = Shown {
+            metrics: Metrics::new(&board),
+            heartbeat: Heartbeat::new(Heartbeat::PATIENCE),
+            board: board.clone(),
+            ended: CancellationToken::new(),
+        };
+        let engine = Engine::new(Survey::new(self.config()?, face), writer, self.clock.clone(), board);
+        Ok((engine, shown))
     }
 
     fn run<R, W>(

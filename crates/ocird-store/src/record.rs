@@ -6,7 +6,8 @@ use std::fmt;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ocird_model::{
-    Bytes, Inventory, Mark, MarkKey, Plan, RepositoryId, RepositoryName, RepositoryPlan, RepositoryState,
+    Bytes, Digest, Inventory, Mark, MarkKey, Plan, RepositoryId, RepositoryName, RepositoryPlan,
+    RepositoryState,
 };
 
 use crate::column::{count, millis};
@@ -47,6 +48,8 @@ pub struct PassRecord<'a> {
     pub usage: Vec<UsageSample>,
     /// Every mark that holds from now on; `None` leaves them as they are.
     pub marks: Option<&'a BTreeMap<MarkKey, Mark>>,
+    /// Rests of families that something else needs by now: from here on they are images like any other (S-6).
+    pub adopted: Vec<(RepositoryId, Digest)>,
 }
 
 /// The usage of one repository at the time of a pass.
@@ -80,6 +83,9 @@ impl Store {
         }
         if let Some(marks) = pass.marks {
             write.replace_marks(marks).await?;
+        }
+        for (repository, member) in &pass.adopted {
+            write.drop_rest(repository, member).await?;
         }
         write.let_go(pass.finished_at).await?;
         write.commit().await?;

@@ -40,6 +40,14 @@ impl Store {
         }
         write.commit().await
     }
+
+    /// Forgets that an image was left over from a family: the world moved since. It goes by the rules from here on, like
+    /// any other. One that is no rest is no error.
+    pub async fn drop_rest(&self, repository: &RepositoryId, member: &Digest) -> Result<(), StoreError> {
+        let mut write = self.begin_at(None).await?;
+        write.drop_rest(repository, member).await?;
+        write.commit().await
+    }
 }
 
 impl Write<'_> {
@@ -89,6 +97,22 @@ impl Write<'_> {
         if first_seen_at == millis(now) {
             self.appeared(repository, &image.digest).await?;
         }
+        Ok(())
+    }
+
+    /// The member of a former family is an image like any other from here on.
+    pub(crate) async fn drop_rest(
+        &mut self,
+        repository: &RepositoryId,
+        member: &Digest,
+    ) -> Result<(), StoreError> {
+        let delete = "DELETE FROM rests WHERE member = ? AND repository = (SELECT id FROM repositories WHERE ocid = ?)";
+        sqlx::query(delete)
+            .bind(member.as_bytes().as_slice())
+            .bind(repository.as_str())
+            .execute(self.connection())
+            .await
+            .map_err(StoreError::sqlite("dropping a rest"))?;
         Ok(())
     }
 

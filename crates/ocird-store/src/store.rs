@@ -91,7 +91,7 @@ impl Store {
         self.begin_at(None).await
     }
 
-    async fn begin_at(&self, now: Option<i64>) -> Result<Write<'_>, StoreError> {
+    pub(crate) async fn begin_at(&self, now: Option<i64>) -> Result<Write<'_>, StoreError> {
         if self.broken.load(Ordering::Acquire) {
             return Err(StoreError::Broken);
         }

@@ -205,7 +205,8 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock + Clone> Daemon<R, W, C> {
     fn next_enforcing(&self) -> Option<DateTime<Utc>> {
         let schedule = &self.config.schedule;
         let now = self.clock.now();
-        let mut at = schedule.enforce.next_after(self.enforced_until)?;
+        // A clock that was ahead once must not keep the next pass away until its time comes again.
+        let mut at = schedule.enforce.next_after(self.enforced_until.min(now))?;
         if at <= now && schedule.window.is_some_and(|window| !window.contains(now)) {
             at = schedule.enforce.next_after(now)?;
         }

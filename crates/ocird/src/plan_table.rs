@@ -55,6 +55,9 @@ impl PlanTable<'_> {
         table.load_style(presets::NOTHING);
         table.set_content_arrangement(ContentArrangement::Dynamic).set_width(self.width);
         table.set_header(["repository", "verdict", "images", "newest", "oldest", "size"]);
+        for column in table.column_iter_mut() {
+            column.set_padding((0, 1));
+        }
         for column in [2, 3, 4, 5] {
             if let Some(column) = table.column_mut(column) {
                 column.set_cell_alignment(CellAlignment::Right);

@@ -218,11 +218,13 @@ pub enum RefusalCode {
     Breaker,
     /// Something that ocird deleted is needed (S-26).
     ProofFailed,
+    /// The registry or what runs changed between the plan and the act; the next pass decides anew (S-17).
+    Moved,
 }
 
 impl RefusalCode {
     /// Every code, so that counters exist before the first refusal.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::ReportMode,
         Self::Disarmed,
         Self::Paused,
@@ -237,6 +239,7 @@ impl RefusalCode {
         Self::OpenIntent,
         Self::Breaker,
         Self::ProofFailed,
+        Self::Moved,
     ];
 
     /// True for the causes for which nothing at all goes; the others concern single repositories or families.
@@ -252,7 +255,7 @@ impl RefusalCode {
             | Self::OpenIntent
             | Self::Breaker
             | Self::ProofFailed => true,
-            Self::Unreadable | Self::InUseUnknown | Self::Observing | Self::Deferred => false,
+            Self::Unreadable | Self::InUseUnknown | Self::Observing | Self::Deferred | Self::Moved => false,
         }
     }
 
@@ -273,6 +276,7 @@ impl RefusalCode {
             Self::OpenIntent => "open_intent",
             Self::Breaker => "breaker",
             Self::ProofFailed => "proof_failed",
+            Self::Moved => "moved",
         }
     }
 }

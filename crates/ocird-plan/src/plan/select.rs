@@ -33,7 +33,10 @@ pub(super) fn selected(scene: &Scene<'_>, law: &Law<'_>) -> Vec<Option<usize>> {
 /// anything in it bears a plain tag; it is untagged when nothing in it bears any tag but ties to present subjects. Between
 /// the two lie families with an orphaned tie: no rule is about them. Each tag must be one the rule may take (S-18).
 fn taken_by(scene: &Scene<'_>, selects: &Selects) -> Vec<bool> {
-    let is_tagged = |facts: &Facts| facts.tagging.is_free() || facts.tagging_below == Tagging::Plain;
+    let is_tagged = |facts: &Facts| {
+        let is_tagged_head = facts.tagging.is_free() && !facts.is_mere_rest;
+        is_tagged_head || facts.tagging_below == Tagging::Plain
+    };
     match selects {
         Selects::Untagged => scene.facts.iter().map(|facts| !facts.tagging_below.is_free()).collect(),
         Selects::Tagged => scene.facts.iter().map(is_tagged).collect(),

@@ -2,9 +2,9 @@
 
 use insta::assert_snapshot;
 use ocird_model::{
-    Decision, DeleteReason, KeepReason, Plan, RepositoryPlan, RepositoryState, Unreadable, Verdict,
+    Decision, DeleteReason, KeepReason, Plan, Policies, RepositoryPlan, RepositoryState, Unreadable, Verdict,
 };
-use ocird_plan::{Violations, check};
+use ocird_plan::{Violations, check, plan};
 
 use crate::fleet::{Fleet, days, digest, name, now, repository_id};
 
@@ -142,6 +142,39 @@ fn decisions_about_an_unreadable_repository_are_refused() {
     inventory.repositories.insert(name(), state);
     let refused = check(fleet.plan(), &inventory, &fleet.policies, &fleet.in_use, now()).unwrap_err();
     assert_eq!(refused.to_string(), "S-1 api: it was not read whole, and yet decided about");
+}
+
+#[test]
+fn a_listing_out_of_order_is_refused_even_where_nothing_goes() {
+    let mut fleet = fleet();
+    let plan = |fleet: &Fleet| {
+        plan(
+            &fleet.inventory(),
+            &Policies { policies: Vec::new(), ..fleet.policies.clone() },
+            &fleet.in_use,
+            now(),
+        )
+    };
+    fleet.repository.images.swap(0, 1);
+    let refused = check(plan(&fleet), &fleet.inventory(), &fleet.policies, &fleet.in_use, now()).unwrap_err();
+    assert!(refused.to_string().contains("S-1 api@"), "{refused}");
+    fleet.repository.images[0] = fleet.repository.images[1].clone();
+    let refused = check(plan(&fleet), &fleet.inventory(), &fleet.policies, &fleet.in_use, now()).unwrap_err();
+    assert!(refused.to_string().contains("names it twice"), "{refused}");
+}
+
+#[test]
+fn the_youth_of_a_rest_that_a_new_index_names_is_not_overlooked() {
+    let fleet = Fleet::new()
+        .image("new", days(2), &["v9"])
+        .index("app", days(90), &["v1"], &["arm"])
+        .image("arm", days(3), &[])
+        .rest("arm", "gone")
+        .delete_old();
+    let mut plan = fleet.plan();
+    set(&mut plan, "app", by_rule("old"));
+    let refused = check(plan, &fleet.inventory(), &fleet.policies, &fleet.in_use, now()).unwrap_err();
+    assert_eq!(refused.to_string(), "S-8 api@617070000000: it is too young for rule \"old\"");
 }
 
 #[test]

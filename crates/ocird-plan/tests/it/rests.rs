@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use insta::assert_snapshot;
 use ocird_model::{KeepReason, Verdict};
 
-use crate::fleet::{Fleet, days, now};
+use crate::fleet::{Fleet, days, digest, now, tie};
 
 /// The head `app` is gone; its child and its signature, too young for any rule, are still listed.
 fn rests() -> Fleet {
@@ -79,6 +79,16 @@ fn use_of_what_a_rest_carries_keeps_the_rest() {
     let fleet = rests().index("mid", days(3), &[], &["leaf"]).image("leaf", days(3), &[]);
     let fleet = fleet.rest("mid", "app").rest("leaf", "app");
     assert!(!fleet.used_by_digest("leaf").goes("mid"));
+}
+
+#[test]
+fn a_rest_over_an_orphan_of_another_image_stays_as_no_rule_is_about_both() {
+    let fleet = rests()
+        .index("mid", days(90), &[&tie(digest("app"), "")], &["leaf"])
+        .signature("leaf", days(90), "elsewhere")
+        .rest("mid", "app");
+    assert_eq!(fleet.verdict("mid"), Verdict::Keep(KeepReason::NotSelected));
+    assert!(fleet.rest("leaf", "app").goes("mid"));
 }
 
 #[test]

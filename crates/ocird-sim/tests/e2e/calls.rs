@@ -9,7 +9,9 @@ use crate::world::{SHOP_POLICY, World, play};
 fn four_by_twenty() -> World {
     let mut world = World::open(play(&SHOP_POLICY.replace("newest = 4", "newest = 15")));
     let names = ["shop-a", "shop-b", "shop-c", "shop-d"];
-    names.iter().for_each(|name| world.create(name));
+    for name in names {
+        world.create(name);
+    }
     for number in 1..=20 {
         for name in names {
             world.push(name, &format!("v{number}"));

@@ -8,24 +8,26 @@ use ocird_sim::stage::Timers;
 
 use crate::world::{HOST, SHOP_POLICY, World, play, ripe, ripe_shop, shop_of};
 
-/// Asserts that nothing goes for these words, and that everything does once the host writes again.
+/// Asserts that nothing goes for these words, and that everything does a grace after the host writes again: a doubt
+/// keeps, and one contrary pass clears the marks (S-16).
 async fn assert_doubted_until_written_again(mut world: World, words: &str) {
     world.act().await;
     assert_eq!(world.n_deleted(), 0);
     world.assert_unwell(RefusalCode::InUseUnknown, "in_use", words).await;
     world.stage.hosts = Timers::Run;
     world.act().await;
-    world.assert_shop_is_tidy();
     assert_eq!(world.health("in_use").await.0, "ok");
+    world.live(TimeDelta::hours(31)).await;
+    world.assert_shop_is_tidy();
 }
 
 #[tokio::test]
 async fn a_reference_file_that_nobody_writes_any_more_is_not_believed() {
-    let mut world = ripe_shop().await;
-    world.stage.write_policy("shop.toml", &SHOP_POLICY.replace("the newest", "the last")).unwrap();
-    world.reload().await;
+    let mut world = shop_of(play(SHOP_POLICY));
+    world.edit_config("[schedule]", "[guardrails]\ngrace = \"30h\"\n[schedule]");
     world.stage.hosts = Timers::StandStill;
-    world.live(TimeDelta::hours(27)).await;
+    world.start();
+    world.live(TimeDelta::hours(30)).await;
     assert_doubted_until_written_again(world, "26 h are allowed").await;
 }
 
@@ -61,16 +63,13 @@ async fn an_unclear_reference_into_this_registry_puts_its_file_in_doubt() {
 #[tokio::test]
 async fn an_expected_host_that_has_not_written_is_missed() {
     let world = shop_of(play(SHOP_POLICY));
-    let path = world.stage.config_file();
-    let text = fs::read_to_string(&path).unwrap();
-    let expecting = "repositories = [\"*\"]\nexpect = [\"shop-2\"]\n";
-    fs::write(&path, text.replace("repositories = [\"*\"]\n", expecting)).unwrap();
+    world.edit_config("repositories = [\"*\"]\n", "repositories = [\"*\"]\nexpect = [\"shop-2\"]\n");
     let mut world = ripe(world).await;
     world.act().await;
     assert_eq!(world.n_deleted(), 0);
     world.assert_unwell(RefusalCode::InUseUnknown, "in_use", "shop-2").await;
     let first = fs::read_to_string(world.stage.reference_file(HOST)).unwrap();
     fs::write(world.stage.reference_file("shop-2"), first.replace("shop-1", "shop-2")).unwrap();
-    world.act().await;
+    world.live(TimeDelta::hours(25)).await;
     world.assert_shop_is_tidy();
 }

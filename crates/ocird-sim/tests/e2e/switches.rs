@@ -2,10 +2,11 @@
 
 use chrono::TimeDelta;
 use ocird::status::{Arming, RefusalCode};
+use ocird_model::CompartmentId;
 use ocird_sim::stage::Play;
 use ocird_sim::{NewRepository, Operation, Settings};
 
-use crate::world::{SHOP_POLICY, World, name, play, shop_of};
+use crate::world::{N_DUE, SHOP_POLICY, World, name, play, shop_of};
 
 fn n_delete_requests(world: &World) -> u64 {
     world.stage.server.requests().of(Operation::DeleteContainerImage)
@@ -23,7 +24,7 @@ async fn report_mode_shows_what_would_go_and_never_asks_for_a_change() {
         Operation::RestoreContainerImage,
     ];
     assert!(changing.into_iter().all(|operation| world.stage.server.requests().of(operation) == 0));
-    assert_eq!(world.status().pending.len(), crate::world::N_DUE);
+    assert_eq!(world.status().pending.len(), N_DUE);
     assert_eq!(world.status().arming, Arming::Report);
     world.assert_refuses(RefusalCode::ReportMode).await;
 }
@@ -33,11 +34,7 @@ async fn armed_for_another_tenancy_or_region_is_not_armed() {
     let settings = Settings::default();
     for armed_for in [settings.tenancy.as_str(), &settings.region] {
         let mut world = shop_of(play(SHOP_POLICY));
-        let path = world.stage.config_file();
-        let text = std::fs::read_to_string(&path).unwrap();
-        let wrong = text.replacen(&format!("\"{armed_for}\""), &format!("\"{armed_for}x\""), 1);
-        assert_ne!(text, wrong);
-        std::fs::write(&path, wrong).unwrap();
+        world.edit_config(&format!("\"{armed_for}\""), &format!("\"{armed_for}x\""));
         world.start();
         world.live(TimeDelta::days(2)).await;
         assert_eq!(n_delete_requests(&world), 0, "{armed_for}");
@@ -49,7 +46,7 @@ async fn armed_for_another_tenancy_or_region_is_not_armed() {
 #[tokio::test]
 async fn a_repository_that_is_new_to_the_daemon_is_only_observed_for_a_whole_grace() {
     let settings = Settings::default();
-    let elsewhere: ocird_model::CompartmentId = "ocid1.compartment.oc1..aaaaaaaaelsewhere".parse().unwrap();
+    let elsewhere: CompartmentId = "ocid1.compartment.oc1..aaaaaaaaelsewhere".parse().unwrap();
     let compartments = [settings.compartments.clone(), vec![elsewhere.clone()]].concat();
     let mut world = shop_of(Play { settings: Settings { compartments, ..settings }, ..play(SHOP_POLICY) });
     let tenancy = world.stage.tenancy.clone();
@@ -60,7 +57,7 @@ async fn a_repository_that_is_new_to_the_daemon_is_only_observed_for_a_whole_gra
     world.stage.collect().unwrap();
     world.start();
     world.live(TimeDelta::days(3)).await;
-    assert_eq!(world.n_deleted(), crate::world::N_DUE);
+    assert_eq!(world.n_deleted(), N_DUE);
     tenancy.move_repository(&name("shop-old"), tenancy.compartment()).unwrap();
     world.live(TimeDelta::hours(23)).await;
     assert_eq!(world.n_deleted_from("shop-old"), 0);

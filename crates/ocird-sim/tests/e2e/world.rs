@@ -137,6 +137,14 @@ impl World {
         self.stage.tenancy.manifest_head(&name(repository), &Reference::Tag(tag(of_tag))).unwrap().digest
     }
 
+    /// Puts another text into the configuration, before the daemon starts.
+    pub(crate) fn edit_config(&self, from: &str, to: &str) {
+        let path = self.stage.config_file();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{text}");
+        std::fs::write(&path, text.replacen(from, to, 1)).unwrap();
+    }
+
     pub(crate) fn start(&mut self) {
         self.running = Some(self.stage.start().unwrap());
     }
@@ -228,7 +236,7 @@ impl World {
     }
 
     /// The value of one sample of `/metrics`.
-    pub(crate) async fn sample(&self, name: &str) -> f64 {
+    pub(crate) async fn sample(&self, name: &str) -> u64 {
         let page = self.page("/metrics").await;
         let value = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         value.unwrap_or_else(|| panic!("no sample {name}")).parse().unwrap()
@@ -238,8 +246,8 @@ impl World {
     pub(crate) async fn assert_refuses(&self, code: RefusalCode) {
         assert!(self.refusals().contains(&code), "{:?}", self.status().refusals);
         let label = code.as_str();
-        assert!(self.sample(&format!("ocird_refusing{{code=\"{label}\"}}")).await > 0.0);
-        assert!(self.sample(&format!("ocird_refusals_total{{code=\"{label}\"}}")).await > 0.0);
+        assert!(self.sample(&format!("ocird_refusing{{code=\"{label}\"}}")).await > 0);
+        assert!(self.sample(&format!("ocird_refusals_total{{code=\"{label}\"}}")).await > 0);
     }
 
     /// The same for a cause that `/healthz` knows as a failed check, with these words in its reason.
@@ -248,7 +256,7 @@ impl World {
         let (state, reason) = self.health(check).await;
         assert_eq!(state, "failed", "{check}");
         assert!(reason.contains(words), "{reason}");
-        assert!(self.sample(&format!("ocird_check_failed{{check=\"{check}\"}}")).await > 0.0);
+        assert!(self.sample(&format!("ocird_check_failed{{check=\"{check}\"}}")).await > 0);
     }
 
     /// Asserts that the shop went as its policy says, each image once, and that what runs is there.

@@ -4,7 +4,7 @@ use std::fs;
 
 use chrono::TimeDelta;
 use ocird_model::{ErrorKind, Intent, OutcomeKind};
-use ocird_store::{Deleted, Store};
+use ocird_store::{Deleted, PassRecord, Store};
 
 use crate::world::{World, at, days, details, digest, intent, name, outcome, pass, read, repository, tags};
 
@@ -134,6 +134,18 @@ async fn a_family_whose_head_comes_back_has_no_rests() {
     assert_eq!(rests(&world).await.len(), 2);
     world.store.remember(&repository(1), &name(1), &read(&family[..1]), at(4)).await.unwrap();
     assert_eq!(rests(&world).await, []);
+}
+
+#[tokio::test]
+async fn a_member_that_something_needs_by_now_or_that_drifted_is_no_rest_for_good() {
+    let world = World::new().await;
+    world.settle(&intent(1, &[2, 3, 4]), OutcomeKind::Deleted, at(1)).await;
+    let adopted = PassRecord { adopted: vec![(repository(1), digest(2))], ..pass(None, at(2)) };
+    world.store.record(&adopted).await.unwrap();
+    assert_eq!(rests(&world).await, [(digest(3), digest(1)), (digest(4), digest(1))]);
+    world.store.drop_rest(&repository(1), &digest(4)).await.unwrap();
+    world.store.drop_rest(&repository(1), &digest(9)).await.unwrap();
+    assert_eq!(rests(&world).await, [(digest(3), digest(1))]);
 }
 
 #[tokio::test]

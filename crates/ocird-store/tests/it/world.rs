@@ -170,6 +170,7 @@ pub(crate) fn pass(inventory: Option<&Inventory>, now: DateTime<Utc>) -> PassRec
         plan: None,
         usage: Vec::new(),
         marks: None,
+        adopted: Vec::new(),
     }
 }
 

@@ -20,9 +20,7 @@ fn summary(config: &Config) -> String {
     let mut line = |words: String| writeln!(text, "{words}").expect("a string takes everything");
     let mode = match config.mode {
         Mode::Report => "report: it looks and says, and deletes nothing",
-        Mode::Enforce => {
-            "enforce: it deletes by policy, where armed_for fits the credentials"
-        }
+        Mode::Enforce => "enforce: deletes by policy, where armed_for fits the credentials",
     };
     line(format!("{}: good", config.path.display()));
     line(format!("  mode        {mode}"));

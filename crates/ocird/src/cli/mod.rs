@@ -48,14 +48,14 @@ Exit codes:
   78  the configuration or a policy is wrong
 
 Examples:
-  ocird check                    read configuration and policies, and list every problem
-  ocird plan                     look at the registry and show what would go, and why
+  ocird check                    list every problem of the configuration
+  ocird plan                     show what would go, and why
   ocird run --once               one pass, then the status
   curl -s localhost:6247/status  what the daemon does now";
 
 /// Keeps Oracle's container registry in order by written policy, and deletes nothing else.
 #[derive(Debug, Parser)]
-#[command(name = "ocird", version = version::LONG.as_str(), after_help = AFTER_HELP, max_term_width = 100)]
+#[command(name = "ocird", version = version::LONG.as_str(), after_help = AFTER_HELP, max_term_width = 80)]
 struct Args {
     /// The configuration file.
     #[arg(long, short, global = true, value_name = "FILE", default_value = DEFAULT_CONFIG)]
@@ -72,7 +72,7 @@ enum Command {
         #[arg(long)]
         once: bool,
     },
-    /// Look at the registry and show what would go and why. Writes and deletes nothing.
+    /// Show what would go, and why. Writes and deletes nothing.
     Plan {
         /// One JSON document with every image.
         #[arg(long)]
@@ -81,7 +81,7 @@ enum Command {
         #[arg(long)]
         images: bool,
     },
-    /// Read configuration and policies, and list every problem with its place. Asks the cloud nothing.
+    /// List every problem of configuration and policies, without the cloud.
     Check,
     /// Show what the running daemon does, did and will do.
     Status {
@@ -119,7 +119,7 @@ async fn dispatch(path: PathBuf, command: Command) -> ExitCode {
         Command::Run { once } => run::run(config, once).await,
         Command::Plan { json, images } => plan::plan(config, json, images).await,
         Command::Check => Ok(check::check(&config)),
-        Command::Status { json } => status::status(&config, json).await,
+        Command::Status { json } => Ok(status::status(&config, json).await),
         Command::Version { json: _ } => unreachable!("answered above"),
     };
     match ended {

@@ -4,27 +4,31 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::cli::{Failure, print};
+use crate::cli::{Exit, print, say};
 use crate::config::Config;
 use crate::plain::plain;
 
 /// How long the daemon may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// What shows an operator why there is no daemon.
+const LOOK: &str = "systemctl status ocird";
+
 /// The longest cause, in characters.
 const MAX_CAUSE: usize = 200;
 
 /// Asks the daemon by the address it listens on.
-pub(crate) async fn status(config: &Config, json: bool) -> Result<ExitCode, Failure> {
+pub(crate) async fn status(config: &Config, json: bool) -> ExitCode {
     let path = if json { "/api/v1/status" } else { "/status" };
     let url = format!("http://{}{path}", reachable(config.http.listen));
     match fetch(&url).await {
-        Ok(page) => Ok(print(&page)),
+        Ok(page) => print(&page),
         // Of the chain of causes the last says it; the others say again that there was a request, and where to.
-        Err(error) => Err(Failure::unavailable(anyhow::anyhow!(
-            "no daemon answers at {url}: {}\nSee whether it runs: systemctl status ocird",
-            plain(&error.root_cause().to_string(), MAX_CAUSE)
-        ))),
+        Err(error) => {
+            let cause = plain(&error.root_cause().to_string(), MAX_CAUSE);
+            let text = format!("ocird: no daemon answers at {url}: {cause}\nSee whether it runs: {LOOK}");
+            say(&text, Exit::Unavailable)
+        }
     }
 }
 

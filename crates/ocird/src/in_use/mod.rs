@@ -6,11 +6,12 @@
 pub mod file;
 pub mod reference;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use ocird_model::{InUse, Pattern, Patterns, RepositoryName, Use};
+use ocird_model::{Digest, InUse, Inventory, Pattern, Patterns, RepositoryName, Target, Use};
 
 use crate::config::{FileSource, InUseConfig};
 use crate::in_use::file::ReferenceFile;
@@ -28,25 +29,28 @@ pub struct Gathered {
     pub in_use: InUse,
     /// For people: one entry per file.
     pub sources: Vec<SourceStatus>,
+    /// Every digest that anything runs from, whatever it is called there, and who runs it.
+    digests: BTreeMap<Digest, Arc<str>>,
 }
 
-/// Asks every configured source about these repositories. Failures are answers too: they come back as doubts, never as
-/// an error. No source at all is not "nothing in use" (S-4).
+/// Asks every configured source about the repositories that were just seen. Failures are answers too: they come back as
+/// doubts, never as an error. No source at all is not "nothing in use" (S-4).
 ///
 /// # Panics
 /// Never: the name of a repository is a pattern of itself.
-pub async fn gather<'r>(
+pub async fn gather(
     config: &InUseConfig,
     folder: &Folder,
-    repositories: impl Iterator<Item = &'r RepositoryName>,
+    inventory: &Inventory,
     now: DateTime<Utc>,
 ) -> Gathered {
     let mut gathered = Gathered::default();
     for source in &config.files {
         gather_files(source, folder, now, &mut gathered).await;
     }
+    gathered.hold_digests(inventory);
     if !config.accept_none {
-        for repository in repositories.filter(|name| !is_covered(config, name)) {
+        for repository in inventory.repositories.keys().filter(|name| !is_covered(config, name)) {
             let why = "no source covers it; name one in [[in_use.files]], or say accept_none = true";
             let only: Pattern =
                 repository.as_str().parse().expect("a repository's name is a pattern of itself");
@@ -88,10 +92,12 @@ async fn gather_files(source: &FileSource, folder: &Folder, now: DateTime<Utc>, 
     }
 }
 
-/// True when the file names the sentinel: an image that always runs, by the start of its reference.
+/// True when the file names the sentinel: an image that always runs, by its reference up to the tag or digest.
 fn shows_sentinel(file: &ReferenceFile, sentinel: Option<&str>) -> bool {
-    sentinel
-        .is_some_and(|sentinel| file.references.iter().any(|reference| reference.image.starts_with(sentinel)))
+    let is = |image: &str, sentinel: &str| {
+        image.strip_prefix(sentinel).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '@']))
+    };
+    sentinel.is_some_and(|sentinel| file.references.iter().any(|reference| is(&reference.image, sentinel)))
 }
 
 impl Gathered {
@@ -107,19 +113,23 @@ impl Gathered {
         let mut doubt = file_doubt(&file, source.max_age, now);
         let mut n_references = 0;
         for reference in &file.references {
+            let by: Arc<str> = format!("{} on {}", reference.by, file.host).into();
+            let pinned = reference.image.split_once('@').map(|(_, digest)| digest);
+            let digests = pinned.into_iter().chain(reference.digest.as_deref());
+            self.digests.extend(digests.filter_map(|digest| Some((digest.parse().ok()?, Arc::clone(&by)))));
             match folder.fold(&reference.image, reference.digest.as_deref()) {
                 Ok(Folded::Elsewhere) => {}
                 Ok(Folded::Ours(ours)) => {
                     n_references += 1;
-                    let by = format!("{} on {}", reference.by, file.host).into();
                     self.in_use.add(ours.repository, Use { target: ours.target, by });
                 }
                 Err(error) => doubt = doubt.or(Some(error.to_string())),
             }
         }
-        self.in_use.expires(file.written_at + source.max_age);
-        if let Some(why) = &doubt {
-            self.in_use.doubt(source.repositories.clone(), format!("{}: {why}", path.display()));
+        self.in_use.answered(source.repositories.clone(), file.written_at);
+        match &doubt {
+            Some(why) => self.in_use.doubt(source.repositories.clone(), format!("{}: {why}", path.display())),
+            None => self.in_use.expires(file.written_at + source.max_age),
         }
         self.sources.push(SourceStatus {
             name: path.display().to_string(),
@@ -128,6 +138,19 @@ impl Gathered {
             n_references,
             doubt,
         });
+    }
+
+    /// Holds every image whose digest runs anywhere under any name: a retag on the host, a mirror or a bare image id says
+    /// nothing of the repository it came from.
+    fn hold_digests(&mut self, inventory: &Inventory) {
+        for repository in inventory.complete() {
+            for image in &repository.images {
+                if let Some(by) = self.digests.get(&image.digest) {
+                    let target = Target { tag: None, digest: Some(image.digest) };
+                    self.in_use.add(repository.name.clone(), Use { target, by: Arc::clone(by) });
+                }
+            }
+        }
     }
 
     fn doubt_file(&mut self, source: &FileSource, path: &Path, why: String) {
@@ -161,6 +184,8 @@ fn file_doubt(file: &ReferenceFile, max_age: TimeDelta, now: DateTime<Utc>) -> O
 
 #[cfg(test)]
 mod tests {
+    use ocird_model::{Bytes, Content, Image, Repository, RepositoryState};
+
     use super::*;
 
     struct World {
@@ -193,7 +218,7 @@ mod tests {
         async fn gather(&self) -> Gathered {
             let folder = Folder::new(["lin.ocir.io".to_owned()], "ns".parse().unwrap());
             let config = InUseConfig { accept_none: false, files: vec![self.source.clone()] };
-            gather(&config, &folder, [&app()].into_iter(), self.now).await
+            gather(&config, &folder, &inventory(), self.now).await
         }
 
         async fn doubt(&self) -> Option<String> {
@@ -203,6 +228,52 @@ mod tests {
 
     fn app() -> RepositoryName {
         "app".parse().unwrap()
+    }
+
+    fn digest() -> Digest {
+        Digest::from_bytes([7; 32])
+    }
+
+    /// One repository with one image.
+    fn inventory() -> Inventory {
+        let image = Image {
+            id: "ocid1.containerimage.oc1.x".parse().unwrap(),
+            digest: digest(),
+            tags: BTreeMap::new(),
+            created_at: None,
+            first_seen_at: None,
+            last_pulled_at: None,
+            content: Content::Manifest { subject: None },
+            layers: None,
+            manifest_size: Bytes::ZERO,
+        };
+        let repository = Repository {
+            id: "ocid1.containerrepo.oc1.x".parse().unwrap(),
+            name: app(),
+            compartment: "ocid1.compartment.oc1..x".parse().unwrap(),
+            namespace: "ns".parse().unwrap(),
+            is_public: false,
+            images: vec![image],
+            rests: BTreeMap::new(),
+        };
+        let repositories = BTreeMap::from([(app(), RepositoryState::Complete(repository))]);
+        Inventory { taken_at: World::new().now, repositories }
+    }
+
+    #[tokio::test]
+    async fn what_runs_by_digest_is_held_under_any_name() {
+        let pinned = format!("mirror.example/other/name@{}", digest());
+        let known = format!("{}", digest());
+        for (image, digest) in [("app:prod", Some(known.as_str())), (pinned.as_str(), None)] {
+            let world = World::new();
+            let reference = serde_json::json!({"image": image, "digest": digest, "by": "container x"});
+            let file = serde_json::json!({"version": 1, "host": "a", "complete": true, "written_at": world.now,
+                "references": [reference]});
+            std::fs::write(world.directory.path().join("a.json"), file.to_string()).unwrap();
+            let gathered = world.gather().await;
+            assert_eq!(gathered.in_use.uses(&app()).len(), 1, "{image}");
+            assert_eq!(gathered.in_use.looked_at(&app()), Some(world.now));
+        }
     }
 
     #[tokio::test]
@@ -239,7 +310,7 @@ mod tests {
         let folder = Folder::new(["lin.ocir.io".to_owned()], "ns".parse().unwrap());
         for accept_none in [false, true] {
             let config = InUseConfig { accept_none, files: Vec::new() };
-            let gathered = gather(&config, &folder, [&app()].into_iter(), World::new().now).await;
+            let gathered = gather(&config, &folder, &inventory(), World::new().now).await;
             assert_eq!(gathered.in_use.doubt_about(&app()).is_none(), accept_none);
         }
     }
@@ -264,6 +335,9 @@ mod tests {
         world.source.expect = vec!["a".to_owned()];
         world.source.sentinel = Some("lin.ocir.io/ns/app".to_owned());
         assert_eq!(world.doubt().await, None);
+        world.source.sentinel = Some("lin.ocir.io/ns/ap".to_owned());
+        assert!(world.doubt().await.unwrap().contains("sentinel"));
+        world.source.sentinel = Some("lin.ocir.io/ns/app".to_owned());
         world.source.expect = vec!["b".to_owned()];
         assert!(world.doubt().await.unwrap().contains("host b"));
         world.source.expect.clear();

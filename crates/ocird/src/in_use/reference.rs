@@ -37,11 +37,15 @@ impl Folder {
         Self { hosts: hosts.into_iter().map(|host| host.to_ascii_lowercase()).collect(), namespace }
     }
 
-    /// Takes apart `image` (`host/namespace/repository[:tag][@digest]`); `digest` is what the source knows besides.
-    /// A reference with neither tag nor digest means `latest`, as it does to a container engine.
+    /// Takes apart `image` (`host/namespace/repository[:tag][@digest]`); `digest` is what the source knows besides, for
+    /// a reference that pins none. One with neither tag nor digest means `latest`, as it does to a container engine.
     pub fn fold(&self, image: &str, digest: Option<&str>) -> Result<Folded, UnclearReference> {
         let unclear = |what| UnclearReference { text: image.chars().take(200).collect(), what };
-        let Some(path) = self.path_in_our_registry(image.trim()) else { return Ok(Folded::Elsewhere) };
+        let Some(path) = self.path_in_our_registry(image.trim()) else {
+            let lower = image.to_ascii_lowercase();
+            let names_us = self.hosts.iter().any(|host| lower.contains(host.as_str()));
+            return if names_us { Err(unclear("where its host begins")) } else { Ok(Folded::Elsewhere) };
+        };
         let (path, pinned) = match path.split_once('@') {
             Some((path, digest)) => (path, Some(digest)),
             None => (path, None),
@@ -120,13 +124,7 @@ mod tests {
 
     #[test]
     fn other_registries_and_namespaces_are_not_ours() {
-        for image in [
-            "nginx",
-            "library/nginx:1",
-            "fra.ocir.io/axyz/a:1",
-            "lin.ocir.io/other/a:1",
-            "lin.ocir.io.evil/axyz/a",
-        ] {
+        for image in ["nginx", "library/nginx:1", "fra.ocir.io/axyz/a:1", "lin.ocir.io/other/a:1"] {
             assert_eq!(folder().fold(image, None).unwrap(), Folded::Elsewhere, "{image}");
         }
     }
@@ -138,6 +136,13 @@ mod tests {
             "lin.ocir.io/axyz/a:b:c",
             "lin.ocir.io/axyz/a@md5:1",
             "lin.ocir.io/axyz/a:.x",
+        ] {
+            assert!(folder().fold(image, None).is_err(), "{image}");
+        }
+        for image in [
+            "docker-pullable://lin.ocir.io/axyz/a:v1",
+            "https://lin.ocir.io/axyz/a",
+            "lin.ocir.io.evil/axyz/a",
         ] {
             assert!(folder().fold(image, None).is_err(), "{image}");
         }

@@ -7,21 +7,25 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use chrono::TimeDelta;
 use ocird_model::{
-    Clock, DeleteTarget, ErrorKind, Etag, Image, ImageDetails, InUse, Intent, Inventory, Lifecycle, MarkKey,
-    Outcome, OutcomeKind, ReadRegistry, RegistryError, RepositoryId, RepositoryState, Verdict, WriteRegistry,
+    Clock, DeleteTarget, ErrorChain, ErrorKind, Etag, InUse, Intent, Inventory, MarkKey, Outcome,
+    OutcomeKind, ReadRegistry, RegistryError, RepositoryId, Verdict, WriteRegistry,
 };
 use ocird_plan::{CheckedPlan, Due};
 use ocird_store::{Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
+use crate::pass::again::{Again, Found};
 use crate::pass::gate::{self, Refusals};
 use crate::pass::observe;
 use crate::status::RefusalCode;
-use ocird_model::ErrorChain;
 
 /// Unexpected answers in a row after which this pass stops acting (S-25).
 const MAX_UNEXPECTED: u32 = 3;
+
+/// A plan is acted on for this long; what the registry and the hosts said before that is too old to delete by.
+const PLAN_SERVES: TimeDelta = TimeDelta::minutes(10);
 
 /// What the acting step works with. It is the only one that is ever handed a writer.
 pub(crate) struct Act<'a, R, W, C> {
@@ -30,6 +34,7 @@ pub(crate) struct Act<'a, R, W, C> {
     pub(crate) clock: &'a C,
     pub(crate) store: &'a Store,
     pub(crate) inventory: &'a Inventory,
+    pub(crate) checked: &'a CheckedPlan,
     pub(crate) in_use: &'a InUse,
     pub(crate) state_dir: &'a Path,
     pub(crate) stop: &'a CancellationToken,
@@ -63,8 +68,8 @@ enum Step {
     Settled(OutcomeKind),
     /// The world moved since the plan: nothing was done, and its mark is dropped.
     Drifted(String),
-    /// Something was pushed to its repository since the plan: nothing of it goes in this pass.
-    Voided,
+    /// Its repository is not as the plan saw it, or it may run by now: it waits for the next pass.
+    Held(String),
     /// The registry did not answer as it should; nothing was asked of it.
     Unexpected(ErrorKind),
     /// The deletion was asked for and nobody knows what came of it: the intent stays open.
@@ -75,8 +80,9 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Act<'_, R, W, C> {
     /// Deletes what is due, in order, until something says stop. Why it stopped goes to `refusals`.
     pub(crate) async fn all(&self, due: &[&Due], refusals: &mut Refusals) -> Result<Acted, StoreError> {
         let mut acted = Acted::default();
-        let mut moved = BTreeMap::new();
+        let mut again = Again::new(self.reader, self.clock, self.inventory, self.checked, self.in_use);
         let mut n_unexpected = 0;
+        let mut n_held = 0;
         for due in due {
             if let Some((code, why)) = self.halt(n_unexpected) {
                 refusals.add(code, why);
@@ -85,7 +91,7 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Act<'_, R, W, C> {
             if self.stop.is_cancelled() {
                 break;
             }
-            let step = self.one(due, &mut moved).await?;
+            let step = self.one(due, &mut again).await?;
             note(due, &step);
             n_unexpected = if step.is_unexpected() { n_unexpected + 1 } else { 0 };
             match step {
@@ -99,6 +105,7 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Act<'_, R, W, C> {
                 Step::Drifted(_) => {
                     acted.count(OutcomeKind::Drifted);
                     self.store.drop_mark(&mark_key(due)).await?;
+                    self.store.drop_rest(due.repository_id(), &due.image().digest).await?;
                     acted.unmarked.insert(mark_key(due));
                 }
                 Step::Open(kind) => {
@@ -108,8 +115,15 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Act<'_, R, W, C> {
                         .add(RefusalCode::OpenIntent, format!("{text}; the next pass reads what came of it"));
                     break;
                 }
-                Step::Voided | Step::Unexpected(_) => {}
+                Step::Held(_) => n_held += 1,
+                Step::Unexpected(_) => {}
             }
+        }
+        if n_held > 0 {
+            let text = format!(
+                "{n_held} that were due wait for the next pass: the world moved since this one looked"
+            );
+            refusals.add(RefusalCode::Moved, text);
         }
         Ok(acted)
     }
@@ -118,6 +132,12 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Act<'_, R, W, C> {
     fn halt(&self, n_unexpected: u32) -> Option<(RefusalCode, String)> {
         if let Some(why) = gate::paused(self.state_dir) {
             return Some((RefusalCode::Paused, why));
+        }
+        if self.clock.now() - self.inventory.taken_at > PLAN_SERVES {
+            return Some((
+                RefusalCode::Moved,
+                "the plan is too old by now; the next pass makes another".to_owned(),
+            ));
         }
         if !self.in_use.is_fresh(self.clock.now()) {
             return Some((RefusalCode::InUseUnknown, "what runs was asked too long ago by now".to_owned()));
@@ -129,19 +149,13 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Act<'_, R, W, C> {
         })
     }
 
-    async fn one(&self, due: &Due, moved: &mut BTreeMap<RepositoryId, bool>) -> Result<Step, StoreError> {
-        match self.pushed_since_plan(due, moved).await {
-            Ok(true) => return Ok(Step::Voided),
-            Ok(false) => {}
-            Err(error) => return Ok(unexpected(due, &error)),
-        }
-        let details = match self.reader.image(&due.image().id).await {
-            Ok(details) => details,
+    async fn one(&self, due: &Due, again: &mut Again<'_, R, C>) -> Result<Step, StoreError> {
+        let details = match again.family(due).await {
+            Ok(Found::Same(details)) => details,
+            Ok(Found::Drifted(why)) => return Ok(Step::Drifted(why)),
+            Ok(Found::Held(why)) => return Ok(Step::Held(why)),
             Err(error) => return Ok(unexpected(due, &error)),
         };
-        if let Some(difference) = difference(due.image(), due.repository_id(), &details) {
-            return Ok(Step::Drifted(difference));
-        }
         let Some(etag) = details.etag else {
             return Ok(Step::Drifted("the registry gave no etag to delete by".to_owned()));
         };
@@ -167,32 +181,9 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Act<'_, R, W, C> {
         })
     }
 
-    /// Lists the repository once more before its first deletion of this pass: an image that the plan has not seen may
-    /// name what is about to go (S-17). Asked once for each repository.
-    async fn pushed_since_plan(
-        &self,
-        due: &Due,
-        moved: &mut BTreeMap<RepositoryId, bool>,
-    ) -> Result<bool, RegistryError> {
-        if let Some(known) = moved.get(due.repository_id()) {
-            return Ok(*known);
-        }
-        let Some(RepositoryState::Complete(planned)) = self.inventory.repositories.get(due.repository_name())
-        else {
-            return Ok(true);
-        };
-        let rows = self.reader.images(&planned.compartment, &planned.id).await?;
-        let pushed = match observe::listed_digests(&planned.id, rows) {
-            Ok(listed) => listed.keys().any(|digest| planned.position(digest).is_none()),
-            Err(_) => true,
-        };
-        moved.insert(due.repository_id().clone(), pushed);
-        Ok(pushed)
-    }
-
     /// Proof after the act (S-26): everything that was to stay in the touched repositories is still listed. Answers
     /// what is missing, for people.
-    pub(crate) async fn prove(&self, acted: &Acted, plan: &CheckedPlan) -> Vec<String> {
+    pub(crate) async fn prove(&self, acted: &Acted) -> Vec<String> {
         let mut missing = Vec::new();
         for repository in
             self.inventory.complete().filter(|repository| acted.touched.contains(&repository.id))
@@ -206,11 +197,12 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Act<'_, R, W, C> {
                 }
             };
             let Ok(listed) = listed else { continue };
-            let kept =
-                plan.plan().decisions(&repository.name).iter().filter(|decision| match &decision.verdict {
+            let kept = self.checked.plan().decisions(&repository.name).iter().filter(|decision| {
+                match &decision.verdict {
                     Verdict::Keep(_) => true,
                     Verdict::Delete(_) => false,
-                });
+                }
+            });
             missing.extend(
                 kept.filter(|decision| !listed.contains_key(&decision.digest))
                     .map(|decision| format!("{}@{}", repository.name, decision.digest)),
@@ -225,23 +217,8 @@ impl Step {
     const fn is_unexpected(&self) -> bool {
         match self {
             Self::Unexpected(_) | Self::Open(_) | Self::Settled(OutcomeKind::Failed(_)) => true,
-            Self::Settled(_) | Self::Drifted(_) | Self::Voided => false,
+            Self::Settled(_) | Self::Drifted(_) | Self::Held(_) => false,
         }
-    }
-}
-
-/// How the image differs from the one the plan decided about; `None` when it is the same (S-17).
-fn difference(planned: &Image, repository: &RepositoryId, now: &ImageDetails) -> Option<String> {
-    if now.lifecycle != Lifecycle::Available {
-        Some("it is on its way out by another hand".to_owned())
-    } else if now.digest != planned.digest || now.repository != *repository || now.id != planned.id {
-        Some("its OCID now stands for another manifest".to_owned())
-    } else if now.tags != planned.tags {
-        Some("its tags changed".to_owned())
-    } else if now.last_pulled_at > planned.last_pulled_at {
-        Some("it was pulled".to_owned())
-    } else {
-        None
     }
 }
 
@@ -259,14 +236,17 @@ fn verdict(due: &Due, answer: &Result<(), RegistryError>) -> Option<(OutcomeKind
     let detail = ErrorChain(error).to_string();
     match error.kind() {
         ErrorKind::Changed => Some((OutcomeKind::Drifted, detail)),
-        ErrorKind::Timeout | ErrorKind::Unreachable | ErrorKind::Server | ErrorKind::Malformed => None,
+        ErrorKind::Timeout
+        | ErrorKind::Unreachable
+        | ErrorKind::Server
+        | ErrorKind::Malformed
+        | ErrorKind::Conflict
+        | ErrorKind::Refused => None,
         kind @ (ErrorKind::Unauthenticated
         | ErrorKind::SignIn
         | ErrorKind::Forbidden
         | ErrorKind::NotFound
-        | ErrorKind::Conflict
         | ErrorKind::Throttled
-        | ErrorKind::Refused
         | ErrorKind::Endless) => Some((OutcomeKind::Failed(kind), detail)),
     }
 }
@@ -325,7 +305,7 @@ fn note(due: &Due, step: &Step) {
     let (outcome, detail) = match step {
         Step::Settled(kind) => (kind.as_str(), ""),
         Step::Drifted(why) => ("drifted", why.as_str()),
-        Step::Voided => ("voided", "something was pushed to the repository since the plan"),
+        Step::Held(why) => ("held", why.as_str()),
         Step::Unexpected(kind) | Step::Open(kind) => ("unknown", kind.as_str()),
     };
     let tags: Vec<&str> = due.image().tags.keys().map(ocird_model::Tag::as_str).collect();

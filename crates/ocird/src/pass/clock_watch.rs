@@ -21,6 +21,7 @@ const CLEAN_PASSES: u32 = 3;
 #[derive(Debug, Default)]
 pub(crate) struct ClockWatch {
     last: Option<(DateTime<Utc>, Duration)>,
+    fault_at_start: Option<String>,
     doubt: Option<Doubt>,
 }
 
@@ -44,9 +45,17 @@ pub(crate) struct Reading {
 }
 
 impl ClockWatch {
-    /// Takes one reading per pass; answers why the clock is in doubt, if it is.
+    /// A pass begins: what happened to the clocks since the last one, or happens until [`ClockWatch::observe`], is seen
+    /// then. Ages count from the beginning, so a clock that is set during a pass matters too.
+    pub(crate) fn begin(&mut self, wall: DateTime<Utc>, monotonic: Duration) {
+        let reading = Reading { wall, monotonic, server_ahead: None, newest_recorded: None };
+        self.fault_at_start = self.fault(reading);
+        self.last = Some((wall, monotonic));
+    }
+
+    /// Takes one reading per pass, after the registry was asked; answers why the clock is in doubt, if it is.
     pub(crate) fn observe(&mut self, reading: Reading) -> Option<String> {
-        let fault = self.fault(reading);
+        let fault = self.fault_at_start.take().or_else(|| self.fault(reading));
         self.last = Some((reading.wall, reading.monotonic));
         self.doubt = match (fault, self.doubt.take()) {
             (Some(why), _) => Some(Doubt { why, n_clean: 0 }),

@@ -3,18 +3,17 @@
 //! Not acting is a `return` before the acting step: nothing below knows of a dry run. Triggers tell a pass nothing;
 //! passes never overlap, because there is one engine and it is borrowed mutably.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use ocird_model::{Clock, Digest, Policies, ReadRegistry, RepositoryId, RepositoryState, Tag, WriteRegistry};
+use ocird_model::{Clock, Policies, ReadRegistry, RepositoryId, WriteRegistry};
 use ocird_plan::{Due, DueKind};
-use ocird_store::{PassRecord, StoreError, UsageSample};
+use ocird_store::StoreError;
 use tokio_util::sync::CancellationToken;
 
 use crate::pass::act::{Act, Acted};
 use crate::pass::clock_watch::{ClockWatch, Reading};
 use crate::pass::gate::{self, Refusals};
-use crate::pass::settle;
 use crate::pass::survey::{Decided, Survey, SurveyError};
 use crate::status::{Board, RefusalCode};
 use ocird_model::ErrorChain;
@@ -35,6 +34,8 @@ pub struct Engine<R, W, C> {
     pub(crate) clock: C,
     pub(crate) board: Board,
     clock_watch: ClockWatch,
+    /// Repositories with a deletion of which nobody can tell what came: nothing of them goes until it is known.
+    pub(crate) unsettled: BTreeSet<RepositoryId>,
 }
 
 impl<R, W, C> std::fmt::Debug for Engine<R, W, C> {
@@ -46,7 +47,7 @@ impl<R, W, C> std::fmt::Debug for Engine<R, W, C> {
 impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
     /// An engine that has not looked yet. The writer is handed to the acting step and to nothing else.
     pub fn new(survey: Survey<R>, writer: W, clock: C, board: Board) -> Self {
-        Self { survey, writer, clock, board, clock_watch: ClockWatch::default() }
+        Self { survey, writer, clock, board, clock_watch: ClockWatch::default(), unsettled: BTreeSet::new() }
     }
 
     /// Puts other policies into force. Marks made under a policy that changed start anew (S-14).
@@ -73,6 +74,7 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
             status.passing_since = Some(started_at);
             status.counts.n_passes += 1;
         });
+        self.clock_watch.begin(started_at, started);
         self.survey.notebook.prepare(started_at).await;
         let newest_recorded = self.newest_recorded().await;
         let decided = self.survey.decide(purpose, started_at).await;
@@ -83,7 +85,13 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
                 self.act(purpose, decided, &mut refusals, stop).await
             }
             Err(error) => {
-                refusals.add(RefusalCode::CannotObserve, ErrorChain(error).to_string());
+                let code = match error {
+                    SurveyError::Refused(_) => RefusalCode::CheckRefused,
+                    SurveyError::SignIn(_) | SurveyError::ListRepositories { .. } => {
+                        RefusalCode::CannotObserve
+                    }
+                };
+                refusals.add(code, ErrorChain(error).to_string());
                 self.record_failure(purpose, started_at, error).await;
                 Acted::default()
             }
@@ -120,107 +128,8 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
         };
         refusals.add_some(RefusalCode::ClockDoubt, self.clock_watch.observe(reading));
         let Some(decided) = decided else { return refusals };
-        for (repositories, why) in decided.gathered.in_use.doubts() {
-            refusals
-                .add(RefusalCode::InUseUnknown, format!("what runs from {repositories} is not known: {why}"));
-        }
-        for (name, state) in &decided.inventory.repositories {
-            match state {
-                RepositoryState::Unreadable { id: _, why } => {
-                    refusals.add(RefusalCode::Unreadable, format!("{name}: {why}"));
-                }
-                RepositoryState::Complete(repository) => {
-                    let why = decided.observe_only.get(&repository.id);
-                    refusals.add_some(RefusalCode::Observing, why.map(|why| format!("{name}: {why}")));
-                }
-            }
-        }
+        gate::of_survey(decided, &mut refusals);
         refusals
-    }
-
-    /// Writes the pass down in one transaction. If that fails, nothing is acted on (S-28).
-    async fn record(
-        &mut self,
-        purpose: Purpose,
-        started_at: DateTime<Utc>,
-        decided: &Decided,
-        refusals: &mut Refusals,
-    ) {
-        let Some(store) = self.survey.notebook.writable() else { return };
-        let n_unreadable = decided.inventory.repositories.len() - decided.inventory.complete().count();
-        let record = PassRecord {
-            started_at,
-            finished_at: self.clock.now(),
-            enforcing: purpose == Purpose::Enforce,
-            result: if n_unreadable == 0 { "complete" } else { "partial" },
-            inventory: Some(&decided.inventory),
-            plan: Some(decided.checked.plan()),
-            usage: usage(decided),
-            marks: Some(&decided.marks),
-        };
-        let settled = match store.record(&record).await {
-            Ok(_) => settle::open_intents(&self.survey.reader, store, &decided.inventory, started_at).await,
-            Err(error) => Err(error),
-        };
-        let needed = match self.needed_but_deleted(decided, started_at).await {
-            Ok(needed) => needed,
-            Err(error) => return self.no_store(&error, refusals),
-        };
-        if !needed.is_empty() {
-            refusals.add(
-                RefusalCode::ProofFailed,
-                format!("ocird deleted what is needed: {}", needed.join(", ")),
-            );
-        }
-        match settled {
-            Ok(0) => {}
-            Ok(n_open) => refusals.add(
-                RefusalCode::OpenIntent,
-                format!(
-                    "{n_open} deletions whose answer was lost are not settled yet; each pass reads again"
-                ),
-            ),
-            Err(error) => self.no_store(&error, refusals),
-        }
-    }
-
-    /// What ocird deleted in the restore window and what the present listing or something that runs needs (S-26).
-    async fn needed_but_deleted(
-        &self,
-        decided: &Decided,
-        now: DateTime<Utc>,
-    ) -> Result<Vec<String>, StoreError> {
-        /// A deleted image can be restored for this long.
-        const RESTORE_WINDOW: TimeDelta = TimeDelta::hours(48);
-        let Some(store) = self.survey.notebook.writable() else { return Ok(Vec::new()) };
-        let deleted = store.deleted_since(now - RESTORE_WINDOW).await?;
-        let deleted: BTreeMap<(RepositoryId, Digest), BTreeSet<Tag>> =
-            deleted.into_iter().map(|deleted| ((deleted.repository, deleted.digest), deleted.tags)).collect();
-        let missing = ocird_plan::missing(&decided.inventory, &decided.gathered.in_use, &deleted);
-        Ok(missing.iter().map(ToString::to_string).collect())
-    }
-
-    fn no_store(&mut self, error: &StoreError, refusals: &mut Refusals) {
-        self.survey.notebook.fail(error);
-        refusals.add_some(RefusalCode::NoStore, self.survey.notebook.fault());
-    }
-
-    async fn record_failure(&mut self, purpose: Purpose, started_at: DateTime<Utc>, error: &SurveyError) {
-        tracing::error!(stage = error.stage(), error = %ErrorChain(error), "the pass could not look");
-        let Some(store) = self.survey.notebook.writable() else { return };
-        let record = PassRecord {
-            started_at,
-            finished_at: self.clock.now(),
-            enforcing: purpose == Purpose::Enforce,
-            result: error.stage(),
-            inventory: None,
-            plan: None,
-            usage: Vec::new(),
-            marks: None,
-        };
-        if let Err(error) = store.record(&record).await {
-            self.survey.notebook.fail(&error);
-        }
     }
 
     /// Acts on what is due, if this pass is to act and nothing stands against it.
@@ -234,6 +143,12 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
         if purpose == Purpose::Observe || refusals.stop_everything() {
             return Acted::default();
         }
+        let now = self.clock.now();
+        let again = self.survey.gather(decided.folder.as_ref(), &decided.inventory, now).await;
+        if !again.in_use.says_the_same(&decided.gathered.in_use) {
+            refusals.add(RefusalCode::Moved, "what runs changed since the plan; the next pass decides anew");
+            return Acted::default();
+        }
         let Some(store) = self.survey.notebook.writable() else { return Acted::default() };
         let act = Act {
             reader: &self.survey.reader,
@@ -241,7 +156,8 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
             clock: &self.clock,
             store,
             inventory: &decided.inventory,
-            in_use: &decided.gathered.in_use,
+            checked: &decided.checked,
+            in_use: &again.in_use,
             state_dir: &self.survey.config.state_dir,
             stop,
         };
@@ -251,7 +167,7 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
         };
         match acted {
             Ok(acted) => {
-                let missing = act.prove(&acted, &decided.checked).await;
+                let missing = act.prove(&acted).await;
                 if !missing.is_empty() {
                     let text =
                         format!("after deleting, these are gone that were to stay: {}", missing.join(", "));
@@ -279,7 +195,8 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
         let left_today = u64::from(limits.max_per_day).saturating_sub(today);
         let mut n_left = u64::from(limits.max_per_pass).min(left_today);
         let mut n_deferred = 0;
-        let allowed = decided.due.iter().filter(|due| match due.kind() {
+        let free = decided.due.iter().filter(|due| !self.unsettled.contains(due.repository_id()));
+        let allowed = free.filter(|due| match due.kind() {
             DueKind::Rest => true,
             DueKind::Head if n_left > 0 => {
                 n_left -= 1;
@@ -299,23 +216,4 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
         }
         Ok(allowed)
     }
-}
-
-/// One sample of usage for every repository that was read whole.
-fn usage(decided: &Decided) -> Vec<UsageSample> {
-    decided
-        .rows
-        .iter()
-        .filter_map(|row| {
-            let repository = decided.inventory.repositories.get(&row.name)?.complete()?;
-            let account = ocird_plan::account(repository);
-            Some(UsageSample {
-                repository: row.id.clone(),
-                size: account.size,
-                reported_size: Some(row.layers_size),
-                n_images: account.n_images,
-                n_tags: repository.images.iter().map(|image| image.tags.len() as u64).sum(),
-            })
-        })
-        .collect()
 }

@@ -4,9 +4,10 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
-use ocird_model::TenancyId;
+use ocird_model::{Content, Image, Repository, RepositoryState, TenancyId};
 
 use crate::config::{Config, Mode};
+use crate::pass::survey::Decided;
 use crate::status::{Arming, Refusal, RefusalCode};
 
 /// The name of the kill switch in the state directory: while a file of this name is there, nothing is deleted.
@@ -43,6 +44,38 @@ impl Refusals {
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Refusal> {
         self.0.iter()
     }
+}
+
+/// The reasons that lie in what was seen: what runs is not known, a repository could not be read, cannot be judged, or is
+/// only observed.
+pub(crate) fn of_survey(decided: &Decided, refusals: &mut Refusals) {
+    for (repositories, why) in decided.gathered.in_use.doubts() {
+        refusals.add(RefusalCode::InUseUnknown, format!("what runs from {repositories} is not known: {why}"));
+    }
+    for (name, state) in &decided.inventory.repositories {
+        match state {
+            RepositoryState::Unreadable { id: _, why } => {
+                refusals.add(RefusalCode::Unreadable, format!("{name}: {why}"));
+            }
+            RepositoryState::Complete(repository) => {
+                let why = decided.observe_only.get(&repository.id);
+                refusals.add_some(RefusalCode::Observing, why.map(|why| format!("{name}: {why}")));
+                refusals.add_some(RefusalCode::Unreadable, opaque(repository));
+            }
+        }
+    }
+}
+
+/// Says so when a manifest of a repository cannot be judged, so that nothing of it goes (S-7). Anybody who may push can
+/// bring that about, so it must be seen.
+fn opaque(repository: &Repository) -> Option<String> {
+    let of = |image: &Image| match &image.content {
+        Content::Opaque { reason } => Some((image.digest, *reason)),
+        Content::Manifest { subject: _ } | Content::Index { children: _, subject: _ } => None,
+    };
+    let (digest, reason) = repository.images.iter().find_map(of)?;
+    let (name, digest, reason) = (&repository.name, digest.short(), reason.as_str());
+    Some(format!("{name}: the manifest {digest} cannot be judged ({reason}), and it may refer to anything"))
 }
 
 /// Why the kill switch stops deletion, if it does: the file is there, or nobody can tell (S-24).

@@ -6,11 +6,12 @@
 //! | observe one repository | `observe` |
 //! | all of them, what runs, plan and check | `survey` |
 //! | every reason not to delete | `gate`, `clock_watch` |
-//! | record, settle what was left open | `engine`, `settle` |
-//! | act, prove | `act` |
+//! | record, settle what was left open | `write_down`, `settle` |
+//! | look again, act, prove | `again`, `act` |
 //! | show | `publish` |
 
 mod act;
+mod again;
 mod clock_watch;
 mod engine;
 pub mod gate;
@@ -19,6 +20,7 @@ mod observe;
 mod publish;
 mod settle;
 mod survey;
+mod write_down;
 
 pub use engine::{Engine, Purpose};
 pub use publish::first_status;

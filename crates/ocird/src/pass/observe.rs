@@ -18,11 +18,20 @@ use ocird_model::ErrorChain;
 
 /// Details are read again after this long even if the list shows no change: a list of one row per image shows only
 /// the newest tag, so a tag that moved away shows here at the latest. Before anything is deleted it is read anyway.
-const REREAD_AFTER: TimeDelta = TimeDelta::hours(24);
+pub(crate) const REREAD_AFTER: TimeDelta = TimeDelta::hours(24);
 
 /// Reads of one repository that are under way at once. A first look at 80 images with 50 ms an answer then takes
 /// 160 × 50 ms / 8 = 1 s, and a service that throttles is met by the client's own back-off.
 const READS_AT_ONCE: usize = 8;
+
+/// Which images are read again although they are known.
+#[derive(Debug)]
+pub(crate) struct Rereads {
+    /// These, because they are about to go.
+    pub(crate) about_to_go: BTreeSet<Digest>,
+    /// Those whose details are at least this old; no longer than the grace, so that no mark grows ripe on stale tags.
+    pub(crate) after: TimeDelta,
+}
 
 /// What a look at one repository gave.
 #[derive(Debug)]
@@ -46,16 +55,52 @@ pub(crate) async fn repository<R: ReadRegistry>(
     reader: &R,
     row: &RepositoryRow,
     known: Known,
-    about_to_go: &BTreeSet<Digest>,
+    rereads: &Rereads,
     now: DateTime<Utc>,
 ) -> Sight {
     let mut fresh = Fresh::default();
-    let look = Look { reader, row, about_to_go, now };
+    let look = Look { reader, row, rereads, now };
     let state = match look.whole(known, &mut fresh).await {
         Ok(repository) => RepositoryState::Complete(repository),
         Err(why) => RepositoryState::Unreadable { id: row.id.clone(), why },
     };
     Sight { state, fresh }
+}
+
+/// These heads with everything that belongs to them by what is known, and all rests of families.
+pub(crate) fn families(known: &Known, heads: Option<&BTreeSet<Digest>>) -> BTreeSet<Digest> {
+    let mut family: BTreeSet<Digest> = heads.into_iter().flatten().copied().collect();
+    if !family.is_empty() {
+        let referrers = referrers(known);
+        let mut unvisited: Vec<Digest> = family.iter().copied().collect();
+        while let Some(digest) = unvisited.pop() {
+            let children = known.contents.get(&digest).map_or(&[][..], Content::children);
+            let referrers = referrers.get(&digest).map_or(&[][..], Vec::as_slice);
+            unvisited.extend(children.iter().chain(referrers).filter(|member| family.insert(**member)));
+        }
+    }
+    family.extend(known.rests.keys());
+    family
+}
+
+/// What speaks about each digest: by its manifest's subject, or by a tag `sha256-<hex>` with or without a suffix.
+fn referrers(known: &Known) -> BTreeMap<Digest, Vec<Digest>> {
+    let by_subject =
+        known.contents.iter().filter_map(|(digest, content)| Some((content.subject()?, *digest)));
+    let by_tag = known.images.values().flat_map(|image| {
+        let subjects = image.details.tags.keys().filter_map(subject_by_tag);
+        subjects.map(|subject| (subject, image.details.digest))
+    });
+    let mut referrers: BTreeMap<Digest, Vec<Digest>> = BTreeMap::new();
+    for (subject, referrer) in by_subject.chain(by_tag) {
+        referrers.entry(subject).or_default().push(referrer);
+    }
+    referrers
+}
+
+fn subject_by_tag(tag: &Tag) -> Option<Digest> {
+    let hex = tag.as_str().strip_prefix("sha256-")?.get(..64)?;
+    format!("sha256:{hex}").parse().ok()
 }
 
 /// The images of a listing by digest, under the same rules as a look at the repository.
@@ -93,7 +138,7 @@ fn group(repository: &RepositoryId, rows: Vec<ImageRow>) -> Result<BTreeMap<Imag
 struct Look<'a, R> {
     reader: &'a R,
     row: &'a RepositoryRow,
-    about_to_go: &'a BTreeSet<Digest>,
+    rereads: &'a Rereads,
     now: DateTime<Utc>,
 }
 
@@ -125,8 +170,8 @@ impl<R: ReadRegistry> Look<'_, R> {
                 Some(image)
                     if image.row_tags == row.tags
                         && image.details.digest == row.digest
-                        && self.now - image.read_at < REREAD_AFTER
-                        && !self.about_to_go.contains(&row.digest) =>
+                        && (TimeDelta::zero()..self.rereads.after).contains(&(self.now - image.read_at))
+                        && !self.rereads.about_to_go.contains(&row.digest) =>
                 {
                     details.insert(id.clone(), image.details.clone());
                 }

@@ -13,8 +13,8 @@ use crate::pass::act::Acted;
 use crate::pass::gate::{self, Refusals};
 use crate::pass::{Decided, Engine, Purpose, SurveyError};
 use crate::status::{
-    Arming, Check, Checks, Counts, PassResult, PassSummary, Pending, Place, RecentOutcome, Refusal, RefusalCode,
-    RepositoryStatus, Status,
+    Arming, Check, Checks, Counts, PassResult, PassSummary, Pending, Place, RecentOutcome, Refusal,
+    RefusalCode, RepositoryStatus, Status,
 };
 use ocird_model::ErrorChain;
 

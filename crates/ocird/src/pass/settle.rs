@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use ocird_model::{
     ErrorKind, Intent, Inventory, Lifecycle, Outcome, OutcomeKind, ReadRegistry, RepositoryState,
 };
-use ocird_store::{Store, StoreError};
+use ocird_store::{OpenIntent, Store, StoreError};
 
 use ocird_model::ErrorChain;
 
@@ -12,14 +12,14 @@ use ocird_model::ErrorChain;
 /// nothing.
 const ARRIVES_WITHIN: TimeDelta = TimeDelta::minutes(2);
 
-/// Reads what came of every open intent. Answers how many stay open.
+/// Reads what came of every open intent. Answers those that stay open.
 pub(crate) async fn open_intents<R: ReadRegistry>(
     reader: &R,
     store: &Store,
     inventory: &Inventory,
     now: DateTime<Utc>,
-) -> Result<usize, StoreError> {
-    let mut n_open = 0;
+) -> Result<Vec<OpenIntent>, StoreError> {
+    let mut still_open = Vec::new();
     for open in store.open_intents().await? {
         match came_of(reader, &open.intent, open.intended_at, inventory, now).await {
             Some(kind) => {
@@ -32,10 +32,10 @@ pub(crate) async fn open_intents<R: ReadRegistry>(
                     "an open intent is settled"
                 );
             }
-            None => n_open += 1,
+            None => still_open.push(open),
         }
     }
-    Ok(n_open)
+    Ok(still_open)
 }
 
 /// What came of an intent, if a read can tell.

@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use ocird_model::{
     CompartmentId, Digest, Inventory, Lifecycle, Mark, MarkKey, Policies, ReadRegistry, RegistryError,
-    RepositoryId, RepositoryRow, TenancyId,
+    RepositoryId, RepositoryName, RepositoryRow, TenancyId,
 };
 use ocird_plan::{CheckedPlan, Due, MIN_PASSES, Violations};
 use ocird_store::{Known, StoreError};
@@ -16,7 +16,7 @@ use crate::in_use::reference::Folder;
 use crate::in_use::{self, Gathered};
 use crate::pass::Purpose;
 use crate::pass::notebook::Notebook;
-use crate::pass::observe::{self, Sight, at_once};
+use crate::pass::observe::{self, REREAD_AFTER, Rereads, Sight, at_once};
 
 /// Repositories that are looked at at once. Each has at most eight reads under way, so the service never sees more
 /// than 32 requests of ours at a time.
@@ -76,6 +76,8 @@ pub struct Decided {
     pub identity: (TenancyId, String),
     /// Every repository as the list shows it.
     pub rows: Vec<RepositoryRow>,
+    /// Tells which references point into this registry; `None` while it has no repository.
+    pub folder: Option<Folder>,
     /// What runs.
     pub gathered: Gathered,
     /// What was seen.
@@ -88,6 +90,22 @@ pub struct Decided {
     pub observe_only: BTreeMap<RepositoryId, String>,
     /// What may go now.
     pub due: Vec<Due>,
+}
+
+/// What a look at every repository gave.
+struct Observed {
+    inventory: Inventory,
+    observe_only: BTreeMap<RepositoryId, String>,
+    gaps: BTreeMap<RepositoryId, Gap>,
+}
+
+/// How long a repository was not read whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Gap {
+    /// As long as this store remembers.
+    Always,
+    /// For this long.
+    Since(TimeDelta),
 }
 
 impl<R: ReadRegistry> Survey<R> {
@@ -110,16 +128,19 @@ impl<R: ReadRegistry> Survey<R> {
         let identity = self.reader.identity().await.map_err(SurveyError::SignIn)?;
         let rows = self.repositories().await?;
         let hosts = self.reader.registry_hosts().await.map_err(SurveyError::SignIn)?;
-        let gathered = self.gather(&rows, hosts, now).await;
+        let folder = rows.first().map(|row| Folder::new(hosts, row.namespace.clone()));
         let previous = self.previous_marks().await;
-        let (inventory, observe_only) = self.observe(purpose, &rows, &previous, now).await;
+        let Observed { inventory, observe_only, gaps } = self.observe(purpose, &rows, &previous, now).await;
+        // Asked after the registry was read: what was deployed meanwhile is then known to run.
+        let gathered = self.gather(folder.as_ref(), &inventory, now).await;
+        let previous = without_gaps(previous, &gaps);
         let plan = ocird_plan::plan(&inventory, &self.policies, &gathered.in_use, now);
         let checked = ocird_plan::check(plan, &inventory, &self.policies, &gathered.in_use, now);
         let checked = checked.map_err(SurveyError::Refused)?;
         let marks = ocird_plan::advance(&previous, &checked, &self.policies, now);
         let only: BTreeSet<RepositoryId> = observe_only.keys().cloned().collect();
         let due = ocird_plan::due(&checked, &inventory, &marks, &self.policies, now, &only);
-        Ok(Decided { identity, rows, gathered, inventory, checked, marks, observe_only, due })
+        Ok(Decided { identity, rows, folder, gathered, inventory, checked, marks, observe_only, due })
     }
 
     /// Every repository of the configured compartments, except those on their way out.
@@ -131,20 +152,28 @@ impl<R: ReadRegistry> Survey<R> {
                 compartment: compartment.clone(),
                 source,
             })?;
-            all.extend(rows.into_iter().filter(|row| match row.lifecycle {
-                Lifecycle::Available | Lifecycle::Unknown => true,
-                Lifecycle::Deleting | Lifecycle::Deleted => false,
-            }));
+            all.extend(rows.into_iter().map(|row| inside(row, compartment)).filter(
+                |row| match row.lifecycle {
+                    Lifecycle::Available | Lifecycle::Unknown => true,
+                    Lifecycle::Deleting | Lifecycle::Deleted => false,
+                },
+            ));
         }
-        Ok(all)
+        Ok(one_of_each_name(all))
     }
 
     /// What runs, by every source. The namespace that references are folded with is the one the registry reports;
     /// without any repository there is nothing to fold.
-    async fn gather(&self, rows: &[RepositoryRow], hosts: Vec<String>, now: DateTime<Utc>) -> Gathered {
-        let Some(row) = rows.first() else { return Gathered::default() };
-        let folder = Folder::new(hosts, row.namespace.clone());
-        in_use::gather(&self.config.in_use, &folder, rows.iter().map(|row| &row.name), now).await
+    pub(crate) async fn gather(
+        &self,
+        folder: Option<&Folder>,
+        inventory: &Inventory,
+        now: DateTime<Utc>,
+    ) -> Gathered {
+        match folder {
+            Some(folder) => in_use::gather(&self.config.in_use, folder, inventory, now).await,
+            None => Gathered::default(),
+        }
     }
 
     async fn previous_marks(&mut self) -> BTreeMap<MarkKey, Mark> {
@@ -166,42 +195,49 @@ impl<R: ReadRegistry> Survey<R> {
         rows: &[RepositoryRow],
         marks: &BTreeMap<MarkKey, Mark>,
         now: DateTime<Utc>,
-    ) -> (Inventory, BTreeMap<RepositoryId, String>) {
-        let mut inventory = Inventory { taken_at: now, repositories: BTreeMap::new() };
-        let mut observe_only = BTreeMap::new();
-        let mut ripe = self.ripe(marks, now);
+    ) -> Observed {
+        let inventory = Inventory { taken_at: now, repositories: BTreeMap::new() };
+        let mut observed = Observed { inventory, observe_only: BTreeMap::new(), gaps: BTreeMap::new() };
+        let reread_after = REREAD_AFTER.min(self.policies.guardrails.grace);
+        let ripe = self.ripe(marks, now);
         for chunk in rows.chunks(REPOSITORIES_AT_ONCE) {
             let mut looks = Vec::with_capacity(chunk.len());
             for row in chunk {
                 let known = self.notebook.known(&row.id).await;
+                if let Some(gap) = self.gap(known.last_complete_at, now) {
+                    observed.gaps.insert(row.id.clone(), gap);
+                }
                 if let Some(why) = self.only_observed(known.first_seen_at, known.last_complete_at, now) {
-                    observe_only.insert(row.id.clone(), why);
+                    observed.observe_only.insert(row.id.clone(), why);
                 }
                 let about_to_go = match purpose {
                     Purpose::Observe => BTreeSet::new(),
-                    Purpose::Enforce => ripe
-                        .remove(&row.id)
-                        .unwrap_or_default()
-                        .into_iter()
-                        .chain(known.rests.keys().copied())
-                        .collect(),
+                    Purpose::Enforce => observe::families(&known, ripe.get(&row.id)),
                 };
-                looks.push((row, known, about_to_go));
+                looks.push((row, known, Rereads { about_to_go, after: reread_after }));
             }
             let reader = &self.reader;
             let looks = looks.into_iter();
             let looks: Vec<_> =
-                looks.map(|(row, known, going)| look(reader, row, known, going, now)).collect();
+                looks.map(|(row, known, rereads)| look(reader, row, known, rereads, now)).collect();
             for (row, sight) in at_once(REPOSITORIES_AT_ONCE, looks).await {
                 self.notebook.remember(&row.id, &row.name, sight.fresh, now).await;
-                inventory.repositories.insert(row.name.clone(), sight.state);
+                observed.inventory.repositories.insert(row.name.clone(), sight.state);
             }
         }
-        (inventory, observe_only)
+        observed
     }
 
-    /// The heads whose marks may fall due in this pass, by repository. A pass that is to act reads them again first, and
-    /// the rests of families too, so that the plan decides on what they are now.
+    /// How long a repository has not been read whole, if that is too long to speak of consecutive passes.
+    fn gap(&self, last_complete_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Option<Gap> {
+        let Some(last_complete_at) = last_complete_at else { return Some(Gap::Always) };
+        let longest = self.config.schedule.observe.interval(now) * GAP_INTERVALS;
+        let gap = now - last_complete_at;
+        (gap > longest).then_some(Gap::Since(gap))
+    }
+
+    /// The heads whose marks may fall due in this pass, by repository. A pass that is to act reads their families again
+    /// first, and the rests of families too, so that the plan decides on what they are now.
     fn ripe(
         &self,
         marks: &BTreeMap<MarkKey, Mark>,
@@ -228,15 +264,14 @@ impl<R: ReadRegistry> Survey<R> {
         let (Some(first_seen_at), Some(last_complete_at)) = (first_seen_at, last_complete_at) else {
             return Some("it was never read whole before".to_owned());
         };
-        let longest_gap = self.config.schedule.observe.interval(now) * GAP_INTERVALS;
         if now - first_seen_at < grace {
             let until = first_seen_at + grace;
             Some(format!("it is new to this store and only observed until {}", until.format("%F %H:%M UTC")))
-        } else if now - last_complete_at > longest_gap {
-            let hours = (now - last_complete_at).num_minutes().unsigned_abs();
-            Some(format!("it was not read whole for {hours} min; the first pass after a gap only observes"))
         } else {
-            None
+            self.gap(Some(last_complete_at), now).map(|_| {
+                let minutes = (now - last_complete_at).num_minutes();
+                format!("it was not read whole for {minutes} min; the first pass after a gap only observes")
+            })
         }
     }
 }
@@ -246,8 +281,43 @@ async fn look<'r, R: ReadRegistry>(
     reader: &R,
     row: &'r RepositoryRow,
     known: Known,
-    about_to_go: BTreeSet<Digest>,
+    rereads: Rereads,
     now: DateTime<Utc>,
 ) -> (&'r RepositoryRow, Sight) {
-    (row, observe::repository(reader, row, known, &about_to_go, now).await)
+    (row, observe::repository(reader, row, known, &rereads, now).await)
+}
+
+/// A row that lies in the compartment that was asked about; one that claims another is of no known kind (S-10).
+fn inside(row: RepositoryRow, compartment: &CompartmentId) -> RepositoryRow {
+    let lifecycle = if row.compartment == *compartment { row.lifecycle } else { Lifecycle::Unknown };
+    RepositoryRow { lifecycle, ..row }
+}
+
+/// Two repositories of one name (moved or made anew while the list was read) cannot be told apart by what runs from
+/// them: neither is read.
+fn one_of_each_name(mut rows: Vec<RepositoryRow>) -> Vec<RepositoryRow> {
+    let mut n_rows: BTreeMap<RepositoryName, u32> = BTreeMap::new();
+    for row in &rows {
+        *n_rows.entry(row.name.clone()).or_default() += 1;
+    }
+    for row in rows.iter_mut().filter(|row| n_rows[&row.name] > 1) {
+        row.lifecycle = Lifecycle::Unknown;
+    }
+    rows
+}
+
+/// The marks as if the time in which nobody looked had not passed: a gap does not age a mark (S-16).
+fn without_gaps(
+    marks: BTreeMap<MarkKey, Mark>,
+    gaps: &BTreeMap<RepositoryId, Gap>,
+) -> BTreeMap<MarkKey, Mark> {
+    let aged = marks.into_iter().filter_map(|(key, mark)| match gaps.get(&key.repository) {
+        None => Some((key, mark)),
+        Some(Gap::Always) => None,
+        Some(Gap::Since(gap)) => {
+            let since = mark.since + *gap;
+            Some((key, Mark { since, ..mark }))
+        }
+    });
+    aged.collect()
 }

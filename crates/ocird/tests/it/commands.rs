@@ -10,7 +10,14 @@ async fn check_says_what_it_understood() {
     let world = World::new(Setting { armed: true, ..Setting::default() }).await;
     let good = world.ocird(&["check"]).await;
     assert_eq!(good.code, Some(0));
-    insta::assert_snapshot!(good.stdout.replace(world.directory.path().to_str().unwrap(), "/etc/ocird"), @"");
+    insta::assert_snapshot!(good.stdout.replace(world.directory.path().to_str().unwrap(), "/etc/ocird"), @"
+    /etc/ocird/ocird.toml: good
+      mode        enforce: deletes by policy, where armed_for fits the credentials
+      observes    0 0 1 1 * UTC
+      enforces    0 0 1 1 * UTC
+      guardrails  the 3 newest and all under 24 h stay; a deletion waits 1 h
+      web         web-*: 1 keep rule, 1 delete rule
+    ");
     assert!(good.stderr.starts_with("warning: ") && good.stderr.contains("expect ="), "{}", good.stderr);
     assert_eq!(world.server.requests().total(), 0, "it asked the cloud");
 }
@@ -40,7 +47,18 @@ async fn plan_shows_a_table_of_eighty_columns() {
     let plan = world.ocird(&["plan"]).await;
     assert_eq!(plan.code, Some(0));
     assert!(plan.stderr.contains("made without a store"), "{}", plan.stderr);
-    insta::assert_snapshot!(plan.stdout, @"");
+    insta::assert_snapshot!(plan.stdout, @r#"
+    repository verdict                                 images newest oldest   size
+    web-docs   delete: rule "builds after a day"            6    3 d    3 d 8.5 MB
+               keep: among the newest that always stay      3    3 d    3 d 4.0 MB
+               keep: in use                                 1    3 d    3 d 3.5 MB
+               keep: named by an index that stays           2    3 d    3 d 7.0 MB
+    web-shop   delete: rule "builds after a day"            6    3 d    3 d 8.5 MB
+               keep: among the newest that always stay      3    3 d    3 d 4.0 MB
+               keep: in use                                 1    4 d    4 d 3.5 MB
+               keep: named by an index that stays           2    3 d    3 d 7.0 MB
+    12 of 24 images may go; 22.0 MB now, 17.0 MB without them (5.0 MB freed)
+    "#);
     assert!(plan.stdout.lines().all(|line| line.len() <= 80));
 }
 
@@ -79,7 +97,7 @@ async fn one_pass_without_a_cloud_says_so_and_fails() {
     let world = World::new(Setting { unreachable: true, ..Setting::default() }).await;
     let once = world.ocird(&["run", "--once"]).await;
     assert_eq!(once.code, Some(69));
-    assert!(once.stdout.contains("FAILED at sign_in"), "{}", once.stdout);
+    assert!(once.stdout.contains("cannot_observe: cannot sign in"), "{}", once.stdout);
     let plan = world.ocird(&["plan"]).await;
     assert_eq!((plan.code, plan.stdout.as_str()), (Some(69), ""));
     assert!(plan.stderr.contains("ocird: cannot sign in: "), "{}", plan.stderr);
@@ -138,7 +156,39 @@ async fn help_lists_the_commands_and_the_exit_codes() {
     command.arg("--help");
     let help = run(command).await;
     assert_eq!((help.code, help.stderr.as_str()), (Some(0), ""));
-    insta::assert_snapshot!(help.stdout, @"");
+    insta::assert_snapshot!(help.stdout, @"
+    Keeps Oracle's container registry in order by written policy, and deletes
+    nothing else
+
+    Usage: ocird [OPTIONS] <COMMAND>
+
+    Commands:
+      run      Run the daemon: passes by schedule, pages over HTTP
+      plan     Show what would go, and why. Writes and deletes nothing
+      check    List every problem of configuration and policies, without the cloud
+      status   Show what the running daemon does, did and will do
+      version  Print version, revision and processor
+      help     Print this message or the help of the given subcommand(s)
+
+    Options:
+      -c, --config <FILE>  The configuration file [default: /etc/ocird/ocird.toml]
+      -h, --help           Print help
+      -V, --version        Print version
+
+    Exit codes:
+       0  it went well
+       1  it failed; the message says why
+       2  wrong usage
+      69  the daemon or the cloud cannot be reached
+      78  the configuration or a policy is wrong
+
+    Examples:
+      ocird check                    list every problem of the configuration
+      ocird plan                     show what would go, and why
+      ocird run --once               one pass, then the status
+      curl -s localhost:6247/status  what the daemon does now
+    ");
+    assert!(help.stdout.lines().all(|line| line.len() <= 80));
 }
 
 /// The state directory without the index of the write-ahead log: in it readers, too, note where they read.

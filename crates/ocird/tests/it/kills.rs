@@ -5,7 +5,9 @@
 
 use std::time::Duration;
 
-use ocird_model::OutcomeKind;
+use ocird::clock::SystemClock;
+use ocird::{cloud, config};
+use ocird_model::{DeleteTarget, OutcomeKind, ReadRegistry as _, WriteRegistry as _};
 
 use crate::process::{Daemon, until};
 use crate::tap::Deletions;
@@ -30,8 +32,8 @@ async fn whenever_it_is_killed_each_deletion_has_its_intent_and_the_next_start_s
     let n_kills = n_kills();
     while n_killed < n_kills {
         let world = World::with_due_images(Setting { n_images: 90, ..armed() }).await;
-        for kill in n_killed..(n_killed + KILLS_PER_WORLD).min(n_kills) {
-            kill_once(&world, kill).await;
+        for _ in 0..KILLS_PER_WORLD.min(n_kills - n_killed) {
+            kill_once(&world, n_killed).await;
             n_killed += 1;
             let journal = world.journal().await;
             world.check_deletions(&journal);
@@ -63,6 +65,22 @@ async fn a_deletion_that_never_left_is_not_repeated_but_read_and_found_not_done(
     world.pass_in_process(&[3]).await;
     let outcomes: Vec<_> = world.journal().await.into_iter().map(|entry| entry.outcome).collect();
     assert_eq!(outcomes, [Some(OutcomeKind::NotDone)]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[should_panic(expected = "has no intent of its own")]
+async fn a_deletion_without_an_intent_would_be_noticed() {
+    let world = World::with_due_images(armed()).await;
+    let config = config::load(&world.config_file()).unwrap();
+    let oci = cloud::client(&config.oci, SystemClock::new()).unwrap();
+    let compartment = world.tenancy.compartment();
+    let repository = oci.repositories(&compartment).await.unwrap().remove(0).id;
+    let row = oci.images(&compartment, &repository).await.unwrap().pop().unwrap();
+    let details = oci.image(&row.id).await.unwrap();
+    let target = DeleteTarget { image: row.id, digest: details.digest, repository };
+    oci.writer().delete(&target, &details.etag.unwrap()).await.unwrap();
+    assert_eq!(world.tenancy.deletions().len(), 1);
+    world.check_deletions(&world.journal().await);
 }
 
 /// Starts an acting pass and kills it: by turns at a moment of its life, and as soon as the cloud has deleted one, two

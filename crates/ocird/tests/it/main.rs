@@ -2,7 +2,8 @@
 //! HTTP. What the engine decides is not tested here; that the process does what the engine promises is.
 //!
 //! The binary lives by the system's clock, so the tenancy lives in the present; see [`world`].
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops with its reason")]
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 mod commands;
 mod kills;

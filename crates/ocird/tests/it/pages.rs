@@ -58,11 +58,11 @@ fn families(page: &str) -> BTreeMap<String, Family> {
             let known =
                 families.insert(name.to_owned(), Family { help: help.to_owned(), ..Family::default() });
             assert!(known.is_none(), "{name} is in two places");
-            present = name.to_owned();
+            name.clone_into(&mut present);
         } else if let Some(rest) = line.strip_prefix("# TYPE ") {
             let (name, kind) = rest.split_once(' ').unwrap();
             assert_eq!(name, present, "TYPE of {name} without its HELP");
-            families.get_mut(name).unwrap().kind = kind.to_owned();
+            kind.clone_into(&mut families.get_mut(name).unwrap().kind);
         } else {
             let (sample, value) = line.rsplit_once(' ').unwrap();
             assert!(value.parse::<f64>().is_ok() || ["+Inf", "-Inf", "NaN"].contains(&value), "{line}");

@@ -37,16 +37,16 @@ async fn sigterm_ends_a_daemon_that_waits_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sighup_puts_good_policies_into_force() {
+async fn sighup_puts_good_policies_into_force_with_a_pass() {
     let world = World::new(Setting::default()).await;
     let daemon = world.start();
     daemon.ready().await;
     world.write_policy(&POLICY.replace("project = \"web\"", "project = \"shop\""));
     daemon.signal("HUP").await;
-    daemon.status_where("a reload", |status| status["counts"]["n_reloads"]["ok"] == 1).await;
-    daemon.signal("USR1").await;
-    let status = daemon.status_where("a second pass", |status| n_passes_ended(status) == 2).await;
-    assert_eq!(status["repositories"]["web-shop"]["project"], "shop");
+    let is_in_force = |status: &Value| status["repositories"]["web-shop"]["project"] == "shop";
+    let status = daemon.status_where("the pass after the reload", is_in_force).await;
+    assert_eq!(status["counts"]["n_reloads"]["ok"], 1);
+    assert_eq!(n_passes_ended(&status), 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -253,7 +253,9 @@ impl World {
         for entry in journal {
             intents.entry(&entry.image).or_default().push(entry.intended_at);
         }
-        intents.values_mut().for_each(|times| times.sort());
+        for times in intents.values_mut() {
+            times.sort();
+        }
         for asked in self.tap.asked() {
             let times = intents.get_mut(&asked.image).filter(|times| !times.is_empty());
             let times = times.unwrap_or_else(|| panic!("{asked:?} has no intent of its own"));
@@ -269,10 +271,8 @@ impl World {
 
     fn config_text(&self, listen: SocketAddr) -> String {
         let (settings, compartment) = (self.tenancy.settings(), self.tenancy.compartment());
-        let base = match self.setting.unreachable {
-            true => format!("http://{}", free_address()),
-            false => self.tap.base_url(),
-        };
+        let base =
+            if self.setting.unreachable { format!("http://{}", free_address()) } else { self.tap.base_url() };
         let mode = if self.setting.armed { "enforce" } else { "report" };
         let Setting { enforce, log, .. } = &self.setting;
         format!(

@@ -1,0 +1,138 @@
+//! Looks again at what is about to go, at the moment of its deletion (S-17): the repository is listed once more, and the
+//! image and every member of its family are read once more. Whatever differs from the plan holds the family back.
+//!
+//! Deliberately not here: deciding anew. The next pass does that.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ocird_model::{
+    Clock, Digest, Image, ImageDetails, ImageId, InUse, Inventory, Lifecycle, ReadRegistry, RegistryError,
+    Repository, RepositoryId, RepositoryState, Verdict,
+};
+use ocird_plan::{CheckedPlan, Due};
+
+use crate::pass::observe;
+
+/// A second listing serves the deletions of this long: a push that names what is about to go must not hide behind it.
+const LISTING_SERVES: Duration = Duration::from_secs(30);
+
+/// Looks again during one acting step.
+pub(crate) struct Again<'a, R, C> {
+    reader: &'a R,
+    clock: &'a C,
+    inventory: &'a Inventory,
+    checked: &'a CheckedPlan,
+    in_use: &'a InUse,
+    listings: BTreeMap<RepositoryId, Listing>,
+}
+
+/// What a second listing showed.
+struct Listing {
+    listed_at: Duration,
+    images: BTreeMap<Digest, ImageId>,
+    /// Why nothing of the repository goes in this pass.
+    moved: Option<String>,
+}
+
+/// What a second look at a family found.
+pub(crate) enum Found {
+    /// Everything is as it was decided about; here is the image now.
+    Same(ImageDetails),
+    /// It or a member of its family is no longer what was decided about.
+    Drifted(String),
+    /// Nothing of it goes in this pass, and nothing is held against it.
+    Held(String),
+}
+
+impl<'a, R: ReadRegistry, C: Clock> Again<'a, R, C> {
+    /// A second look that has not looked yet.
+    pub(crate) fn new(
+        reader: &'a R,
+        clock: &'a C,
+        inventory: &'a Inventory,
+        checked: &'a CheckedPlan,
+        in_use: &'a InUse,
+    ) -> Self {
+        Self { reader, clock, inventory, checked, in_use, listings: BTreeMap::new() }
+    }
+
+    /// Looks at the family of a due image.
+    pub(crate) async fn family(&mut self, due: &Due) -> Result<Found, RegistryError> {
+        let Some(RepositoryState::Complete(planned)) = self.inventory.repositories.get(due.repository_name())
+        else {
+            return Ok(Found::Held("its repository was not read whole".to_owned()));
+        };
+        if let Some(why) = self.moved(planned, due).await? {
+            return Ok(Found::Held(why));
+        }
+        let members = due.members().iter().filter_map(|member| planned.image(member));
+        for member in members.filter(|member| member.digest != due.image().digest) {
+            match self.image(planned, member).await? {
+                Found::Same(_) => {}
+                other => return Ok(other),
+            }
+        }
+        self.image(planned, due.image()).await
+    }
+
+    /// Why the repository is not as the plan saw it: something was pushed that may name what is about to go, something
+    /// is gone that was to stay (so that the newest are others now), or the due image itself is no longer listed.
+    async fn moved(&mut self, planned: &Repository, due: &Due) -> Result<Option<String>, RegistryError> {
+        let now = self.clock.monotonic();
+        let serves = |listing: &Listing| now.saturating_sub(listing.listed_at) < LISTING_SERVES;
+        if !self.listings.get(&planned.id).is_some_and(serves) {
+            let rows = self.reader.images(&planned.compartment, &planned.id).await?;
+            let listing = match observe::listed_digests(&planned.id, rows) {
+                Ok(images) => Listing { listed_at: now, moved: self.changes(planned, &images), images },
+                Err(why) => Listing { listed_at: now, moved: Some(why.to_string()), images: BTreeMap::new() },
+            };
+            self.listings.insert(planned.id.clone(), listing);
+        }
+        let listing = &self.listings[&planned.id];
+        let listed = listing.images.get(&due.image().digest) == Some(&due.image().id);
+        Ok(listing.moved.clone().or_else(|| (!listed).then(|| "it is no longer listed".to_owned())))
+    }
+
+    fn changes(&self, planned: &Repository, listed: &BTreeMap<Digest, ImageId>) -> Option<String> {
+        if let Some(pushed) = listed.keys().find(|digest| planned.position(digest).is_none()) {
+            return Some(format!("{} was pushed since the plan and may name it", pushed.short()));
+        }
+        let kept =
+            self.checked.plan().decisions(&planned.name).iter().filter(|decision| match decision.verdict {
+                Verdict::Keep(_) => true,
+                Verdict::Delete(_) => false,
+            });
+        let gone = kept.map(|decision| decision.digest).find(|digest| !listed.contains_key(digest))?;
+        Some(format!("{} was to stay and is no longer listed", gone.short()))
+    }
+
+    async fn image(&self, planned: &Repository, image: &Image) -> Result<Found, RegistryError> {
+        let details = self.reader.image(&image.id).await?;
+        if let Some(difference) = difference(image, &planned.id, &details) {
+            return Ok(Found::Drifted(difference));
+        }
+        let looked_at = self.in_use.looked_at(&planned.name);
+        Ok(match (details.last_pulled_at, looked_at) {
+            (Some(pulled_at), Some(looked_at)) if pulled_at > looked_at => {
+                Found::Held("it was pulled since anybody said what runs".to_owned())
+            }
+            _ => Found::Same(details),
+        })
+    }
+}
+
+/// How an image differs from the one the plan decided about; `None` when it is the same.
+fn difference(planned: &Image, repository: &RepositoryId, now: &ImageDetails) -> Option<String> {
+    if now.lifecycle != Lifecycle::Available {
+        Some("it is on its way out by another hand".to_owned())
+    } else if now.digest != planned.digest || now.repository != *repository || now.id != planned.id {
+        Some("its OCID now stands for another manifest".to_owned())
+    } else if now.tags != planned.tags {
+        Some("its tags changed".to_owned())
+    } else if now.last_pulled_at > planned.last_pulled_at {
+        Some("it was pulled".to_owned())
+    } else {
+        None
+    }
+}

@@ -1,0 +1,168 @@
+//! Writes a pass down, settles what an earlier one left open, and looks whether anything that ocird deleted is needed.
+//! Whatever fails here stops the act: without a record nothing is deleted (S-28).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use ocird_model::{
+    Clock, Digest, ErrorChain, KeepReason, ReadRegistry, Repository, RepositoryId, Tag, Verdict,
+    WriteRegistry,
+};
+use ocird_store::{OpenIntent, PassRecord, StoreError, UsageSample};
+
+use crate::pass::engine::{Engine, Purpose};
+use crate::pass::gate::Refusals;
+use crate::pass::settle;
+use crate::pass::survey::{Decided, SurveyError};
+use crate::status::RefusalCode;
+
+/// After this long an intent that is still open holds its own repository only.
+const SETTLES_WITHIN: TimeDelta = TimeDelta::hours(1);
+
+impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
+    /// Writes the pass down in one transaction. If that fails, nothing is acted on (S-28).
+    pub(super) async fn record(
+        &mut self,
+        purpose: Purpose,
+        started_at: DateTime<Utc>,
+        decided: &Decided,
+        refusals: &mut Refusals,
+    ) {
+        let Some(store) = self.survey.notebook.writable() else { return };
+        let n_unreadable = decided.inventory.repositories.len() - decided.inventory.complete().count();
+        let record = PassRecord {
+            started_at,
+            finished_at: self.clock.now(),
+            enforcing: purpose == Purpose::Enforce,
+            result: if n_unreadable == 0 { "complete" } else { "partial" },
+            inventory: Some(&decided.inventory),
+            plan: Some(decided.checked.plan()),
+            usage: usage(decided),
+            marks: Some(&decided.marks),
+            adopted: adopted(decided),
+        };
+        let settled = match store.record(&record).await {
+            Ok(_) => settle::open_intents(&self.survey.reader, store, &decided.inventory, started_at).await,
+            Err(error) => Err(error),
+        };
+        let needed = match self.needed_but_deleted(decided, started_at).await {
+            Ok(needed) => needed,
+            Err(error) => return self.no_store(&error, refusals),
+        };
+        if !needed.is_empty() {
+            refusals.add(
+                RefusalCode::ProofFailed,
+                format!("ocird deleted what is needed: {}", needed.join(", ")),
+            );
+        }
+        match settled {
+            Ok(open) => self.hold_unsettled(open, started_at, refusals),
+            Err(error) => self.no_store(&error, refusals),
+        }
+    }
+
+    /// A deletion whose answer was lost a moment ago holds everything until it is settled. One that cannot be settled,
+    /// because its image may no longer be read, holds its own repository only: the janitor must not freeze for it.
+    fn hold_unsettled(&mut self, open: Vec<OpenIntent>, now: DateTime<Utc>, refusals: &mut Refusals) {
+        self.unsettled.clear();
+        for OpenIntent { id: _, intended_at, intent } in open {
+            let name = &intent.repository_name;
+            let text =
+                format!("nobody can tell yet what came of deleting {} in {name}", intent.digest.short());
+            if now - intended_at < SETTLES_WITHIN {
+                refusals.add(RefusalCode::OpenIntent, format!("{text}; each pass reads again"));
+            } else {
+                self.unsettled.insert(intent.repository.clone());
+                refusals
+                    .add(RefusalCode::Unreadable, format!("{text}; nothing of it goes until that is known"));
+            }
+        }
+    }
+
+    /// What ocird deleted in the restore window and what the present listing or something that runs needs (S-26).
+    async fn needed_but_deleted(
+        &self,
+        decided: &Decided,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<String>, StoreError> {
+        /// A deleted image can be restored for this long.
+        const RESTORE_WINDOW: TimeDelta = TimeDelta::hours(48);
+        let Some(store) = self.survey.notebook.writable() else { return Ok(Vec::new()) };
+        let deleted = store.deleted_since(now - RESTORE_WINDOW).await?;
+        let deleted: BTreeMap<(RepositoryId, Digest), BTreeSet<Tag>> =
+            deleted.into_iter().map(|deleted| ((deleted.repository, deleted.digest), deleted.tags)).collect();
+        let missing = ocird_plan::missing(&decided.inventory, &decided.gathered.in_use, &deleted);
+        Ok(missing.iter().map(ToString::to_string).collect())
+    }
+
+    pub(super) fn no_store(&mut self, error: &StoreError, refusals: &mut Refusals) {
+        self.survey.notebook.fail(error);
+        refusals.add_some(RefusalCode::NoStore, self.survey.notebook.fault());
+    }
+
+    pub(super) async fn record_failure(
+        &mut self,
+        purpose: Purpose,
+        started_at: DateTime<Utc>,
+        error: &SurveyError,
+    ) {
+        tracing::error!(stage = error.stage(), error = %ErrorChain(error), "the pass could not look");
+        let Some(store) = self.survey.notebook.writable() else { return };
+        let record = PassRecord {
+            started_at,
+            finished_at: self.clock.now(),
+            enforcing: purpose == Purpose::Enforce,
+            result: error.stage(),
+            inventory: None,
+            plan: None,
+            usage: Vec::new(),
+            marks: None,
+            adopted: Vec::new(),
+        };
+        if let Err(error) = store.record(&record).await {
+            self.survey.notebook.fail(&error);
+        }
+    }
+}
+
+/// One sample of usage for every repository that was read whole.
+fn usage(decided: &Decided) -> Vec<UsageSample> {
+    decided
+        .rows
+        .iter()
+        .filter_map(|row| {
+            let repository = decided.inventory.repositories.get(&row.name)?.complete()?;
+            let account = ocird_plan::account(repository);
+            Some(UsageSample {
+                repository: row.id.clone(),
+                size: account.size,
+                reported_size: Some(row.layers_size),
+                n_images: account.n_images,
+                n_tags: repository.images.iter().map(|image| image.tags.len() as u64).sum(),
+            })
+        })
+        .collect()
+}
+
+/// The rests of families that the plan keeps because something needs them by now. A doubt keeps a rest too, but adopts
+/// nothing: it passes.
+fn adopted(decided: &Decided) -> Vec<(RepositoryId, Digest)> {
+    let needed = |verdict: &Verdict| {
+        matches!(
+            verdict,
+            Verdict::Keep(
+                KeepReason::InUse { .. }
+                    | KeepReason::Rule { .. }
+                    | KeepReason::ChildOf { .. }
+                    | KeepReason::ReferrerOf { .. }
+            )
+        )
+    };
+    let of_repository = |repository: &Repository| {
+        let decisions = decided.checked.plan().decisions(&repository.name).iter();
+        let kept = decisions
+            .filter(|decision| repository.rests.contains_key(&decision.digest) && needed(&decision.verdict));
+        kept.map(|decision| (repository.id.clone(), decision.digest)).collect::<Vec<_>>()
+    };
+    decided.inventory.complete().flat_map(of_repository).collect()
+}
