@@ -41,7 +41,7 @@ struct Args {
 const TICK: Duration = Duration::from_millis(100);
 
 /// How long anything may take before the measurement is given up.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// How often the daemon is asked whether it is there yet; the figure for the start is this coarse.
 const LOOK_EVERY: Duration = Duration::from_millis(2);

@@ -2,9 +2,9 @@
 
 use chrono::TimeDelta;
 use ocird::status::RefusalCode;
-use ocird_sim::{Build, EtagChanges, Fault, Operation, When};
+use ocird_sim::{EtagChanges, Fault, Operation, When};
 
-use crate::world::{N_DUE, World, name, ripe_shop, tag};
+use crate::world::{N_DUE, World, build, name, ripe_shop, tag};
 
 const DELETE: Operation = Operation::DeleteContainerImage;
 const READ: Operation = Operation::GetContainerImage;
@@ -133,7 +133,7 @@ async fn an_index_pushed_between_listing_and_delete_voids_its_repository_for_the
     let mut world = ripe_shop().await;
     in_the_middle_of(&mut world, READ).await;
     let child = world.digest("shop-api", "v1");
-    let index = world.push_build("shop-api", &Build::small("v1"), "multi");
+    let index = world.push_build("shop-api", &build("shop-api", "v1"), "multi");
     assert!(index.children.contains(&child), "it names the image that is due");
     world.live(SLOW).await;
     assert_eq!((world.n_deleted_from("shop-api"), world.n_deleted_from("shop-web")), (0, 3));

@@ -4,9 +4,11 @@ use std::fs;
 
 use chrono::TimeDelta;
 use ocird::status::RefusalCode;
+use ocird_sim::Reference;
+use ocird_sim::manifest::Platform;
 use ocird_sim::stage::Timers;
 
-use crate::world::{HOST, SHOP_POLICY, World, play, ripe, ripe_shop, shop_of};
+use crate::world::{HOST, SHOP_POLICY, World, name, play, ripe, ripe_shop, shop_of, tag};
 
 /// Asserts that nothing goes for these words, and that everything does a grace after the host writes again: a doubt
 /// keeps, and one contrary pass clears the marks (S-16).
@@ -29,6 +31,20 @@ async fn a_reference_file_that_nobody_writes_any_more_is_not_believed() {
     world.start();
     world.live(TimeDelta::hours(30)).await;
     assert_doubted_until_written_again(world, "26 h are allowed").await;
+}
+
+#[tokio::test]
+async fn an_image_pulled_after_the_hosts_last_spoke_waits_until_they_speak_again() {
+    let mut world = ripe_shop().await;
+    world.stage.hosts = Timers::StandStill;
+    let oldest = Reference::Tag(tag("v1"));
+    world.stage.tenancy.pull(&name("shop-api"), &oldest, Platform::Arm64).unwrap();
+    world.act().await;
+    assert_eq!(world.tags("shop-api"), ["v1", "v5", "v6", "v7", "v8"]);
+    world.assert_refuses(RefusalCode::Moved).await;
+    world.stage.hosts = Timers::Run;
+    world.act().await;
+    world.assert_shop_is_tidy();
 }
 
 #[tokio::test]

@@ -4,9 +4,9 @@ use chrono::TimeDelta;
 use ocird::status::RefusalCode;
 use ocird_sim::http::{Answer, Options};
 use ocird_sim::iam::{Iam, Scope};
-use ocird_sim::{Build, Fault, Operation, When};
+use ocird_sim::{Fault, Operation, When};
 
-use crate::world::{N_DUE, SHOP, SHOP_POLICY, World, play, ripe, ripe_shop, shop_of};
+use crate::world::{N_DUE, SHOP, SHOP_POLICY, World, build, play, ripe, ripe_shop, shop_of};
 
 const LIST: Operation = Operation::ListContainerImages;
 
@@ -65,7 +65,7 @@ async fn a_repeated_cursor_is_never_followed_and_nothing_goes() {
 #[tokio::test]
 async fn a_manifest_that_cannot_be_read_freezes_its_repository_and_no_other() {
     let mut world = ripe_shop().await;
-    world.push_build("shop-web", &Build::small("v9").single(), "v9");
+    world.push_build("shop-web", &build("shop-web", "v9").single(), "v9");
     world.stage.tenancy.inject(
         Operation::GetManifest,
         When::Always,
@@ -111,11 +111,11 @@ async fn a_right_to_read_lost_for_one_repository_freezes_that_one() {
 #[tokio::test]
 async fn a_token_that_expires_during_a_pass_is_replaced_and_the_pass_completes() {
     let mut play = play(SHOP_POLICY);
-    play.options = Options { token_lifetime: TimeDelta::minutes(20), ..play.options };
+    play.options = Options { token_lifetime: TimeDelta::minutes(6), ..play.options };
     let mut world = ripe(shop_of(play)).await;
-    world.stage.tenancy.inject(LIST, When::Call(1), Fault::Slow(TimeDelta::minutes(25).to_std().unwrap()));
+    world.stage.tenancy.inject(LIST, When::Call(1), slow(TimeDelta::minutes(8)));
     world.stage.server.requests().clear();
-    world.live(TimeDelta::minutes(48)).await;
+    world.live(TimeDelta::minutes(40)).await;
     let requests = world.stage.server.requests();
     assert_eq!(requests.of(Operation::Federation), 2, "one for the pass, one within it");
     assert_eq!(
@@ -124,6 +124,21 @@ async fn a_token_that_expires_during_a_pass_is_replaced_and_the_pass_completes()
         "the slow call came with a token of the past"
     );
     world.assert_shop_is_tidy();
+}
+
+#[tokio::test]
+async fn a_pass_that_looked_for_too_long_does_not_act_on_what_it_saw() {
+    let mut world = ripe_shop().await;
+    world.stage.tenancy.inject(LIST, When::Call(1), slow(TimeDelta::minutes(15)));
+    world.live(TimeDelta::minutes(40)).await;
+    assert_eq!(world.n_deleted(), 0);
+    world.assert_refuses(RefusalCode::Moved).await;
+    world.act().await;
+    world.assert_shop_is_tidy();
+}
+
+fn slow(by: TimeDelta) -> Fault {
+    Fault::Slow(by.to_std().unwrap())
 }
 
 #[tokio::test]

@@ -88,6 +88,11 @@ pub(crate) async fn ripe(mut world: World) -> World {
     world
 }
 
+/// A build for two platforms; no two repositories have one in common.
+pub(crate) fn build(repository: &str, revision: &str) -> Build {
+    Build::small(&format!("{repository} {revision}"))
+}
+
 pub(crate) fn name(text: &str) -> RepositoryName {
     text.parse().unwrap()
 }
@@ -114,7 +119,7 @@ impl World {
 
     /// Pushes a single image that bears its revision as its tag; half an hour later nothing else has happened.
     pub(crate) fn push(&self, repository: &str, revision: &str) -> Pushed {
-        let pushed = self.push_build(repository, &Build::small(revision).single(), revision);
+        let pushed = self.push_build(repository, &build(repository, revision).single(), revision);
         self.stage.tenancy.clock().advance(TimeDelta::minutes(30));
         pushed
     }
