@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use ocird_model::{Digest, InUse, Inventory, Pattern, Patterns, RepositoryName, Target, Use};
+use ocird_model::{Digest, InUse, Inventory, Pattern, Patterns, Reference, RepositoryName, Target, Use};
 
 use crate::config::{FileSource, InUseConfig};
 use crate::in_use::file::ReferenceFile;
@@ -29,7 +29,7 @@ pub struct Gathered {
     pub in_use: InUse,
     /// For people: one entry per file.
     pub sources: Vec<SourceStatus>,
-    /// Every digest that anything runs from, whatever it is called there, and who runs it.
+    /// Every digest that anything runs from under a name that is not ours, and who runs it.
     digests: BTreeMap<Digest, Arc<str>>,
 }
 
@@ -115,13 +115,18 @@ impl Gathered {
         for reference in &file.references {
             let by: Arc<str> = format!("{} on {}", reference.by, file.host).into();
             let pinned = reference.image.split_once('@').map(|(_, digest)| digest);
-            let digests = pinned.into_iter().chain(reference.digest.as_deref());
-            self.digests.extend(digests.filter_map(|digest| Some((digest.parse().ok()?, Arc::clone(&by)))));
+            let digests =
+                pinned.into_iter().chain(reference.digest.as_deref()).filter_map(|text| text.parse().ok());
             match folder.fold(&reference.image, reference.digest.as_deref()) {
-                Ok(Folded::Elsewhere) => {}
-                Ok(Folded::Ours(ours)) => {
+                Ok(Folded::Elsewhere) => self.digests.extend(digests.map(|digest| (digest, Arc::clone(&by)))),
+                Ok(Folded::Ours(Reference { repository, target })) => {
                     n_references += 1;
-                    self.in_use.add(ours.repository, Use { target: ours.target, by });
+                    // What is pinned and what runs may differ; both are held.
+                    for digest in digests.filter(|digest| Some(*digest) != target.digest) {
+                        let target = Target { tag: None, digest: Some(digest) };
+                        self.in_use.add(repository.clone(), Use { target, by: Arc::clone(&by) });
+                    }
+                    self.in_use.add(repository, Use { target, by });
                 }
                 Err(error) => doubt = doubt.or(Some(error.to_string())),
             }
@@ -140,8 +145,8 @@ impl Gathered {
         });
     }
 
-    /// Holds every image whose digest runs anywhere under any name: a retag on the host, a mirror or a bare image id says
-    /// nothing of the repository it came from.
+    /// Holds every image whose digest runs somewhere under a name that is not ours: after a retag on the host, from a mirror
+    /// or by a bare image id, the name says nothing of the repository it came from.
     fn hold_digests(&mut self, inventory: &Inventory) {
         for repository in inventory.complete() {
             for image in &repository.images {
