@@ -24,7 +24,7 @@ async fn a_backlog_of_four_months_goes_by_the_delivered_policies_within_the_limi
     world.start_in_process();
     world.live(TimeDelta::hours(28)).await;
     world.assert_refuses(RefusalCode::Deferred).await;
-    live_well(&mut world, 7).await;
+    live_well(&mut world, 10).await;
     assert_policies_bite(&world.stage, DELIVERED_AGE);
     world.stop().await;
     assert_limits_were_kept(&heads_by_time(&world).await);

@@ -34,7 +34,7 @@ pub(crate) async fn plan(config: Config, json: bool, images: bool) -> Result<Exi
     if let Some(note) = store {
         say(&note, Exit::Ok);
     }
-    let decided = survey.decide(Purpose::Observe, now).await.map_err(Failure::unavailable)?;
+    let decided = survey.decide(Purpose::Observe, now, &clock).await.map_err(Failure::unavailable)?;
     Ok(print(&if json { document(&decided)? } else { pages(&decided, images)? }))
 }
 

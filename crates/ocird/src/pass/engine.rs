@@ -77,7 +77,7 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
         self.clock_watch.begin(started_at, started);
         self.survey.notebook.prepare(started_at).await;
         let newest_recorded = self.newest_recorded().await;
-        let decided = self.survey.decide(purpose, started_at).await;
+        let decided = self.survey.decide(purpose, started_at, &self.clock).await;
         let mut refusals = self.refusals(decided.as_ref().ok(), newest_recorded);
         let acted = match &decided {
             Ok(decided) => {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ocird_model::{
-    CompartmentId, Digest, Inventory, Lifecycle, Mark, MarkKey, Policies, ReadRegistry, RegistryError,
+    Clock, CompartmentId, Digest, Inventory, Lifecycle, Mark, MarkKey, Policies, ReadRegistry, RegistryError,
     RepositoryId, RepositoryName, RepositoryRow, TenancyId,
 };
 use ocird_plan::{CheckedPlan, Due, MIN_PASSES, Violations};
@@ -122,8 +122,14 @@ impl<R: ReadRegistry> Survey<R> {
         self.notebook.glance().await
     }
 
-    /// Looks at everything and decides.
-    pub async fn decide(&mut self, purpose: Purpose, now: DateTime<Utc>) -> Result<Decided, SurveyError> {
+    /// Looks at everything and decides, for a pass that began at `now`. What hosts say is judged by the clock as it is
+    /// when they are asked: in a long pass they have written since it began, and that is no doubt.
+    pub async fn decide(
+        &mut self,
+        purpose: Purpose,
+        now: DateTime<Utc>,
+        clock: &impl Clock,
+    ) -> Result<Decided, SurveyError> {
         self.reader.begin_pass();
         let identity = self.reader.identity().await.map_err(SurveyError::SignIn)?;
         let rows = self.repositories().await?;
@@ -132,7 +138,7 @@ impl<R: ReadRegistry> Survey<R> {
         let previous = self.previous_marks().await;
         let Observed { inventory, observe_only, gaps } = self.observe(purpose, &rows, &previous, now).await;
         // Asked after the registry was read: what was deployed meanwhile is then known to run.
-        let gathered = self.gather(folder.as_ref(), &inventory, now).await;
+        let gathered = self.gather(folder.as_ref(), &inventory, clock.now()).await;
         let previous = without_gaps(previous, &gaps);
         let plan = ocird_plan::plan(&inventory, &self.policies, &gathered.in_use, now);
         let checked = ocird_plan::check(plan, &inventory, &self.policies, &gathered.in_use, now);
