@@ -12,6 +12,7 @@ mod life;
 mod limits;
 mod listing;
 mod policies;
+mod second_look;
 mod store;
 mod switches;
 mod teams;

@@ -1,0 +1,56 @@
+//! What changes while a pass looks, and what time may not do: the plan is never acted on in a world that moved.
+
+use chrono::TimeDelta;
+use ocird::status::RefusalCode;
+use ocird_sim::{Fault, Operation, When};
+
+use crate::world::{SHOP_POLICY, World, name, play, ripe_shop, shop_of};
+
+/// How long the slow read takes, by the tenancy's clock.
+const SLOW: TimeDelta = TimeDelta::minutes(1);
+
+/// Lets time pass until the acting pass at half past has listed everything and is reading its first image.
+async fn while_the_pass_looks(world: &mut World) {
+    world.stage.tenancy.inject(Operation::GetContainerImage, When::Call(1), Fault::Slow(SLOW.to_std().unwrap()));
+    world.live(TimeDelta::minutes(20) + SLOW / 2).await;
+}
+
+#[tokio::test]
+async fn an_image_deployed_while_the_pass_looks_stays() {
+    let mut world = ripe_shop().await;
+    while_the_pass_looks(&mut world).await;
+    world.run("shop-api", "v1");
+    world.live(SLOW).await;
+    assert_eq!(world.tags("shop-api"), ["v1", "v5", "v6", "v7", "v8"]);
+    world.assert_nobody_misses_anything();
+}
+
+#[tokio::test]
+async fn nothing_goes_from_a_repository_that_lost_an_image_it_was_to_keep() {
+    let mut world = ripe_shop().await;
+    while_the_pass_looks(&mut world).await;
+    let newest = world.digest("shop-api", "v8");
+    let newest = world.stage.tenancy.find(&name("shop-api"), &newest).unwrap();
+    world.stage.tenancy.vanish(&newest).unwrap();
+    world.live(SLOW).await;
+    assert_eq!((world.n_deleted_from("shop-api"), world.n_deleted_from("shop-web")), (0, 3));
+    world.assert_refuses(RefusalCode::Moved).await;
+    for _ in 0..30 {
+        world.act().await;
+    }
+    assert_eq!(world.tags("shop-api"), ["v4", "v5", "v6", "v7"], "the newest four are others now");
+}
+
+#[tokio::test]
+async fn the_time_in_which_nobody_looked_does_not_count_towards_the_grace() {
+    let mut world = shop_of(play(SHOP_POLICY));
+    world.start();
+    world.live(TimeDelta::hours(10)).await;
+    world.stop().await;
+    world.live(TimeDelta::hours(20)).await;
+    world.start();
+    world.live(TimeDelta::hours(12)).await;
+    assert_eq!(world.n_deleted(), 0, "22 hours of looking are no day");
+    world.live(TimeDelta::hours(5)).await;
+    world.assert_shop_is_tidy();
+}
