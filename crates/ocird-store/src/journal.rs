@@ -230,6 +230,23 @@ impl Store {
         deleted.collect()
     }
 
+    /// The OCID under which ocird last deleted this digest; `None` when it never meant to.
+    pub async fn deleted_as(
+        &self,
+        repository: &RepositoryId,
+        digest: &Digest,
+    ) -> Result<Option<ImageId>, StoreError> {
+        let select = "SELECT image FROM intents WHERE digest = ? \
+             AND repository = (SELECT id FROM repositories WHERE ocid = ?) ORDER BY id DESC LIMIT 1";
+        let image: Option<String> = sqlx::query_scalar(select)
+            .bind(digest.as_bytes().as_slice())
+            .bind(repository.as_str())
+            .fetch_optional(&self.reader)
+            .await
+            .map_err(StoreError::sqlite("reading under which OCID an image was deleted"))?;
+        image.map(|image| parse("intents.image", &image)).transpose()
+    }
+
     /// The latest `limit` outcomes, newest first.
     pub async fn recent_outcomes(&self, limit: u32) -> Result<Vec<SettledIntent>, StoreError> {
         let select = "SELECT intents.id, intents.at AS intended_at, name, image, digest, head, tags, rule, evidence, \

@@ -11,7 +11,11 @@ const SLOW: TimeDelta = TimeDelta::minutes(1);
 
 /// Lets time pass until the acting pass at half past has listed everything and is reading its first image.
 async fn while_the_pass_looks(world: &mut World) {
-    world.stage.tenancy.inject(Operation::GetContainerImage, When::Call(1), Fault::Slow(SLOW.to_std().unwrap()));
+    world.stage.tenancy.inject(
+        Operation::GetContainerImage,
+        When::Call(1),
+        Fault::Slow(SLOW.to_std().unwrap()),
+    );
     world.live(TimeDelta::minutes(20) + SLOW / 2).await;
 }
 

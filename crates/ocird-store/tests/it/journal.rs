@@ -137,6 +137,17 @@ async fn a_family_whose_head_comes_back_has_no_rests() {
 }
 
 #[tokio::test]
+async fn the_ocid_of_a_deleted_digest_is_the_latest() {
+    let world = World::new().await;
+    assert_eq!(world.store.deleted_as(&repository(1), &digest(1)).await.unwrap(), None);
+    world.settle(&intent(1, &[]), OutcomeKind::Deleted, at(1)).await;
+    let again = Intent { image: crate::world::image(9), ..intent(1, &[]) };
+    world.settle(&again, OutcomeKind::Deleted, at(2)).await;
+    let image = world.store.deleted_as(&repository(1), &digest(1)).await.unwrap();
+    assert_eq!(image, Some(crate::world::image(9)));
+}
+
+#[tokio::test]
 async fn a_member_that_something_needs_by_now_or_that_drifted_is_no_rest_for_good() {
     let world = World::new().await;
     world.settle(&intent(1, &[2, 3, 4]), OutcomeKind::Deleted, at(1)).await;

@@ -12,7 +12,7 @@ use ocird_model::{
     Clock, DeleteTarget, ErrorChain, ErrorKind, Etag, InUse, Intent, Inventory, MarkKey, Outcome,
     OutcomeKind, ReadRegistry, RegistryError, RepositoryId, Verdict, WriteRegistry,
 };
-use ocird_plan::{CheckedPlan, Due};
+use ocird_plan::{CheckedPlan, Due, DueKind};
 use ocird_store::{Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
@@ -150,7 +150,11 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Act<'_, R, W, C> {
     }
 
     async fn one(&self, due: &Due, again: &mut Again<'_, R, C>) -> Result<Step, StoreError> {
-        let details = match again.family(due).await {
+        let head = match due.kind() {
+            DueKind::Head => None,
+            DueKind::Rest => self.store.deleted_as(due.repository_id(), due.head()).await?,
+        };
+        let details = match again.family(due, head.as_ref()).await {
             Ok(Found::Same(details)) => details,
             Ok(Found::Drifted(why)) => return Ok(Step::Drifted(why)),
             Ok(Found::Held(why)) => return Ok(Step::Held(why)),

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ocird_model::{
-    Clock, Digest, Image, ImageDetails, ImageId, InUse, Inventory, Lifecycle, ReadRegistry, RegistryError,
-    Repository, RepositoryId, RepositoryState, Verdict,
+    Clock, Digest, ErrorKind, Image, ImageDetails, ImageId, InUse, Inventory, Lifecycle, ReadRegistry,
+    RegistryError, Repository, RepositoryId, RepositoryState, Verdict,
 };
 use ocird_plan::{CheckedPlan, Due};
 
@@ -57,14 +57,20 @@ impl<'a, R: ReadRegistry, C: Clock> Again<'a, R, C> {
         Self { reader, clock, inventory, checked, in_use, listings: BTreeMap::new() }
     }
 
-    /// Looks at the family of a due image.
-    pub(crate) async fn family(&mut self, due: &Due) -> Result<Found, RegistryError> {
+    /// Looks at the family of a due image. For what is left of a family, `head` is the OCID under which its head was
+    /// deleted: a list may lag behind somebody who has just restored it, a read of it does not.
+    pub(crate) async fn family(&mut self, due: &Due, head: Option<&ImageId>) -> Result<Found, RegistryError> {
         let Some(RepositoryState::Complete(planned)) = self.inventory.repositories.get(due.repository_name())
         else {
             return Ok(Found::Held("its repository was not read whole".to_owned()));
         };
         if let Some(why) = self.moved(planned, due).await? {
             return Ok(Found::Held(why));
+        }
+        if let Some(head) = head
+            && self.is_back(head).await?
+        {
+            return Ok(Found::Held("the head of its family is back".to_owned()));
         }
         let members = due.members().iter().filter_map(|member| planned.image(member));
         for member in members.filter(|member| member.digest != due.image().digest) {
@@ -105,6 +111,19 @@ impl<'a, R: ReadRegistry, C: Clock> Again<'a, R, C> {
             });
         let gone = kept.map(|decision| decision.digest).find(|digest| !listed.contains_key(digest))?;
         Some(format!("{} was to stay and is no longer listed", gone.short()))
+    }
+
+    /// Whether a deleted image is available again. A 404 says that it is purged or may not be read; the complete listing
+    /// without it, which the plan was made from, has said before that it is gone.
+    async fn is_back(&self, head: &ImageId) -> Result<bool, RegistryError> {
+        match self.reader.image(head).await {
+            Ok(details) => Ok(match details.lifecycle {
+                Lifecycle::Available | Lifecycle::Unknown => true,
+                Lifecycle::Deleting | Lifecycle::Deleted => false,
+            }),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     async fn image(&self, planned: &Repository, image: &Image) -> Result<Found, RegistryError> {
