@@ -18,7 +18,7 @@ use ocird_model::ErrorChain;
 pub(crate) struct Notebook {
     state_dir: PathBuf,
     store: Option<Store>,
-    /// A look at a store that somebody else holds, for a survey that writes nothing.
+    /// A look at a store that somebody else holds or that cannot be written.
     glance: Option<Glance>,
     /// What is wrong with the store, and what to do.
     fault: Option<String>,
@@ -72,13 +72,19 @@ impl Notebook {
         if let Some(store) = self.store.take() {
             store.close().await;
         }
-        self.open(now).await.map_err(|error| ErrorChain(&error).to_string())
+        let opened = self.open(now).await;
+        if opened.is_err() && self.glance.is_none() {
+            // Another process may hold it, or it may not be written: what it knows need not be read anew.
+            self.glance = Glance::open(&self.state_dir).await.ok().flatten();
+        }
+        opened.map_err(|error| ErrorChain(&error).to_string())
     }
 
     /// A corrupt store is set aside by the failed open; the next pass starts a fresh one, which unmarks everything
     /// and only observes for a grace (S-29).
     async fn open(&mut self, now: DateTime<Utc>) -> Result<(), OpenError> {
         self.store = Some(Store::open(&self.state_dir, now).await?);
+        self.glance = None;
         Ok(())
     }
 
