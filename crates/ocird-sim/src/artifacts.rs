@@ -137,7 +137,7 @@ impl Tenancy {
         if version.is_some_and(|tag| repository.tags.contains_key(tag)) {
             return Err(conflict("the version belongs to another image by now"));
         }
-        state.revive(id);
+        state.revive(id, now);
         if let Some(tag) = version {
             state.tag(id, tag, "ocid1.user.oc1..aaaaaaaarestorer", now);
         }

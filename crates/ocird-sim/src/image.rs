@@ -20,6 +20,8 @@ pub(crate) struct Image {
     /// The tag it had last, for its display name.
     pub(crate) last_tag: Option<Tag>,
     pub(crate) created_at: DateTime<Utc>,
+    /// When it became available, last: at its push or when it was brought back. Lists lag behind that.
+    pub(crate) appeared_at: DateTime<Utc>,
     pub(crate) created_by: String,
     pub(crate) n_pulls: u64,
     pub(crate) last_pulled_at: Option<DateTime<Utc>>,

@@ -71,10 +71,10 @@ impl State {
         tags
     }
 
-    /// Whether the list knows of the image: not yet of the freshest, still for a while of the deleted.
+    /// Whether the list knows of the image: not yet of the freshest or the just restored, still for a while of the deleted.
     fn is_listed(&self, image: &Image, now: DateTime<Utc>) -> bool {
         match image.life {
-            Life::Available => image.created_at + self.settings.listing_lag <= now,
+            Life::Available => image.appeared_at + self.settings.listing_lag <= now,
             Life::Deleting { since } | Life::Deleted { since } => now < since + self.settings.listing_linger,
         }
     }

@@ -293,7 +293,7 @@ impl State {
         match known {
             Some(id) if self.images[&id].life == Life::Available => id,
             Some(id) if self.settings.repush == Repush::Revives => {
-                self.revive(&id);
+                self.revive(&id, now);
                 id
             }
             Some(_) | None => self.add(repository, manifest.clone(), by, now),

@@ -35,7 +35,7 @@ pub struct Settings {
     pub deletion_delay: TimeDelta,
     /// How long an unfiltered list still shows an image after its deletion.
     pub listing_linger: TimeDelta,
-    /// How long a fresh image is missing from lists, while it can already be pulled.
+    /// How long a fresh or restored image is missing from lists, while it can already be pulled.
     pub listing_lag: TimeDelta,
     /// How long the repository's byte count still holds the layers of a deleted image.
     pub storage_lag: TimeDelta,

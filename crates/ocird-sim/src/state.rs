@@ -173,9 +173,10 @@ impl State {
     }
 
     /// Brings a deleted image back, without its tags.
-    pub(crate) fn revive(&mut self, id: &ImageId) {
+    pub(crate) fn revive(&mut self, id: &ImageId, now: DateTime<Utc>) {
         let image = self.images.get_mut(id).expect("the caller has looked it up");
         image.life = Life::Available;
+        image.appeared_at = now;
         image.n_turns += 1;
         image.version += 1;
         let repository =
@@ -225,6 +226,7 @@ impl State {
             tags: BTreeMap::new(),
             last_tag: None,
             created_at: now,
+            appeared_at: now,
             created_by: by.to_owned(),
             n_pulls: 0,
             last_pulled_at: None,

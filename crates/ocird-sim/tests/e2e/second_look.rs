@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use ocird::status::RefusalCode;
 use ocird_sim::{Fault, Operation, When};
 
-use crate::world::{SHOP_POLICY, World, name, play, ripe_shop, shop_of};
+use crate::world::{SHOP_POLICY, World, build, name, play, ripe_shop, shop_of};
 
 /// How long the slow read takes, by the tenancy's clock.
 const SLOW: TimeDelta = TimeDelta::minutes(1);
@@ -57,4 +57,29 @@ async fn the_time_in_which_nobody_looked_does_not_count_towards_the_grace() {
     assert_eq!(world.n_deleted(), 0, "22 hours of looking are no day");
     world.live(TimeDelta::hours(5)).await;
     world.assert_shop_is_tidy();
+}
+
+#[tokio::test]
+async fn the_rest_of_a_family_waits_while_its_restored_head_is_not_listed_yet() {
+    let mut world = World::open(play(SHOP_POLICY));
+    world.create("shop-multi");
+    for number in 1..=5 {
+        let tag = format!("v{number}");
+        world.push_build("shop-multi", &build("shop-multi", &tag), &tag);
+        world.stage.tenancy.clock().advance(TimeDelta::minutes(30));
+    }
+    world.run("shop-multi", "v5");
+    world.start();
+    world.live(TimeDelta::hours(30)).await;
+    while world.n_deleted() == 0 {
+        world.act().await;
+    }
+    assert_eq!(world.n_deleted(), 1, "the head goes first");
+    let head = world.deletions()[0].image.clone();
+    world.stage.tenancy.configure(|settings| settings.listing_lag = TimeDelta::hours(2));
+    world.stage.tenancy.restore_image(&head, None, None).unwrap();
+    world.act().await;
+    assert_eq!(world.n_deleted(), 1, "its children wait");
+    world.assert_refuses(RefusalCode::Moved).await;
+    world.assert_nobody_misses_anything();
 }
