@@ -141,6 +141,19 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_is_set_before_or_during_a_pass_is_seen() {
+        let begun = |begin: Reading, end: Reading| {
+            let mut watch = ClockWatch::default();
+            assert_eq!(watch.observe(at(0, 0)), None);
+            watch.begin(begin.wall, begin.monotonic);
+            watch.observe(end).is_some()
+        };
+        assert!(!begun(at(1, 1), at(2, 2)));
+        assert!(begun(at(5, 1), at(6, 2)), "jumped before it");
+        assert!(begun(at(1, 1), at(0, 2)), "stepped back during it");
+    }
+
+    #[test]
     fn small_skews_and_slews_are_not_faults() {
         let mut nearly = at(1, 1);
         nearly.server_ahead = Some(TimeDelta::seconds(-60));

@@ -327,3 +327,60 @@ fn without_gaps(
     });
     aged.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use ocird_model::Bytes;
+
+    use super::*;
+
+    fn compartment(text: &str) -> CompartmentId {
+        format!("ocid1.compartment.oc1..{text}").parse().unwrap()
+    }
+
+    fn row(name: &str, id: &str, lies_in: &str) -> RepositoryRow {
+        RepositoryRow {
+            id: format!("ocid1.containerrepo.oc1.x.{id}").parse().unwrap(),
+            name: name.parse().unwrap(),
+            compartment: compartment(lies_in),
+            namespace: "ns".parse().unwrap(),
+            n_images: 0,
+            layers_size: Bytes::ZERO,
+            is_public: false,
+            lifecycle: Lifecycle::Available,
+        }
+    }
+
+    #[test]
+    fn a_row_of_another_compartment_is_of_no_known_kind() {
+        assert_eq!(inside(row("a", "1", "ours"), &compartment("ours")).lifecycle, Lifecycle::Available);
+        assert_eq!(inside(row("a", "1", "theirs"), &compartment("ours")).lifecycle, Lifecycle::Unknown);
+    }
+
+    #[test]
+    fn of_two_repositories_of_one_name_neither_is_read() {
+        let rows = one_of_each_name(vec![row("a", "1", "x"), row("b", "2", "x"), row("a", "3", "y")]);
+        let states: Vec<Lifecycle> = rows.iter().map(|row| row.lifecycle).collect();
+        assert_eq!(states, [Lifecycle::Unknown, Lifecycle::Available, Lifecycle::Unknown]);
+    }
+
+    #[test]
+    fn a_gap_makes_marks_younger_and_a_repository_never_read_whole_has_none() {
+        let marked = |id: &str| {
+            let key = MarkKey {
+                repository: format!("ocid1.containerrepo.oc1.x.{id}").parse().unwrap(),
+                head: Digest::from_bytes([1; 32]),
+            };
+            let rule = "old".parse().unwrap();
+            (key, Mark { rule, policy: 1, since: DateTime::UNIX_EPOCH, n_passes: 2 })
+        };
+        let gaps = BTreeMap::from([
+            (marked("gap").0.repository, Gap::Since(TimeDelta::hours(10))),
+            (marked("new").0.repository, Gap::Always),
+        ]);
+        let marks = without_gaps(["gap", "new", "steady"].map(marked).into(), &gaps);
+        let since = |id: &str| marks.get(&marked(id).0).map(|mark| mark.since - DateTime::UNIX_EPOCH);
+        assert_eq!(since("gap"), Some(TimeDelta::hours(10)));
+        assert_eq!((since("new"), since("steady")), (None, Some(TimeDelta::zero())));
+    }
+}
