@@ -83,3 +83,19 @@ async fn the_rest_of_a_family_waits_while_its_restored_head_is_not_listed_yet() 
     world.assert_refuses(RefusalCode::Moved).await;
     world.assert_nobody_misses_anything();
 }
+
+#[tokio::test]
+async fn a_repository_unreadable_for_hours_counts_its_gap_once() {
+    let mut world = shop_of(play(SHOP_POLICY));
+    world.start();
+    world.live(TimeDelta::hours(10)).await;
+    let refused = Fault::status(500, "InternalServerError");
+    world.stage.tenancy.inject(Operation::ListContainerImages, When::Always, refused);
+    world.live(TimeDelta::hours(20)).await;
+    world.assert_refuses(RefusalCode::Unreadable).await;
+    world.stage.tenancy.clear_faults();
+    world.live(TimeDelta::hours(12)).await;
+    assert_eq!(world.n_deleted(), 0, "22 hours of looking are no day");
+    world.live(TimeDelta::hours(5)).await;
+    world.assert_shop_is_tidy();
+}

@@ -320,6 +320,6 @@ fn note(due: &Due, step: &Step) {
         rule = %due.reason(),
         outcome,
         detail,
-        "an image that was due is settled"
+        "an image was due; the outcome says what came of it"
     );
 }

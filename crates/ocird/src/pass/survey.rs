@@ -208,11 +208,9 @@ impl<R: ReadRegistry> Survey<R> {
         let ripe = self.ripe(marks, now);
         for chunk in rows.chunks(REPOSITORIES_AT_ONCE) {
             let mut looks = Vec::with_capacity(chunk.len());
+            let mut gaps = BTreeMap::new();
             for row in chunk {
                 let known = self.notebook.known(&row.id).await;
-                if let Some(gap) = self.gap(known.last_complete_at, now) {
-                    observed.gaps.insert(row.id.clone(), gap);
-                }
                 if let Some(why) = self.only_observed(known.first_seen_at, known.last_complete_at, now) {
                     observed.observe_only.insert(row.id.clone(), why);
                 }
@@ -220,6 +218,8 @@ impl<R: ReadRegistry> Survey<R> {
                     Purpose::Observe => BTreeSet::new(),
                     Purpose::Enforce => observe::families(&known, ripe.get(&row.id)),
                 };
+                let gap = self.gap(known.last_complete_at, now);
+                gaps.extend(gap.map(|gap| (row.id.clone(), gap)));
                 looks.push((row, known, Rereads { about_to_go, after: reread_after }));
             }
             let reader = &self.reader;
@@ -228,6 +228,10 @@ impl<R: ReadRegistry> Survey<R> {
                 looks.map(|(row, known, rereads)| look(reader, row, known, rereads, now)).collect();
             for (row, sight) in at_once(REPOSITORIES_AT_ONCE, looks).await {
                 self.notebook.remember(&row.id, &row.name, sight.fresh, now).await;
+                // A gap ends with the look that reads the repository whole; until then it is still the same gap.
+                if sight.state.complete().is_some() {
+                    observed.gaps.extend(gaps.remove_entry(&row.id));
+                }
                 observed.inventory.repositories.insert(row.name.clone(), sight.state);
             }
         }

@@ -35,7 +35,7 @@ async fn every_line_of_the_log_is_one_object_with_listed_fields() {
         }
         messages.extend(object["message"].as_str().map(ToOwned::to_owned));
     }
-    for message in ["an image that was due is settled", "the pass has ended"] {
+    for message in ["an image was due; the outcome says what came of it", "the pass has ended"] {
         assert!(messages.contains(message), "{messages:?}");
     }
 }
