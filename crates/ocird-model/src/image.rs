@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{Bytes, Digest, ImageId, Tag};
+use crate::{Bytes, Digest, ImageId, ResourceTags, Tag};
 
 /// One manifest digest in one repository, with all its tags.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,8 +21,13 @@ pub struct Image {
     pub created_at: Option<DateTime<Utc>>,
     /// When ocird first saw it; `None` when the plan is made without a store.
     pub first_seen_at: Option<DateTime<Utc>>,
-    /// When it was last pulled, if ever.
+    /// When it was last pulled, if ever; as it was at `read_at`.
     pub last_pulled_at: Option<DateTime<Utc>>,
+    /// Its resource tags as they were at `read_at`, `None` where the registry gave none to read.
+    pub resource_tags: Option<ResourceTags>,
+    /// When it was last read. Pulls and resource tags change without a trace in the list, so what is known of them is as
+    /// old as this; `None` when nobody knows how old.
+    pub read_at: Option<DateTime<Utc>>,
     /// What the manifest refers to.
     pub content: Content,
     /// Its layers, `None` while they are not known. An index has none of its own.

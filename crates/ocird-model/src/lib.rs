@@ -9,7 +9,10 @@
 mod bytes;
 mod clock;
 mod digest;
+mod ecr;
 mod error_chain;
+mod finding;
+mod group_by;
 mod image;
 mod in_use;
 mod inventory;
@@ -21,24 +24,33 @@ mod pattern;
 mod plan;
 mod policy;
 mod registry;
+mod resource_tags;
 mod unreadable;
+mod usage;
 
-pub use bytes::Bytes;
+pub use bytes::{Bytes, ParseBytesError};
 pub use clock::Clock;
 pub use digest::{Digest, ParseDigestError};
+pub use ecr::{EcrCount, EcrLifecycle, EcrPattern, EcrRule, EcrTags};
 pub use error_chain::{ErrorChain, OneLine};
+pub use finding::{Finding, FindingKey, FindingKind, Severity, Standing, Subject};
+pub use group_by::{GroupBy, ParseGroupByError};
 pub use image::{Content, Image, Layer, OpaqueReason};
 pub use in_use::{InUse, Reference, Target, Use};
 pub use inventory::{Inventory, Repository, RepositoryState};
 pub use journal::{Intent, Outcome, OutcomeKind};
 pub use mark::{Mark, MarkKey};
 pub use name::{Namespace, ParseNameError, RepositoryName, RuleName, Tag};
-pub use ocid::{CompartmentId, ImageId, ParseOcidError, RepositoryId, TenancyId};
+pub use ocid::{CompartmentId, ImageId, ParseOcidError, RepositoryId, TenancyId, UserId};
 pub use pattern::{ParsePatternError, Pattern, Patterns};
 pub use plan::{Decision, DeleteReason, KeepReason, Plan, RepositoryPlan, Verdict};
-pub use policy::{DeleteRule, EffectivePolicy, Guardrails, KeepRule, Policies, Policy, Selects};
+pub use policy::{
+    DeleteRule, EcrSelection, EffectivePolicy, Guardrails, KeepRule, Policies, Policy, Selects,
+};
 pub use registry::{
     DeleteTarget, ErrorKind, Etag, FetchedManifest, ImageDetails, ImageRow, Lifecycle, ReadRegistry,
     RegistryError, RepositoryRow, WriteRegistry,
 };
+pub use resource_tags::{ResourceTagPatterns, ResourceTags};
 pub use unreadable::Unreadable;
+pub use usage::{HeldBy, Shortfall, Usage};

@@ -100,6 +100,12 @@ ocid!(
     "tenancy",
     "ocid1.tenancy."
 );
+ocid!(
+    /// A user, of whom somebody wants to know something or who signs in.
+    UserId,
+    "user",
+    "ocid1.user."
+);
 
 #[cfg(test)]
 mod tests {

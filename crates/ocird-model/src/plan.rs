@@ -7,7 +7,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::{Digest, ImageId, OpaqueReason, RepositoryId, RepositoryName, RuleName, Unreadable};
+use crate::{Digest, ImageId, OpaqueReason, RepositoryId, RepositoryName, RuleName, Unreadable, Usage};
 
 /// The decisions of one pass. Made by `ocird_plan::plan`; nothing acts on it before `ocird_plan::check` has agreed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -16,6 +16,8 @@ pub struct Plan {
     pub at: DateTime<Utc>,
     /// Every repository of the inventory.
     pub repositories: BTreeMap<RepositoryName, RepositoryPlan>,
+    /// The account against the lines of the rules. For people: nothing acts on it.
+    pub usage: Usage,
 }
 
 impl Plan {
@@ -117,6 +119,12 @@ pub enum KeepReason {
     },
     /// It has no tag, and something in its repository that cannot be judged may refer to it (S-7).
     ReferencesUnknown,
+    /// A delete rule could take it as long as the account is above a line, but older ones are enough to bring it there. It is
+    /// marked like what goes (S-16).
+    Spared {
+        /// Which.
+        rule: RuleName,
+    },
     /// No delete rule selects it.
     NotSelected,
 }
@@ -127,7 +135,7 @@ pub enum KeepReason {
 pub enum DeleteReason {
     /// A delete rule selects it and nothing holds it.
     Rule {
-        /// Which: the first in the order of the file.
+        /// Which: of several one without a line, else the one with the lowest; of those the first in the file.
         rule: RuleName,
     },
     /// It belongs to a family whose head goes by this rule; it follows after the head.
@@ -174,12 +182,13 @@ impl KeepReason {
             Self::ChildOf { parent: _ } => "child_of_kept",
             Self::ReferrerOf { subject: _ } => "referrer_of_kept",
             Self::ReferencesUnknown => "references_unknown",
+            Self::Spared { rule: _ } => "spared",
             Self::NotSelected => "not_selected",
         }
     }
 
     /// Every word that [`KeepReason::as_str`] can answer, so that gauges exist before the first image.
-    pub const ALL: [&'static str; 14] = [
+    pub const ALL: [&'static str; 15] = [
         "opaque",
         "in_use",
         "in_use_unknown",
@@ -193,6 +202,7 @@ impl KeepReason {
         "child_of_kept",
         "referrer_of_kept",
         "references_unknown",
+        "spared",
         "not_selected",
     ];
 }
@@ -236,6 +246,7 @@ impl fmt::Display for KeepReason {
             Self::ChildOf { parent } => write!(f, "named by index {}", parent.short()),
             Self::ReferrerOf { subject } => write!(f, "speaks about {}", subject.short()),
             Self::ReferencesUnknown => f.write_str("something that cannot be judged may refer to it"),
+            Self::Spared { rule } => write!(f, "rule \"{rule}\" could take it, but older ones are enough"),
             Self::NotSelected => f.write_str("no delete rule selects it"),
         }
     }

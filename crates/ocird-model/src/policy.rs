@@ -1,11 +1,15 @@
 //! What owners say may go and must stay, and the centre's guardrails beneath it.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use chrono::TimeDelta;
 use serde::{Serialize, Serializer};
 
-use crate::{Patterns, RepositoryName, RuleName};
+use crate::{
+    Bytes, Digest, EcrLifecycle, EcrRule, GroupBy, Patterns, RepositoryName, ResourceTagPatterns, RuleName,
+};
 
 /// Every policy of the configuration with the guardrails that hold for all of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,9 +70,22 @@ pub struct KeepRule {
     /// It is among this many newest families; with `tags`, among those that have a matching tag. What ties with the
     /// last of them stays too.
     pub newest: Option<NonZeroU32>,
-    /// It is younger than this.
+    /// The newest are counted for each group of tags. An image is in every group that one of its tags is in (with `tags`,
+    /// one of its matching tags); one that is in none is not held. Means nothing without `newest`.
+    pub group_by: Option<GroupBy>,
+    /// It, or something it carries, is younger than this.
     #[serde(serialize_with = "optional_seconds")]
     pub newer_than: Option<TimeDelta>,
+    /// It, or something it carries, was pulled within this time, or may have been.
+    #[serde(serialize_with = "optional_seconds")]
+    pub pulled_within: Option<TimeDelta>,
+    /// It is one of these.
+    pub digests: Option<BTreeSet<Digest>>,
+    /// Its resource tags match, or are not known.
+    pub resource_tags: Option<ResourceTagPatterns>,
+    /// The rule holds only while the account is at or under this line, or not known. It holds again as soon as older
+    /// families that go by a line have brought the account there.
+    pub unless_usage_above: Option<Bytes>,
 }
 
 /// What may go. Every condition that is given must hold.
@@ -81,6 +98,57 @@ pub struct DeleteRule {
     /// It is at least this old.
     #[serde(serialize_with = "optional_seconds")]
     pub older_than: Option<TimeDelta>,
+    /// It was certainly neither pulled nor pushed nor tagged for this long, nor was anything it carries.
+    #[serde(serialize_with = "optional_seconds")]
+    pub not_pulled_for: Option<TimeDelta>,
+    /// The rule takes only while the account is above this line: the fewest families, oldest first, until it is there.
+    pub while_usage_above: Option<Bytes>,
+}
+
+impl KeepRule {
+    /// A rule without conditions, which holds everything.
+    pub const fn named(name: RuleName) -> Self {
+        Self {
+            name,
+            tags: None,
+            newest: None,
+            group_by: None,
+            newer_than: None,
+            pulled_within: None,
+            digests: None,
+            resource_tags: None,
+            unless_usage_above: None,
+        }
+    }
+
+    /// True when the rule asks for something of the image itself, whatever its age, its place in an order and the account.
+    pub const fn asks_the_image(&self) -> bool {
+        self.tags.is_some()
+            || self.digests.is_some()
+            || self.resource_tags.is_some()
+            || self.pulled_within.is_some()
+    }
+}
+
+impl DeleteRule {
+    /// A rule without bounds, which takes everything it is about.
+    pub const fn about(name: RuleName, selects: Selects) -> Self {
+        Self { name, selects, older_than: None, not_pulled_for: None, while_usage_above: None }
+    }
+}
+
+impl Policy {
+    /// True when a rule asks what changes without a trace in the list of images: pulls or resource tags.
+    pub fn asks_what_no_list_shows(&self) -> bool {
+        let asks_to_keep = |rule: &KeepRule| rule.pulled_within.is_some() || rule.resource_tags.is_some();
+        self.keep.iter().any(asks_to_keep) || self.delete.iter().any(|rule| rule.not_pulled_for.is_some())
+    }
+
+    /// The lines that its rules draw.
+    pub fn lines(&self) -> impl Iterator<Item = Bytes> {
+        let keep = self.keep.iter().filter_map(|rule| rule.unless_usage_above);
+        keep.chain(self.delete.iter().filter_map(|rule| rule.while_usage_above))
+    }
 }
 
 /// Which images a delete rule is about. There is no "all": it must be said (S-11).
@@ -93,6 +161,38 @@ pub enum Selects {
     Tagged,
     /// Images with at least one tag, and every one of their tags matches (S-18).
     Tags(Patterns),
+    /// Images that an Amazon ECR lifecycle document expires by one of its rules. What else they are tagged with does not
+    /// save them, as it does not there: the document is what says that these tags may go (S-18).
+    Lifecycle(EcrSelection),
+}
+
+/// One rule of a lifecycle document, with the document, as the others say what belongs to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EcrSelection {
+    lifecycle: Arc<EcrLifecycle>,
+    rule: usize,
+}
+
+impl EcrSelection {
+    /// The delete rules that say together what the document says, best priority first.
+    pub fn rules(lifecycle: EcrLifecycle) -> Vec<DeleteRule> {
+        let lifecycle = Arc::new(lifecycle);
+        let select = |(rule, said): (usize, &EcrRule)| {
+            let selects = Selects::Lifecycle(Self { lifecycle: Arc::clone(&lifecycle), rule });
+            DeleteRule::about(said.name.clone(), selects)
+        };
+        lifecycle.rules().iter().enumerate().map(select).collect()
+    }
+
+    /// The whole document.
+    pub fn lifecycle(&self) -> &EcrLifecycle {
+        &self.lifecycle
+    }
+
+    /// The place of the rule in it.
+    pub const fn rule(&self) -> usize {
+        self.rule
+    }
 }
 
 /// What governs one repository.

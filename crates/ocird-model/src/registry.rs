@@ -10,7 +10,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Bytes, CompartmentId, Digest, ImageId, Layer, Namespace, RepositoryId, RepositoryName, Tag, TenancyId,
+    Bytes, CompartmentId, Digest, ImageId, Layer, Namespace, RepositoryId, RepositoryName, ResourceTags, Tag,
+    TenancyId,
 };
 
 /// Reads the registry. Every answer is complete or an error (S-1, S-2).
@@ -124,6 +125,9 @@ pub struct ImageDetails {
     pub created_at: Option<DateTime<Utc>>,
     /// The OCID of who pushed it, where the registry says.
     pub created_by: Option<String>,
+    /// Its resource tags; `None` where the registry gave none to read.
+    #[serde(default)]
+    pub resource_tags: Option<ResourceTags>,
     /// Whether it is there, going or gone.
     pub lifecycle: Lifecycle,
     /// The etag to delete it by.

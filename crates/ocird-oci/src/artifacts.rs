@@ -6,8 +6,10 @@
 use chrono::{DateTime, Utc};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use ocird_model::{
-    Clock, CompartmentId, Etag, ImageDetails, ImageId, ImageRow, Namespace, RepositoryId, RepositoryRow, Tag,
+    Clock, CompartmentId, Digest, Etag, ImageDetails, ImageId, ImageRow, Namespace, RepositoryId,
+    RepositoryName, RepositoryRow, Tag,
 };
+use serde::Serialize;
 
 use crate::client::{Call, Client, if_match};
 use crate::counts::Operation;
@@ -40,6 +42,15 @@ pub struct RepositoryDetails {
     pub created_at: Option<DateTime<Utc>>,
     /// When something was last pushed to it, if ever.
     pub last_pushed_at: Option<DateTime<Utc>>,
+}
+
+/// What leads to one image of a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TagOrDigest {
+    /// The image that has this tag at present.
+    Tag(Tag),
+    /// The image of this digest.
+    Digest(Digest),
 }
 
 impl<C: Clock> Client<C> {
@@ -95,8 +106,28 @@ impl<C: Clock> Client<C> {
     pub(crate) async fn image(&self, id: &ImageId) -> Result<ImageDetails, OciError> {
         let target = target(&format!("images/{id}"));
         let answer = self.signed(Call::get(Operation::GetContainerImage, target, MAX_ANSWER)).await?;
-        let wire: wire::Image = answer.json("the image")?;
-        Ok(wire.with_etag(answer.header("etag").map(|text| Etag(text.to_owned()))))
+        details(&answer)
+    }
+
+    /// The image that `at` leads to, with its etag. A read, although the API wants it as a POST.
+    pub(crate) async fn image_by_uri(
+        &self,
+        namespace: &Namespace,
+        repository: &RepositoryName,
+        at: &TagOrDigest,
+    ) -> Result<ImageDetails, OciError> {
+        let uri = match at {
+            TagOrDigest::Tag(tag) => format!("{namespace}/{repository}:{tag}"),
+            TagOrDigest::Digest(digest) => format!("{namespace}/{repository}@{digest}"),
+        };
+        let body = body(&wire::LookupDetails { image_uri: &uri })?;
+        let target = target("images/actions/lookupImageByUri");
+        let call = Call {
+            method: Method::POST,
+            body: &body,
+            ..Call::get(Operation::LookupContainerImageByUri, target, MAX_ANSWER)
+        };
+        details(&self.signed(call).await?)
     }
 
     /// Deletes one image if it still has this etag; sent once, but for answers given before any work was done.
@@ -133,8 +164,7 @@ impl<C: Clock> Client<C> {
         mut headers: HeaderMap,
         tag: Option<&Tag>,
     ) -> Result<Answer, OciError> {
-        let body = serde_json::to_vec(&wire::VersionDetails { version: tag })
-            .map_err(|error| OciError::malformed("the body of a request", error))?;
+        let body = body(&wire::VersionDetails { version: tag })?;
         headers.extend([retry_token()?]);
         let call = Call {
             operation,
@@ -148,6 +178,16 @@ impl<C: Clock> Client<C> {
         };
         self.signed(call).await
     }
+}
+
+/// The image of an answer, with the etag beside it.
+fn details(answer: &Answer) -> Result<ImageDetails, OciError> {
+    let wire: wire::Image = answer.json("the image")?;
+    Ok(wire.with_etag(answer.header("etag").map(|text| Etag(text.to_owned()))))
+}
+
+fn body(details: &impl Serialize) -> Result<Vec<u8>, OciError> {
+    serde_json::to_vec(details).map_err(|error| OciError::malformed("the body of a request", error))
 }
 
 /// A path of the container half of the Artifacts API. OCIDs need no encoding: their characters were checked.

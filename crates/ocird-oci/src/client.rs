@@ -1,6 +1,7 @@
 //! One signed call: built once, signed anew for every try, repeated as far as [`crate::retry`] allows.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::{ACCEPT, HOST, IF_MATCH};
 use http::{HeaderMap, HeaderValue, Method};
@@ -8,19 +9,21 @@ use ocird_model::{Clock, Etag};
 
 use crate::counts::Operation;
 use crate::courier::Courier;
-use crate::identity::{InstancePrincipal, Metadata, Session};
+use crate::identity::{Identity, InstancePrincipal, Metadata, Session, Who};
 use crate::places::{Places, Service};
 use crate::registry::CachedToken;
 use crate::retry::{self, Repeat, Step};
 use crate::sign::{Unsigned, http_date};
 use crate::target::Target;
+use crate::throttle::PATIENCE_OF_DELETE;
 use crate::transport::{Address, Answer, Outgoing};
-use crate::{BuildError, OciError, Settings};
+use crate::{Auth, BuildError, Endpoint, OciError, Settings};
 
 /// Everything that calls share; one of it per process.
 pub(crate) struct Client<C> {
     pub(crate) courier: Arc<Courier<C>>,
-    pub(crate) identity: InstancePrincipal<C>,
+    pub(crate) identity: Identity<C>,
+    pub(crate) metadata: Arc<Metadata<C>>,
     pub(crate) places: Arc<Places<C>>,
     pub(crate) settings: Settings,
     pub(crate) registry_token: CachedToken,
@@ -53,6 +56,11 @@ impl Call<'_> {
             max_body,
         }
     }
+
+    /// Whether it may still be sent when it has waited so long. A delete rests on what was read just before.
+    fn may_be_sent_after(&self, waited: Duration) -> bool {
+        self.repeat != Repeat::Carefully || waited <= PATIENCE_OF_DELETE
+    }
 }
 
 impl<C: Clock> Client<C> {
@@ -60,29 +68,48 @@ impl<C: Clock> Client<C> {
     pub(crate) fn new(settings: Settings, clock: Arc<C>) -> Result<Self, BuildError> {
         let courier = Arc::new(Courier::new(&settings, clock)?);
         let metadata = Arc::new(Metadata::new(&settings, Arc::clone(&courier)));
-        let places = Arc::new(Places::new(&settings, Arc::clone(&metadata)));
-        let identity = InstancePrincipal::new(Arc::clone(&courier), metadata, Arc::clone(&places));
-        Ok(Self { courier, identity, places, settings, registry_token: CachedToken::default() })
+        let places = Arc::new(Places::new(&settings, &metadata));
+        let who = match &settings.auth {
+            Auth::InstancePrincipal => {
+                let (courier, places) = (Arc::clone(&courier), Arc::clone(&places));
+                Who::Instance(InstancePrincipal::new(courier, Arc::clone(&metadata), places))
+            }
+            Auth::Profile(profile) => Who::User(profile.clone()),
+        };
+        let identity = Identity::new(Arc::clone(&courier), who);
+        Ok(Self { courier, identity, metadata, places, settings, registry_token: CachedToken::default() })
     }
 
     /// Makes `call`, tried again as its [`Repeat`] allows; a 401 leads to one new token and one more try.
     pub(crate) async fn signed(&self, call: Call<'_>) -> Result<Answer, OciError> {
         let endpoint = self.places.endpoint(call.service).await?;
-        let address = Address::new(&endpoint, &call.target)?;
+        self.signed_at(&endpoint, call).await
+    }
+
+    /// The same at an endpoint that the caller names, whatever the service's own is. A signature is worth a token to
+    /// whoever receives it: the caller answers for the host.
+    pub(crate) async fn signed_at(&self, endpoint: &Endpoint, call: Call<'_>) -> Result<Answer, OciError> {
+        let address = Address::new(endpoint, &call.target)?;
         let mut tries = self.courier.tries(call.repeat);
-        let mut session = self.identity.session().await?;
+        let began = self.courier.clock.monotonic();
+        let waited = || self.courier.clock.monotonic().saturating_sub(began);
         loop {
+            // Standing in line takes time, so the call is signed after it, by what is good then.
+            let permit = self.courier.permit(call.operation, waited()).await?;
+            let session = self.identity.session().await?;
+            if !call.may_be_sent_after(waited()) {
+                return Err(OciError::Late { waited: waited() });
+            }
             let outgoing = self.sign(&call, &address, &session);
-            let error = match self.courier.attempt(call.operation, outgoing).await {
+            let error = match self.courier.attempt_by(permit, outgoing).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
             match tries.after(&error, retry::fraction()) {
-                Step::Pause(duration) => {
-                    self.courier.pause(duration).await;
-                    session = self.identity.session().await?;
-                }
-                Step::Refresh => session = self.identity.replacement(&session).await?,
+                Step::Pause(duration) if !call.may_be_sent_after(waited() + duration) => return Err(error),
+                Step::Pause(duration) => self.courier.pause(duration).await,
+                Step::StandInLine => self.courier.counters.retried(),
+                Step::Refresh => drop(self.identity.replacement(&session).await?),
                 Step::GiveUp => return Err(error),
             }
         }

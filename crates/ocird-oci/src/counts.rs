@@ -16,6 +16,9 @@ pub struct CallCounts {
     pub n_retries: u64,
     /// Answers with status 429.
     pub n_throttled: u64,
+    /// Calls that may be under way at once at present: 32, and less after an answer with status 429. Those to the
+    /// metadata service are not among them.
+    pub limit: usize,
     /// Tokens received by signing in.
     pub n_token_refreshes: u64,
     /// Attempts to sign in that failed.
@@ -27,16 +30,20 @@ pub struct CallCounts {
 pub(crate) enum Operation {
     GetMetadata,
     Federate,
+    ReadProfile,
     GetContainerConfiguration,
     ListContainerRepositories,
     GetContainerRepository,
     ListContainerImages,
     GetContainerImage,
+    LookupContainerImageByUri,
+    ListContainerImageSignatures,
     DeleteContainerImage,
     RemoveContainerVersion,
     RestoreContainerImage,
     GetAccessToken,
     GetManifest,
+    ListAuthTokens,
 }
 
 impl Operation {
@@ -45,16 +52,20 @@ impl Operation {
         match self {
             Self::GetMetadata => "GetMetadata",
             Self::Federate => "Federate",
+            Self::ReadProfile => "ReadProfile",
             Self::GetContainerConfiguration => "GetContainerConfiguration",
             Self::ListContainerRepositories => "ListContainerRepositories",
             Self::GetContainerRepository => "GetContainerRepository",
             Self::ListContainerImages => "ListContainerImages",
             Self::GetContainerImage => "GetContainerImage",
+            Self::LookupContainerImageByUri => "LookupContainerImageByUri",
+            Self::ListContainerImageSignatures => "ListContainerImageSignatures",
             Self::DeleteContainerImage => "DeleteContainerImage",
             Self::RemoveContainerVersion => "RemoveContainerVersion",
             Self::RestoreContainerImage => "RestoreContainerImage",
             Self::GetAccessToken => "GetAccessToken",
             Self::GetManifest => "GetManifest",
+            Self::ListAuthTokens => "ListAuthTokens",
         }
     }
 }
@@ -64,9 +75,9 @@ impl Operation {
 pub(crate) struct Counters(Mutex<CallCounts>);
 
 impl Counters {
-    /// The counters as they stand.
-    pub(crate) fn snapshot(&self) -> CallCounts {
-        self.change(|counts| counts.clone())
+    /// The counters as they stand, beside the present limit on calls at once.
+    pub(crate) fn snapshot(&self, limit: usize) -> CallCounts {
+        CallCounts { limit, ..self.change(|counts| counts.clone()) }
     }
 
     /// One try of `operation` ended: well, or with a failure of this kind.

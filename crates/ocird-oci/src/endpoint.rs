@@ -10,7 +10,7 @@ use reqwest::Url;
 
 /// The link-local addresses of the metadata service, the only other hosts that are spoken to in plain http.
 /// <https://docs.oracle.com/en-us/iaas/Content/Compute/Tasks/gettingmetadata.htm>
-const METADATA_V4: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
+pub(crate) const METADATA_V4: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
 const METADATA_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xc1, 0, 0, 0, 0, 0xa9fe, 0xa9fe);
 
 /// The base address of a service: scheme, host, port and perhaps a path, without a trailing slash.
@@ -52,11 +52,12 @@ impl Endpoint {
         Self::parse(text, |ip| ip.is_loopback() || ip == METADATA_V4 || ip == METADATA_V6)
     }
 
-    /// The metadata service at its IPv4 and at its IPv6 address, in the order in which they are tried.
-    pub(crate) fn metadata_defaults() -> Vec<Self> {
-        [format!("http://{METADATA_V4}/opc/v2"), format!("http://[{METADATA_V6}]/opc/v2")]
-            .map(|base| Self { base, is_near: true })
-            .into()
+    /// The metadata service at its own addresses, in the order in which they are tried: as Oracle's Python SDK does it,
+    /// by IPv4 alone where there is a way to it, else by IPv6 first.
+    pub(crate) fn metadata_defaults(has_ipv4: bool) -> Vec<Self> {
+        let own = |base| Self { base, is_near: true };
+        let v4 = own(format!("http://{METADATA_V4}/opc/v2"));
+        if has_ipv4 { vec![v4] } else { vec![own(format!("http://[{METADATA_V6}]/opc/v2")), v4] }
     }
 
     /// The base address, without a trailing slash.
@@ -159,10 +160,18 @@ mod tests {
 
     #[test]
     fn the_metadata_service_is_reached_at_its_own_addresses_in_plain_http() {
-        for endpoint in Endpoint::metadata_defaults() {
+        for endpoint in Endpoint::metadata_defaults(false) {
             assert_eq!(Endpoint::metadata(endpoint.as_str()).unwrap(), endpoint);
             assert!(endpoint.is_near());
         }
         assert!(Endpoint::metadata("http://169.254.169.253/opc/v2").is_err());
+    }
+
+    #[test]
+    fn ipv6_is_for_hosts_without_a_way_to_the_ipv4_address() {
+        let bases = |has_ipv4| Endpoint::metadata_defaults(has_ipv4).iter().map(|e| e.base.clone()).collect();
+        let (with, without): (Vec<String>, Vec<String>) = (bases(true), bases(false));
+        assert_eq!(with, ["http://169.254.169.254/opc/v2"]);
+        assert_eq!(without, ["http://[fd00:c1::a9fe:a9fe]/opc/v2", "http://169.254.169.254/opc/v2"]);
     }
 }

@@ -59,6 +59,22 @@ pub enum OciError {
         /// Why its end is not believed in.
         reason: EndlessReason,
     },
+    /// The service answers 429, and that is not waited out: it has let nothing through for two minutes, the pass has
+    /// waited a quarter of an hour, it asks for more than either, or the call is a delete, which does not wait long.
+    #[error("throttled, and not waited for any longer: {} s in this pass so far", waited.as_secs())]
+    Throttled {
+        /// How long the pass has waited in all.
+        waited: Duration,
+        /// The latest answer with status 429. When nothing was sent any more, it was another call's.
+        #[source]
+        refusal: Box<Refusal>,
+    },
+    /// A delete that could not be signed soon enough after what it rests on was read. It was not sent.
+    #[error("not sent, as it could only be signed after {} s", waited.as_secs())]
+    Late {
+        /// How long it had waited by then.
+        waited: Duration,
+    },
     /// There is no token to sign with.
     #[error("signing in failed")]
     SignIn(#[source] Arc<SignInError>),
@@ -103,13 +119,27 @@ impl OciError {
             Self::Refused(refusal) => refusal.kind(),
             Self::Malformed { what: _, detail: _ } | Self::TooLarge { bound: _ } => ErrorKind::Malformed,
             Self::Endless { reason: _ } => ErrorKind::Endless,
-            Self::SignIn(_) => ErrorKind::SignIn,
+            Self::Throttled { waited: _, refusal: _ } => ErrorKind::Throttled,
+            Self::Late { waited: _ } | Self::SignIn(_) => ErrorKind::SignIn,
         }
     }
 
     /// True when the same call may succeed later without anybody doing anything.
     pub fn is_transient(&self) -> bool {
         self.kind().is_transient()
+    }
+
+    /// True for an answer with this status.
+    pub(crate) fn is_status(&self, status: u16) -> bool {
+        matches!(self, Self::Refused(refusal) if refusal.status == status)
+    }
+
+    /// True when not even a connection came about, so that nobody can have read what was to be sent.
+    pub(crate) fn is_connect(&self) -> bool {
+        match self {
+            Self::Unreachable { host: _, source } | Self::Timeout { host: _, source } => source.is_connect(),
+            _ => false,
+        }
     }
 
     /// The error as the pass knows it: the failure of `operation`.

@@ -3,6 +3,11 @@
 //! <https://github.com/opencontainers/image-spec/blob/main/image-index.md>
 //!
 //! A pusher wrote it (S-34). Whatever is not exactly one of the four known kinds is opaque, and is thereby kept.
+//!
+//! The bounds: four million bytes (they are not even read beyond that), a thousand children, and the depth to which the
+//! decoder nests JSON (128). How deep indexes nest is not bounded here, because nothing here follows a reference: one
+//! manifest is read at a time. Who walks from index to index does so in a loop over the images that are listed, visits
+//! each a bounded number of times and minds circles, so that a deep nest costs no more than a wide one.
 
 use std::collections::HashSet;
 
@@ -129,6 +134,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::fuzz::{self, Reading};
 
     const OCI_INDEX: &str = INDEX_TYPES[0];
     const OCI_MANIFEST: &str = MANIFEST_TYPES[0];
@@ -249,6 +255,57 @@ mod tests {
     fn what_was_too_large_to_read_is_opaque() {
         let manifest = FetchedManifest { too_large: true, ..fetched(OCI_INDEX, &index(1)) };
         assert_eq!(interpret(&manifest), opaque(OpaqueReason::TooLarge));
+    }
+
+    #[test]
+    fn json_that_nests_too_deep_is_opaque_where_it_is_looked_at() {
+        let deep = "[".repeat(100_000) + &"]".repeat(100_000);
+        let text = format!(r#"{{"schemaVersion":2,"layers":{deep}}}"#);
+        let manifest = FetchedManifest {
+            media_type: OCI_MANIFEST.to_owned(),
+            bytes: text.into_bytes().into(),
+            too_large: false,
+        };
+        assert_eq!(interpret(&manifest), opaque(OpaqueReason::Malformed));
+    }
+
+    /// The digests of the descriptors in this field, each once.
+    fn digests(own: &Value, field: &str) -> Vec<String> {
+        let mut digests: Vec<String> = Vec::new();
+        for descriptor in own[field].as_array().into_iter().flatten() {
+            let digest = descriptor["digest"].as_str().unwrap_or("none").to_owned();
+            if !digests.contains(&digest) {
+                digests.push(digest);
+            }
+        }
+        digests
+    }
+
+    #[test]
+    fn any_manifest_is_read_reference_for_reference_or_opaque() {
+        fuzz::any_input("manifest and index", "manifests", |bytes| {
+            let mut reading = Reading::Refused;
+            for media_type in INDEX_TYPES.into_iter().chain(MANIFEST_TYPES) {
+                let media_type = media_type.to_owned();
+                let manifest = FetchedManifest { media_type, bytes: bytes.into(), too_large: false };
+                let content = interpret(&manifest);
+                prop_assert_eq!(
+                    declared_layers(&manifest).is_some(),
+                    matches!(content, Content::Manifest { .. })
+                );
+                if matches!(content, Content::Opaque { .. }) {
+                    prop_assert!(content.children().is_empty() && content.subject().is_none());
+                    continue;
+                }
+                reading = Reading::Read;
+                let Ok(own) = serde_json::from_slice::<Value>(bytes) else { continue };
+                let children: Vec<String> = content.children().iter().map(ToString::to_string).collect();
+                prop_assert_eq!(children, digests(&own, "manifests"));
+                let subject = content.subject().map(|digest| digest.to_string());
+                prop_assert_eq!(subject.as_deref(), own["subject"]["digest"].as_str());
+            }
+            Ok(reading)
+        });
     }
 
     proptest! {

@@ -87,7 +87,13 @@ fn next_cursor(answer: &Answer) -> Result<Option<&str>, OciError> {
 
 #[cfg(test)]
 mod tests {
+    use ocird_model::{ImageRow, Lifecycle, Tag};
+    use proptest::prelude::*;
+    use serde_json::Value;
+
     use super::*;
+    use crate::fuzz::{self, Reading};
+    use crate::wire::ImageSummary;
 
     #[test]
     fn a_cursor_seen_before_ends_the_listing_as_endless() {
@@ -98,6 +104,30 @@ mod tests {
         let error = cursors.follow("b").unwrap_err();
         let reason = EndlessReason::CursorRepeated;
         assert!(matches!(error, OciError::Endless { reason: r } if r == reason));
+    }
+
+    #[test]
+    fn any_page_is_read_row_for_row_or_is_an_error() {
+        fuzz::any_input("page", "page", |bytes| {
+            let Ok(page) = serde_json::from_slice::<Page<ImageSummary>>(bytes) else {
+                return Ok(Reading::Refused);
+            };
+            let rows: Vec<ImageRow> = page.items.into_iter().map(Into::into).collect();
+            if let Ok(own) = serde_json::from_slice::<Value>(bytes) {
+                let items = own["items"].as_array().unwrap();
+                prop_assert_eq!(rows.len(), items.len());
+                for (row, item) in rows.iter().zip(items) {
+                    prop_assert_eq!(Some(row.id.as_str()), item["id"].as_str());
+                    prop_assert_eq!(Some(row.digest.to_string()), item["digest"].as_str().map(str::to_owned));
+                    prop_assert_eq!(row.tag.as_ref().map(Tag::as_str), item["version"].as_str());
+                    prop_assert_eq!(Some(row.repository.as_str()), item["repositoryId"].as_str());
+                    prop_assert_eq!(row.created_at.is_none(), item["timeCreated"].is_null());
+                    let is_available = item["lifecycleState"] == "AVAILABLE";
+                    prop_assert_eq!(row.lifecycle == Lifecycle::Available, is_available);
+                }
+            }
+            Ok(Reading::Read)
+        });
     }
 
     #[test]

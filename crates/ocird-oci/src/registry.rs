@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use chrono::{DateTime, TimeDelta, Utc};
 use http::header::{ACCEPT, AUTHORIZATION};
 use http::{HeaderMap, HeaderValue, Method};
 use ocird_model::{Clock, Digest, ErrorKind, FetchedManifest, Namespace, RepositoryName};
@@ -14,7 +15,6 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
-use crate::OciError;
 use crate::client::{Call, Client};
 use crate::counts::Operation;
 use crate::error::clean;
@@ -23,6 +23,7 @@ use crate::places::Service;
 use crate::retry::Repeat;
 use crate::target::Target;
 use crate::transport::{Address, Answer, Body, Outgoing};
+use crate::{Endpoint, OciError};
 
 /// The most bytes of a manifest that are read; the specification asks registries to take four million.
 /// <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-manifests>
@@ -46,6 +47,21 @@ struct RegistryToken {
     secret: SecretString,
     /// When it is replaced, by the monotonic clock: its life is told as a duration.
     until: Duration,
+}
+
+/// What a container engine logs in to a registry with. It is good for that registry until it expires, and for nothing
+/// else. <https://docs.oracle.com/en-us/iaas/api/#/en/container-registry/20180419/AccessToken/GetAccessToken>
+#[derive(Debug, Clone)]
+pub struct RegistryLogin {
+    /// The password. The user's name is [`RegistryLogin::USER`].
+    pub password: SecretString,
+    /// When it ends, counted from before it was asked for.
+    pub expires_at: DateTime<Utc>,
+}
+
+impl RegistryLogin {
+    /// The user's name by which the registry knows that the password is a token.
+    pub const USER: &str = "BEARER_TOKEN";
 }
 
 /// The answer of the token endpoint; in snake case, unlike all other services.
@@ -123,18 +139,38 @@ impl<C: Clock> Client<C> {
         {
             return Ok(Arc::clone(token));
         }
-        let call = Call {
-            service: Service::Registry,
-            ..Call::get(Operation::GetAccessToken, Target::new("/20180419/docker/token"), MAX_TOKEN_ANSWER)
-        };
-        let answer: TokenAnswer = self.signed(call).await?.secret_json("the registry token")?;
-        let life = Duration::from_secs(answer.expires_in).min(MAX_LIFE);
+        let endpoint = self.places.endpoint(Service::Registry).await?;
+        let answer = self.access_token(&endpoint).await?;
+        let life = answer.life();
         let token = Arc::new(RegistryToken {
             secret: answer.token,
             until: self.courier.clock.monotonic() + life.saturating_sub(MARGIN),
         });
         *cached = Some(Arc::clone(&token));
         Ok(token)
+    }
+
+    /// A login for the registry at this endpoint, signed for its host and no other.
+    pub(crate) async fn registry_login(&self, registry: &Endpoint) -> Result<RegistryLogin, OciError> {
+        let asked_at = self.courier.now();
+        let answer = self.access_token(registry).await?;
+        let life = TimeDelta::from_std(answer.life()).expect("a day is in range");
+        Ok(RegistryLogin { password: answer.token, expires_at: asked_at + life })
+    }
+
+    async fn access_token(&self, registry: &Endpoint) -> Result<TokenAnswer, OciError> {
+        let call = Call {
+            service: Service::Registry,
+            ..Call::get(Operation::GetAccessToken, Target::new("/20180419/docker/token"), MAX_TOKEN_ANSWER)
+        };
+        self.signed_at(registry, call).await?.secret_json("the registry token")
+    }
+}
+
+impl TokenAnswer {
+    /// How long the token is believed to live.
+    fn life(&self) -> Duration {
+        Duration::from_secs(self.expires_in).min(MAX_LIFE)
     }
 }
 
@@ -167,4 +203,27 @@ fn checked(answer: Answer, wanted: &Digest) -> Result<FetchedManifest, OciError>
         ));
     }
     Ok(FetchedManifest { media_type, bytes: bytes.into(), too_large: false })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::fuzz::{self, Reading};
+
+    #[test]
+    fn any_answer_is_read_with_its_own_token_or_refused() {
+        fuzz::any_input("answer with a registry token", "token", |bytes| {
+            let Ok(answer) = serde_json::from_slice::<TokenAnswer>(bytes) else {
+                return Ok(Reading::Refused);
+            };
+            if let Ok(own) = serde_json::from_slice::<Value>(bytes) {
+                prop_assert_eq!(Some(answer.token.expose_secret()), own["token"].as_str());
+                prop_assert_eq!(Some(answer.expires_in), own["expires_in"].as_u64());
+            }
+            Ok(Reading::Read)
+        });
+    }
 }

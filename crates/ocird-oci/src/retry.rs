@@ -2,6 +2,9 @@
 //!
 //! The verdict on a failure is a table; the pause is arithmetic; neither does anything. The loops that obey them are
 //! in [`crate::client`], [`crate::registry`] and [`crate::identity`]. The retry of a pass is the next pass.
+//!
+//! A 429 is not a failure of the call but a matter of all calls: how long and how often it is waited out is said by
+//! [`crate::throttle`], in time and not in tries, and costs nothing of the budget here.
 
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -65,6 +68,14 @@ use Verdict::{GiveUp, RefreshToken, Retry};
 
 /// The first row that fits decides; what no row names is given up.
 /// <https://docs.oracle.com/en-us/iaas/Content/API/References/apierrors.htm>
+///
+/// Oracle's SDKs have the same table for everything, with these differences:
+/// - Stricter: a delete is never sent again after a 5xx, a lost answer or a lock conflict, for it may have been done. The
+///   SDKs send it again, and take the 404 of the second try for an answer. A call is tried five times and not eight.
+/// - Wider, for reads and what carries a retry token: `ExternalServerIncorrectState` (the documents ask for it), a 429 of
+///   any code (as Python's; Go's wants `TooManyRequests`), and all of 500 to 599 but 501 (as Python's; Go's ends at
+///   504). A 408 or a 413 is given up as they do.
+/// - Elsewhere: the SDKs do not read `Retry-After`; the pauses here are jittered in full and theirs by a second.
 const RULES: [Rule; 7] = [
     row(401..=401, &[], RefreshToken, RefreshToken, GiveUp),
     row(404..=404, &[], GiveUp, GiveUp, Retry),
@@ -157,6 +168,8 @@ pub(crate) struct Tries<'a> {
     /// The most tries, the first included.
     max: u32,
     has_refreshed: bool,
+    /// A 429 is waited out by the throttle. Otherwise, for who does not pass it, it is a failure like any.
+    is_throttled: bool,
     budget: &'a RetryBudget,
 }
 
@@ -165,6 +178,8 @@ pub(crate) struct Tries<'a> {
 pub(crate) enum Step {
     /// Wait so long, then try again.
     Pause(Duration),
+    /// Try again at once: the throttle makes the call wait.
+    StandInLine,
     /// Sign in anew, then try again.
     Refresh,
     /// Report the failure.
@@ -174,12 +189,22 @@ pub(crate) enum Step {
 impl<'a> Tries<'a> {
     /// The tries of a call that may be repeated so, at most `max` of them.
     pub(crate) const fn new(repeat: Repeat, max: u32, budget: &'a RetryBudget) -> Self {
-        Self { repeat, n: 0, max, has_refreshed: false, budget }
+        Self { repeat, n: 0, max, has_refreshed: false, is_throttled: false, budget }
+    }
+
+    /// The same for a call that passes the throttle, which bounds in time how often a 429 is met with another try.
+    pub(crate) const fn throttled(self) -> Self {
+        Self { is_throttled: true, ..self }
     }
 
     /// How to go on after one more try failed with `error`. Both another try and a refresh are taken from the budget,
-    /// a refresh is not counted as a try and happens once.
+    /// a refresh is not counted as a try and happens once. What the throttle waits out costs nothing, except that a
+    /// delete has as many tries as ever: it rests on what was read just before.
     pub(crate) fn after(&mut self, error: &OciError, fraction: f64) -> Step {
+        let is_waited_out = self.is_throttled && error.is_status(429);
+        if is_waited_out && self.repeat != Repeat::Carefully {
+            return Step::StandInLine;
+        }
         self.n += 1;
         let (failure, retry_after) = match error {
             OciError::Unreachable { .. } | OciError::Timeout { .. } => (Failure::Network, None),
@@ -189,9 +214,12 @@ impl<'a> Tries<'a> {
             OciError::Malformed { .. }
             | OciError::TooLarge { .. }
             | OciError::Endless { .. }
+            | OciError::Throttled { .. }
+            | OciError::Late { .. }
             | OciError::SignIn(_) => (Failure::Hopeless, None),
         };
         match verdict(failure, self.repeat) {
+            Retry if is_waited_out && self.n < self.max => Step::StandInLine,
             Retry if self.n < self.max && self.budget.take() => {
                 Step::Pause(pause(self.n, fraction, retry_after))
             }
@@ -229,31 +257,85 @@ mod tests {
             (Network, Retry, GiveUp, Retry),
             (Hopeless, GiveUp, GiveUp, GiveUp),
             (Status(301, ""), GiveUp, GiveUp, GiveUp),
+            (Status(400, "CannotParseRequest"), GiveUp, GiveUp, GiveUp),
             (Status(400, "InvalidParameter"), GiveUp, GiveUp, GiveUp),
+            (Status(400, "LimitExceeded"), GiveUp, GiveUp, GiveUp),
+            (Status(400, "MissingParameter"), GiveUp, GiveUp, GiveUp),
+            (Status(400, "QuotaExceeded"), GiveUp, GiveUp, GiveUp),
+            (Status(400, "RelatedResourceNotAuthorizedOrNotFound"), GiveUp, GiveUp, GiveUp),
             (Status(401, "NotAuthenticated"), RefreshToken, RefreshToken, GiveUp),
+            (Status(403, "NotAllowed"), GiveUp, GiveUp, GiveUp),
             (Status(403, "NotAuthorized"), GiveUp, GiveUp, GiveUp),
+            (Status(403, "SignUpRequired"), GiveUp, GiveUp, GiveUp),
             (Status(404, "NotAuthorizedOrNotFound"), GiveUp, GiveUp, Retry),
+            (Status(404, "NotFound"), GiveUp, GiveUp, Retry),
+            (Status(404, "InvalidParameter"), GiveUp, GiveUp, Retry),
+            (Status(404, "NamespaceNotFound"), GiveUp, GiveUp, Retry),
             (Status(405, "MethodNotAllowed"), GiveUp, GiveUp, GiveUp),
+            (Status(408, "Unexplained"), GiveUp, GiveUp, GiveUp),
             (Status(409, "IncorrectState"), Retry, Retry, GiveUp),
             (Status(409, "LockConflict"), Retry, GiveUp, GiveUp),
             (Status(409, "ExternalServerIncorrectState"), Retry, GiveUp, GiveUp),
             (Status(409, "Conflict"), GiveUp, GiveUp, GiveUp),
             (Status(409, "InvalidatedRetryToken"), GiveUp, GiveUp, GiveUp),
+            (Status(409, "ResourceLocked"), GiveUp, GiveUp, GiveUp),
+            (Status(409, "NotAuthorizedOrResourceAlreadyExists"), GiveUp, GiveUp, GiveUp),
+            (Status(409, "Unexplained"), GiveUp, GiveUp, GiveUp),
             (Status(412, "NoEtagMatch"), GiveUp, GiveUp, GiveUp),
             (Status(413, "PayloadTooLarge"), GiveUp, GiveUp, GiveUp),
             (Status(422, "UnprocessableEntity"), GiveUp, GiveUp, GiveUp),
             (Status(429, "TooManyRequests"), Retry, Retry, Retry),
             (Status(429, "Unexplained"), Retry, Retry, Retry),
+            (Status(431, "RequestHeaderFieldsTooLarge"), GiveUp, GiveUp, GiveUp),
+            (Status(499, "Unexplained"), GiveUp, GiveUp, GiveUp),
             (Status(500, "InternalServerError"), Retry, GiveUp, Retry),
             (Status(501, "MethodNotImplemented"), GiveUp, GiveUp, GiveUp),
             (Status(502, "Unexplained"), Retry, GiveUp, Retry),
             (Status(503, "ServiceUnavailable"), Retry, GiveUp, Retry),
+            (Status(503, "ExternalServerUnreachable"), Retry, GiveUp, Retry),
+            (Status(503, "ExternalServerTimeout"), Retry, GiveUp, Retry),
+            (Status(503, "ExternalServerInvalidResponse"), Retry, GiveUp, Retry),
             (Status(504, "Unexplained"), Retry, GiveUp, Retry),
+            (Status(600, "Unexplained"), GiveUp, GiveUp, GiveUp),
         ] {
             assert_eq!(verdict(failure, Repeat::Freely), freely, "{failure:?}");
             assert_eq!(verdict(failure, Repeat::Carefully), carefully, "{failure:?}");
             assert_eq!(verdict(failure, Repeat::Metadata), metadata, "{failure:?}");
         }
+    }
+
+    #[test]
+    fn any_server_error_but_the_one_is_worth_another_read_and_none_another_delete() {
+        for status in (500..=599).filter(|status| *status != 501) {
+            assert_eq!(verdict(Failure::Status(status, "Any"), Repeat::Freely), Retry, "{status}");
+            assert_eq!(verdict(Failure::Status(status, "Any"), Repeat::Carefully), GiveUp, "{status}");
+        }
+    }
+
+    #[test]
+    fn what_the_throttle_waits_out_costs_a_read_neither_tries_nor_budget() {
+        let budget = RetryBudget::new(0);
+        let mut tries = Tries::new(Repeat::Freely, 1, &budget).throttled();
+        for _ in 0..1000 {
+            assert_eq!(tries.after(&refused(429, "TooManyRequests", Some(1)), 1.0), Step::StandInLine);
+        }
+        assert_eq!(tries.after(&refused(503, "", None), 1.0), Step::GiveUp);
+    }
+
+    #[test]
+    fn a_delete_stands_in_line_again_as_often_as_it_has_tries() {
+        let budget = RetryBudget::new(0);
+        let mut tries = Tries::new(Repeat::Carefully, 3, &budget).throttled();
+        let steps = [(); 3].map(|()| tries.after(&refused(429, "", None), 1.0));
+        assert_eq!(steps, [Step::StandInLine, Step::StandInLine, Step::GiveUp]);
+    }
+
+    #[test]
+    fn who_does_not_pass_the_throttle_pauses_after_a_429_as_after_any_failure() {
+        let budget = RetryBudget::new(100);
+        let mut tries = Tries::new(Repeat::Metadata, 2, &budget);
+        assert_eq!(tries.after(&refused(429, "", Some(5)), 0.0), Step::Pause(Duration::from_secs(5)));
+        assert_eq!(tries.after(&refused(429, "", Some(5)), 0.0), Step::GiveUp);
     }
 
     #[test]

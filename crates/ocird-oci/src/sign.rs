@@ -1,7 +1,9 @@
 //! Signs requests: draft-cavage-http-signatures-08 as Oracle uses it, RSA PKCS#1 v1.5 with SHA-256.
 //! <https://docs.oracle.com/en-us/iaas/Content/API/Concepts/signingrequests.htm>
 //!
-//! It signs what it is given, byte for byte; building the target and sending it unchanged is the caller's part.
+//! It signs what it is given, byte for byte, and has no clock; building the target and sending it unchanged is the caller's part.
+
+use std::fmt;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand::SystemRandom;
@@ -13,6 +15,9 @@ use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, DATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use secrecy::{ExposeSecret as _, SecretString};
 
+use crate::KeyError;
+use crate::key;
+
 /// The header that carries the SHA-256 of the body.
 const CONTENT_SHA256: HeaderName = HeaderName::from_static("x-content-sha256");
 
@@ -20,25 +25,32 @@ const CONTENT_SHA256: HeaderName = HeaderName::from_static("x-content-sha256");
 const JSON: &str = "application/json";
 
 /// A private key with the name under which the cloud knows its public half.
-pub(crate) struct Signer {
-    /// `ST$<token>` or `<tenancy>/fed-x509-sha256/<fingerprint>`. A token in it is as good as the key.
+pub struct Signer {
+    /// `<tenancy>/<user>/<fingerprint>`, `ST$<token>` or `<tenancy>/fed-x509-sha256/<fingerprint>`. A token in it is as
+    /// good as the key.
     key_id: SecretString,
     key: RsaKeyPair,
 }
 
 /// A request as far as its signature goes.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Unsigned<'a> {
+pub struct Unsigned<'a> {
     /// The method; it decides whether the body is signed.
-    pub(crate) method: &'a Method,
+    pub method: &'a Method,
     /// Path and query, exactly as in the request line.
-    pub(crate) target: &'a str,
+    pub target: &'a str,
     /// The host, with its port if that is sent; `None` leaves it out, as the federation service wants it.
-    pub(crate) host: Option<&'a str>,
+    pub host: Option<&'a str>,
     /// The date as sent; see [`http_date`].
-    pub(crate) date: &'a str,
+    pub date: &'a str,
     /// The body; empty for methods without one.
-    pub(crate) body: &'a [u8],
+    pub body: &'a [u8],
+}
+
+impl fmt::Debug for Signer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signer").finish_non_exhaustive()
+    }
 }
 
 impl Unsigned<'_> {
@@ -76,13 +88,23 @@ impl Unsigned<'_> {
 }
 
 impl Signer {
-    /// A signer of this key under this name. The name must be printable ASCII: it goes into a header.
+    /// A signer of the RSA key in this PEM, in clear, under this name, which must be printable ASCII without
+    /// blanks and quotes: it goes into a quoted part of a header.
+    pub fn from_pem(key_id: &str, pem: &[u8]) -> Result<Self, KeyError> {
+        let is_sound = key_id.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"');
+        if !is_sound {
+            return Err(KeyError::KeyId);
+        }
+        Ok(Self::new(key_id.to_owned().into(), key::read(pem, None)?))
+    }
+
+    /// A signer of this key under this name, whose characters have been checked.
     pub(crate) const fn new(key_id: SecretString, key: RsaKeyPair) -> Self {
         Self { key_id, key }
     }
 
     /// The headers to send: `date`, `authorization` and, for methods with a body, the three that describe it.
-    pub(crate) fn sign(&self, request: &Unsigned<'_>) -> HeaderMap {
+    pub fn sign(&self, request: &Unsigned<'_>) -> HeaderMap {
         let signature = self.signature(&request.signing_string());
         let mut authorization = header(&format!(
             r#"Signature version="1",headers="{}",keyId="{}",algorithm="rsa-sha256",signature="{signature}""#,
@@ -110,8 +132,8 @@ impl Signer {
     }
 }
 
-/// An instant as the `date` header wants it.
-pub(crate) fn http_date(at: DateTime<Utc>) -> String {
+/// An instant as the `date` header wants it, to the second.
+pub fn http_date(at: DateTime<Utc>) -> String {
     at.format("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
@@ -251,6 +273,24 @@ oYi+1hqp1fIekaxsyQIDAQAB
         let headers = KEY.sign(&get(DATE));
         assert!(headers["authorization"].to_str().unwrap().contains("canary-token"));
         assert!(!format!("{headers:?}").contains("canary-token"));
+    }
+
+    #[test]
+    fn a_signer_is_made_of_a_pem_and_a_name_that_can_stand_in_a_header() {
+        let pem =
+            rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).unwrap();
+        let pem = pem.serialize_pem();
+        let signer = Signer::from_pem("ocid1.tenancy.oc1..t/u/12:34", pem.as_bytes()).unwrap();
+        let headers = signer.sign(&get(DATE));
+        let authorization = headers["authorization"].to_str().unwrap();
+        assert!(authorization.contains(r#"keyId="ocid1.tenancy.oc1..t/u/12:34""#), "{authorization}");
+        assert_eq!(format!("{signer:?}"), "Signer { .. }");
+        for (key_id, why) in
+            [("a\r\nb", KeyError::KeyId), ("\u{e9}", KeyError::KeyId), (r#"a"b"#, KeyError::KeyId)]
+        {
+            assert_eq!(Signer::from_pem(key_id, pem.as_bytes()).unwrap_err(), why);
+        }
+        assert_eq!(Signer::from_pem("a", b"").unwrap_err(), KeyError::NotPem);
     }
 
     #[test]

@@ -190,32 +190,36 @@ impl Answer {
     }
 
     fn refusal(&self) -> Refusal {
-        let told: Told =
-            self.bytes().ok().and_then(|bytes| serde_json::from_slice(bytes).ok()).unwrap_or_default();
+        let Told { code, message } = self.bytes().map(told).unwrap_or_default();
         Refusal {
             status: self.status.as_u16(),
-            code: told.code.as_deref().map_or_else(|| "Unexplained".to_owned(), clean),
-            message: told.message.as_deref().map_or_else(|| "the answer gives no reason".to_owned(), clean),
+            code: code.unwrap_or_else(|| "Unexplained".to_owned()),
+            message: message.unwrap_or_else(|| "the answer gives no reason".to_owned()),
             request_id: self.header("opc-request-id").map(clean),
-            retry_after: self.retry_after(),
+            retry_after: self.header(RETRY_AFTER.as_str()).and_then(|text| asked_pause(text, self.date())),
         }
-    }
-
-    /// How long the service asks to be left alone: seconds, or a date by the clock that also wrote `Date`.
-    fn retry_after(&self) -> Option<Duration> {
-        let text = self.header(RETRY_AFTER.as_str())?;
-        if let Ok(seconds) = text.parse() {
-            return Some(Duration::from_secs(seconds));
-        }
-        (http_time(text)? - self.date()?).to_std().ok()
     }
 }
 
-/// The body of an error, as far as it is one of Oracle's.
-#[derive(Default, Deserialize)]
-struct Told {
-    code: Option<String>,
-    message: Option<String>,
+/// The body of an error, as far as it is one of Oracle's. Both texts are bounded and without control characters.
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+pub(crate) struct Told {
+    pub(crate) code: Option<String>,
+    pub(crate) message: Option<String>,
+}
+
+/// What the body of an error tells; nothing when it is of another kind.
+pub(crate) fn told(body: &[u8]) -> Told {
+    let Told { code, message } = serde_json::from_slice(body).unwrap_or_default();
+    Told { code: code.as_deref().map(clean), message: message.as_deref().map(clean) }
+}
+
+/// How long the service asks to be left alone: seconds, or a date by the clock that also wrote `Date`.
+pub(crate) fn asked_pause(text: &str, written_at: Option<DateTime<Utc>>) -> Option<Duration> {
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    (http_time(text)? - written_at?).to_std().ok()
 }
 
 /// Reads a date of HTTP's preferred form.
@@ -246,22 +250,19 @@ fn network_error(host: String, source: reqwest::Error) -> OciError {
 
 #[cfg(test)]
 mod tests {
+    use chrono::TimeDelta;
+    use proptest::prelude::*;
+    use serde_json::Value;
+
     use super::*;
+    use crate::fuzz::{self, Reading};
 
     fn address(endpoint: &str, target: &str) -> Result<Address, OciError> {
         Address::new(&endpoint.parse().unwrap(), &Target::new(target))
     }
 
-    fn asking_for(retry_after: &'static str) -> Option<Duration> {
-        let date = HeaderValue::from_static("Sun, 05 Jan 2014 21:31:40 GMT");
-        let retry_after = HeaderValue::from_static(retry_after);
-        Answer {
-            status: StatusCode::SERVICE_UNAVAILABLE,
-            headers: HeaderMap::from_iter([(DATE, date), (RETRY_AFTER, retry_after)]),
-            body: Body::Whole(Vec::new()),
-        }
-        .refusal()
-        .retry_after
+    fn asking_for(retry_after: &str) -> Option<Duration> {
+        asked_pause(retry_after, http_time("Sun, 05 Jan 2014 21:31:40 GMT"))
     }
 
     #[test]
@@ -287,8 +288,47 @@ mod tests {
     fn a_wish_to_be_left_alone_is_read_in_both_its_forms() {
         assert_eq!(asking_for("7"), Some(Duration::from_secs(7)));
         assert_eq!(asking_for("Sun, 05 Jan 2014 21:32:00 GMT"), Some(Duration::from_secs(20)));
-        for nonsense in ["soon", "-1", "Sun, 05 Jan 2014 21:00:00 GMT"] {
+        for nonsense in
+            ["", "soon", "-1", "1.5", "1e3", "18446744073709551616", "Sun, 05 Jan 2014 21:00:00 GMT"]
+        {
             assert_eq!(asking_for(nonsense), None, "{nonsense}");
         }
+        assert_eq!(asked_pause("Sun, 05 Jan 2014 21:32:00 GMT", None), None, "no clock to compare with");
+    }
+
+    #[test]
+    fn any_error_body_tells_its_own_words_cleaned_or_nothing() {
+        fuzz::any_input("error body", "error", |body| {
+            let told = told(body);
+            for text in [&told.code, &told.message].into_iter().flatten() {
+                prop_assert!(text.chars().count() <= 300 && !text.chars().any(char::is_control));
+            }
+            if let Ok(Value::Object(own)) = serde_json::from_slice(body)
+                && told != Told::default()
+            {
+                prop_assert_eq!(told.code, own.get("code").and_then(Value::as_str).map(clean));
+                prop_assert_eq!(told.message, own.get("message").and_then(Value::as_str).map(clean));
+                return Ok(Reading::Read);
+            }
+            Ok(Reading::Refused)
+        });
+    }
+
+    #[test]
+    fn any_retry_after_is_a_number_a_later_date_or_nothing() {
+        let written_at = http_time("Sun, 05 Jan 2014 21:31:40 GMT");
+        fuzz::any_input("Retry-After", "retry_after", |text| {
+            let Ok(text) = std::str::from_utf8(text) else { return Ok(Reading::Refused) };
+            let pause = asked_pause(text, written_at);
+            if let Ok(seconds) = text.parse::<u64>() {
+                prop_assert_eq!(pause, Some(Duration::from_secs(seconds)));
+            } else if let Some(pause) = pause {
+                let until = written_at.unwrap() + TimeDelta::from_std(pause).unwrap();
+                let own = DateTime::parse_from_rfc2822(text).unwrap();
+                // A leap second is the end of the second before it, or the beginning of the one after.
+                prop_assert!((own.timestamp() - until.timestamp()).abs() <= 1, "{} and {}", own, until);
+            }
+            Ok(if pause.is_some() { Reading::Read } else { Reading::Refused })
+        });
     }
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use ocird_model::{
     Bytes, CompartmentId, Digest, Etag, ImageDetails, ImageId, ImageRow, Layer, Lifecycle, Namespace,
-    RepositoryId, RepositoryName, RepositoryRow, Tag,
+    RepositoryId, RepositoryName, RepositoryRow, ResourceTags, Tag,
 };
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -83,6 +83,8 @@ pub(crate) struct Image {
     #[serde(default, deserialize_with = "time")]
     time_created: Option<DateTime<Utc>>,
     created_by: Option<String>,
+    freeform_tags: Option<BTreeMap<String, String>>,
+    defined_tags: Option<BTreeMap<String, BTreeMap<String, serde_json::Value>>>,
     #[serde(deserialize_with = "lifecycle")]
     lifecycle_state: Lifecycle,
 }
@@ -102,6 +104,13 @@ struct Version {
 struct ImageLayer {
     digest: Digest,
     size_in_bytes: u64,
+}
+
+/// `LookupContainerImageByUriDetails`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LookupDetails<'a> {
+    pub(crate) image_uri: &'a str,
 }
 
 /// `RemoveContainerVersionDetails`, and `RestoreContainerImageDetails` with a version or without.
@@ -156,6 +165,7 @@ impl Image {
             last_pulled_at: self.time_last_pulled,
             created_at: self.time_created,
             created_by: self.created_by.as_deref().map(clean),
+            resource_tags: resource_tags(self.freeform_tags, self.defined_tags),
             lifecycle: self.lifecycle_state,
             etag,
         }
@@ -181,8 +191,23 @@ fn tags(versions: Vec<Version>, latest: Option<Tag>) -> BTreeMap<Tag, Option<Dat
     tags
 }
 
+/// Free-form and defined tags by one name each. Where either is missing from the answer, nothing is known of them.
+fn resource_tags(
+    freeform: Option<BTreeMap<String, String>>,
+    defined: Option<BTreeMap<String, BTreeMap<String, serde_json::Value>>>,
+) -> Option<ResourceTags> {
+    let defined = defined?.into_iter().flat_map(|(namespace, tags)| {
+        tags.into_iter().map(move |(key, value)| {
+            // A value is a text by its definition, and any JSON by the API's model.
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            (format!("{namespace}.{key}"), value)
+        })
+    });
+    Some(ResourceTags::new(freeform?.into_iter().chain(defined)))
+}
+
 /// A lifecycle state; any word that is not known is `Unknown`.
-fn lifecycle<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Lifecycle, D::Error> {
+pub(crate) fn lifecycle<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Lifecycle, D::Error> {
     Ok(match String::deserialize(deserializer)?.as_str() {
         "AVAILABLE" => Lifecycle::Available,
         "DELETING" => Lifecycle::Deleting,
@@ -192,7 +217,7 @@ fn lifecycle<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Lifecycle, D:
 }
 
 /// A time of RFC 3339 with any number of fraction digits and any offset; absent or null is `None`.
-fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DateTime<Utc>>, D::Error> {
+pub(crate) fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DateTime<Utc>>, D::Error> {
     let text: Option<String> = Option::deserialize(deserializer)?;
     text.map(|text| DateTime::parse_from_rfc3339(&text).map(Into::into))
         .transpose()
@@ -201,9 +226,13 @@ fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DateTime<Ut
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::fuzz::{self, Reading};
 
     fn image() -> Value {
         json!({
@@ -275,6 +304,24 @@ mod tests {
     }
 
     #[test]
+    fn resource_tags_are_known_only_when_both_sorts_are_given() {
+        let known =
+            |image: Value| serde_json::from_value::<Image>(image).unwrap().with_etag(None).resource_tags;
+        let mut given = image();
+        given["freeformTags"] = json!({"keep": "yes"});
+        given["definedTags"] = json!({"Retention": {"until": "2027", "days": 90}});
+        let wanted = [("keep", "yes"), ("Retention.until", "2027"), ("Retention.days", "90")];
+        let wanted = wanted.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(known(given), Some(ResourceTags::new(wanted)));
+        assert_eq!(known(image()), Some(ResourceTags::default()));
+        for field in ["freeformTags", "definedTags"] {
+            let mut without = image();
+            without[field] = Value::Null;
+            assert_eq!(known(without), None, "{field}");
+        }
+    }
+
+    #[test]
     fn an_unknown_state_is_told_and_not_guessed() {
         for (word, state) in [
             ("AVAILABLE", Lifecycle::Available),
@@ -304,5 +351,55 @@ mod tests {
         ] {
             assert!(changed(field, value.clone()).is_err(), "{field}: {value}");
         }
+    }
+
+    /// Whether the texts of `read` are those of the field.
+    fn same(read: &str, own: &Value, field: &str) -> Result<(), TestCaseError> {
+        prop_assert_eq!(Some(read), own[field].as_str());
+        Ok(())
+    }
+
+    #[test]
+    fn any_repository_is_read_field_for_field_or_is_an_error() {
+        fuzz::any_input("repository", "repository", |bytes| {
+            let Ok(wire) = serde_json::from_slice::<Repository>(bytes) else { return Ok(Reading::Refused) };
+            let row = RepositoryRow::from(wire);
+            if let Ok(own) = serde_json::from_slice::<Value>(bytes) {
+                same(row.id.as_str(), &own, "id")?;
+                same(row.name.as_str(), &own, "displayName")?;
+                same(row.compartment.as_str(), &own, "compartmentId")?;
+                prop_assert_eq!(Some(row.n_images), own["imageCount"].as_u64());
+                prop_assert_eq!(Some(row.layers_size.0), own["layersSizeInBytes"].as_u64());
+                prop_assert_eq!(Some(row.is_public), own["isPublic"].as_bool());
+                if let Ok(full) = serde_json::from_slice::<FullRepository>(bytes) {
+                    prop_assert_eq!(Some(full.is_immutable), own["isImmutable"].as_bool());
+                    prop_assert_eq!(full.time_last_pushed.is_none(), own["timeLastPushed"].is_null());
+                    prop_assert_eq!(RepositoryRow::from(full.summary), row);
+                }
+            }
+            Ok(Reading::Read)
+        });
+    }
+
+    #[test]
+    fn any_image_is_read_field_for_field_or_is_an_error() {
+        fuzz::any_input("image", "image", |bytes| {
+            let Ok(wire) = serde_json::from_slice::<Image>(bytes) else { return Ok(Reading::Refused) };
+            let details = wire.with_etag(None);
+            if let Ok(own) = serde_json::from_slice::<Value>(bytes) {
+                same(details.id.as_str(), &own, "id")?;
+                same(&details.digest.to_string(), &own, "digest")?;
+                let listed = own["versions"].as_array().unwrap().iter().map(|version| &version["version"]);
+                let expected: BTreeSet<&str> =
+                    listed.chain([&own["version"]]).filter_map(Value::as_str).collect();
+                let tags: BTreeSet<&str> = details.tags.keys().map(Tag::as_str).collect();
+                prop_assert_eq!(tags, expected);
+                prop_assert!(details.layers.len() <= own["layers"].as_array().unwrap().len());
+                prop_assert_eq!(Some(details.n_pulls), own["pullCount"].as_u64());
+                prop_assert_eq!(details.last_pulled_at.is_none(), own["timeLastPulled"].is_null());
+                prop_assert_eq!(details.created_at.is_none(), own["timeCreated"].is_null());
+            }
+            Ok(Reading::Read)
+        });
     }
 }

@@ -53,24 +53,44 @@ pub fn freed(repository: &Repository, decisions: &[Decision]) -> Option<Bytes> {
 
 /// The images that count: all but rests whose head is gone, and those again when an image that counts reaches them.
 fn counted(repository: &Repository) -> Vec<&Image> {
-    let is_rest = |image: &Image| {
-        let head = repository.rests.get(&image.digest);
-        head.is_some_and(|head| repository.position(head).is_none())
-    };
-    let mut counts: Vec<bool> = repository.images.iter().map(|image| !is_rest(image)).collect();
-    if !repository.rests.is_empty() {
-        let graph = Graph::of(repository);
-        let mut open: Vec<usize> = (0..counts.len()).filter(|&place| counts[place]).collect();
-        while let Some(place) = open.pop() {
-            for carried in graph.carried_by(place).iter().map(|edge| edge.carried) {
-                if !counts[carried] {
-                    counts[carried] = true;
-                    open.push(carried);
-                }
+    if repository.rests.is_empty() {
+        return repository.images.iter().collect();
+    }
+    let counts = counts(repository, &Graph::of(repository));
+    repository.images.iter().zip(counts).filter(|(_, counts)| *counts).map(|(image, _)| image).collect()
+}
+
+/// True when ocird deleted the head of the image's family, and the listing no longer shows that head.
+pub(crate) fn has_lost_its_head(repository: &Repository, image: &Image) -> bool {
+    let head = repository.rests.get(&image.digest);
+    head.is_some_and(|head| repository.position(head).is_none())
+}
+
+/// For each image of the repository whether it counts.
+pub(crate) fn counts(repository: &Repository, graph: &Graph) -> Vec<bool> {
+    let mut counts: Vec<bool> =
+        repository.images.iter().map(|image| !has_lost_its_head(repository, image)).collect();
+    let mut open: Vec<usize> = Vec::new();
+    if counts.contains(&false) {
+        open.extend((0..counts.len()).filter(|&place| counts[place]));
+    }
+    while let Some(place) = open.pop() {
+        for carried in graph.carried_by(place).iter().map(|edge| edge.carried) {
+            if !counts[carried] {
+                counts[carried] = true;
+                open.push(carried);
             }
         }
     }
-    repository.images.iter().zip(counts).filter(|(_, counts)| *counts).map(|(image, _)| image).collect()
+    counts
+}
+
+/// True when what the image holds can be counted. An index has no layers of its own, so none can be unknown.
+pub(crate) fn is_countable(image: &Image) -> bool {
+    match &image.content {
+        Content::Index { children: _, subject: _ } => true,
+        Content::Manifest { subject: _ } | Content::Opaque { reason: _ } => image.layers.is_some(),
+    }
 }
 
 /// The distinct layers of some images, in order of digest.
@@ -81,14 +101,11 @@ struct Layers {
 
 impl Layers {
     fn of<'a>(images: impl Iterator<Item = &'a Image>) -> Self {
-        let mut distinct = Vec::new();
+        let mut distinct: Vec<Layer> = Vec::new();
         let mut all_known = true;
         for image in images {
-            match (&image.layers, &image.content) {
-                (Some(layers), _) => distinct.extend_from_slice(layers),
-                (None, Content::Index { children: _, subject: _ }) => {}
-                (None, Content::Manifest { subject: _ } | Content::Opaque { reason: _ }) => all_known = false,
-            }
+            all_known &= is_countable(image);
+            distinct.extend(image.layers.iter().flat_map(|layers| layers.iter()));
         }
         // Largest first among equal digests: where the registry contradicts itself, the account is on the high side.
         distinct.sort_unstable_by(|a, b| (a.digest, b.size).cmp(&(b.digest, a.size)));

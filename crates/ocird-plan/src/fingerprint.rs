@@ -3,11 +3,14 @@
 //! <http://www.isthe.com/chongo/tech/comp/fnv/>
 
 use chrono::TimeDelta;
-use ocird_model::{DeleteRule, EffectivePolicy, Guardrails, KeepRule, Patterns, Policy, Selects};
+use ocird_model::{
+    Bytes, DeleteRule, EcrCount, EcrPattern, EcrRule, EcrTags, EffectivePolicy, Guardrails, KeepRule,
+    Patterns, Policy, Selects,
+};
 
 /// The version of the planner's semantics. It goes up whenever the same inventory and policy could lead to other
 /// verdicts, and so restarts the grace of every mark (S-14).
-pub const PLANNER_VERSION: u32 = 1;
+pub const PLANNER_VERSION: u32 = 2;
 
 /// The fingerprint of what governs one repository. Two policies that read differently have different
 /// fingerprints, even where they would decide alike: restarting a grace only ever waits longer.
@@ -60,6 +63,10 @@ impl Fnv {
         self.bytes(&span.subsec_nanos().to_le_bytes());
     }
 
+    fn size(&mut self, size: Bytes) {
+        self.number(size.0);
+    }
+
     fn optional<T>(&mut self, value: Option<T>, write: impl FnOnce(&mut Self, T)) {
         match value {
             None => self.word("absent"),
@@ -100,15 +107,71 @@ impl Fnv {
     }
 
     fn keep(&mut self, rule: &KeepRule) {
-        let KeepRule { name, tags, newest, newer_than } = rule;
+        let KeepRule {
+            name,
+            tags,
+            newest,
+            group_by,
+            newer_than,
+            pulled_within,
+            digests,
+            resource_tags,
+            unless_usage_above,
+        } = rule;
         self.word(name.as_str());
         self.optional(tags.as_ref(), Self::patterns);
         self.optional(*newest, |hash, newest| hash.number(u64::from(newest.get())));
+        self.optional(group_by.as_ref(), |hash, group_by| hash.word(group_by.as_str()));
         self.optional(*newer_than, Self::span);
+        self.optional(*pulled_within, Self::span);
+        self.optional(digests.as_ref(), |hash, digests| {
+            hash.number(digests.len() as u64);
+            for digest in digests {
+                hash.bytes(digest.as_bytes());
+            }
+        });
+        self.optional(resource_tags.as_ref(), |hash, tags| {
+            hash.number(tags.iter().count() as u64);
+            for (name, value) in tags.iter() {
+                hash.word(name);
+                hash.word(value.as_str());
+            }
+        });
+        self.optional(*unless_usage_above, Self::size);
+    }
+
+    fn ecr(&mut self, rule: &EcrRule) {
+        let EcrRule { priority, name, tags, expires } = rule;
+        self.number(u64::from(priority.get()));
+        self.word(name.as_str());
+        match tags {
+            EcrTags::Untagged => self.word("untagged"),
+            EcrTags::Any => self.word("any"),
+            EcrTags::Prefixes(prefixes) => self.words("prefixes", prefixes.iter().map(String::as_str)),
+            EcrTags::Patterns(patterns) => self.words("patterns", patterns.iter().map(EcrPattern::as_str)),
+        }
+        match expires {
+            EcrCount::BeyondNewest(n_kept) => {
+                self.word("newest");
+                self.number(u64::from(n_kept.get()));
+            }
+            EcrCount::DaysSincePush(days) => {
+                self.word("days");
+                self.number(u64::from(days.get()));
+            }
+        }
+    }
+
+    fn words<'w>(&mut self, kind: &str, words: impl ExactSizeIterator<Item = &'w str>) {
+        self.word(kind);
+        self.number(words.len() as u64);
+        for word in words {
+            self.word(word);
+        }
     }
 
     fn delete(&mut self, rule: &DeleteRule) {
-        let DeleteRule { name, selects, older_than } = rule;
+        let DeleteRule { name, selects, older_than, not_pulled_for, while_usage_above } = rule;
         self.word(name.as_str());
         match selects {
             Selects::Untagged => self.word("untagged"),
@@ -117,7 +180,16 @@ impl Fnv {
                 self.word("tags");
                 self.patterns(patterns);
             }
+            Selects::Lifecycle(selection) => {
+                self.word("lifecycle");
+                self.number(selection.rule() as u64);
+                for rule in selection.lifecycle().rules() {
+                    self.ecr(rule);
+                }
+            }
         }
         self.optional(*older_than, Self::span);
+        self.optional(*not_pulled_for, Self::span);
+        self.optional(*while_usage_above, Self::size);
     }
 }

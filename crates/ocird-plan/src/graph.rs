@@ -52,6 +52,11 @@ pub(crate) enum Belongs {
 }
 
 impl Edge {
+    /// True when the holder is an index that names the other; otherwise it is the subject of the other.
+    pub(crate) fn names(self) -> bool {
+        self.kind == EdgeKind::Names
+    }
+
     /// Why this edge keeps what it carries.
     pub(crate) fn reason(self, repository: &Repository) -> KeepReason {
         let holder = repository.images[self.holder].digest;

@@ -15,9 +15,19 @@
 //! child that is kept merely because its parent is does not keep anything.
 //!
 //! # Who counts as newest
-//! Places among the newest are counted over heads that bear a plain tag and have believable times. Children, referrers and
-//! orphaned signatures take no place; a tagged one among them that is as new as the last place holds its head all the
-//! same. So what is left of a deleted family never pushes another out.
+//! Places among the newest are counted over heads that bear a plain tag and have believable times. Children, referrers,
+//! orphaned signatures and what is left of a family, tagged or not, take no place; a tagged one among them that is as new
+//! as the last place holds its head all the same. So what is left of a deleted family never pushes another out.
+//!
+//! # Tagged and untagged
+//! A head is tagged when it bears a tag, or when something below it bears a plain one; it is untagged when nothing of its
+//! family bears any but ties to subjects that are present. A tie to a subject that is gone is a tag: an orphaned
+//! signature is no untagged image, and a bare head over one is neither, so that no rule takes it.
+//!
+//! # Lifecycle documents
+//! To a document a family is one image: its head, with the head's tags and, for an age, the newest time of all of it. What
+//! is left of a family is not counted. Where something below a head bears a tag of its own the document does not see,
+//! the head stays. What a rule of the document takes goes with whatever other tags it bears, as at Amazon's.
 //!
 //! # The rests of a family
 //! When ocird has deleted a head and a complete listing shows it gone, the members that are still listed go without
@@ -26,20 +36,37 @@
 //! one with a plain tag goes only while a delete rule selects it and no keep rule or guardrail holds it, as somebody may
 //! have tagged it.
 //!
+//! # Lines in the account
+//! A rule may speak only while the account over everything that is watched is above a line, or at or under it. Where it is
+//! not known, such a delete rule takes nothing and such a keep rule holds. Families then go in one order over all
+//! repositories, oldest first, each only if the account as it is by then still asks for it; those that could go but need not
+//! are spared, and marked all the same. The semantics in full are in `plan/lines.rs`. What is left of a family is no matter
+//! of usage.
+//!
+//! # What no list shows
+//! Pulls and resource tags are known as of the last read of an image, and believed for [`DETAILS_SERVE`]. What is not known
+//! speaks for the image.
+//!
 //! # Doubt
 //! Where it is not known what runs, or where a manifest cannot be judged (it may refer to anything, tagged images
 //! included), everything that would go stays, and says that this is why. A pusher can freeze a repository so; that is
 //! visible, and the safe side.
 //!
+//! # Asked why
+//! [`explain`] is the planner talking: the rules, holds and facts that a verdict came from, one by one. [`tally`] counts what each
+//! rule comes to. Nothing is decided by either.
+//!
 //! # Two pairs of eyes
 //! `check` is written from the safety rules and shares no code with `plan`: it has its own reading of tags, its own walk of
-//! the graph and its own count of the newest. Where the two disagree, nothing goes.
+//! the graph, its own count of the newest and its own tally of bytes. Where the two disagree, nothing goes.
 
 #![deny(clippy::wildcard_enum_match_arm)]
 
 mod account;
 mod check;
 mod due;
+mod ecr;
+mod explain;
 mod fingerprint;
 mod graph;
 mod marks;
@@ -50,7 +77,13 @@ mod tag;
 pub use account::{Account, account, freed};
 pub use check::{CheckedPlan, Violation, Violations, check};
 pub use due::{Due, DueKind, MIN_PASSES, due};
+pub use ecr::{EcrImage, Expiry, expired};
+pub use explain::{
+    AccountSays, Answer, Asks, Condition, DeleteRuleSays, DeleteTally, Doubt, Explanation, Family, Governing,
+    Guardrail, GuardrailSays, KeepRuleSays, KeepTally, LineSays, Place, Pulled, Reference, Tally, Testimony,
+    Turn, Using,
+};
 pub use fingerprint::{PLANNER_VERSION, fingerprint};
 pub use marks::advance;
 pub use missing::{Missing, Need, missing};
-pub use plan::plan;
+pub use plan::{DETAILS_SERVE, explain, plan, tally};

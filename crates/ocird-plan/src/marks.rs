@@ -5,14 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use ocird_model::{
-    Decision, DeleteReason, Mark, MarkKey, Policies, RepositoryId, RepositoryPlan, RuleName, Verdict,
+    Decision, DeleteReason, KeepReason, Mark, MarkKey, Policies, RepositoryId, RepositoryPlan, RuleName,
+    Verdict,
 };
 
 use crate::{CheckedPlan, fingerprint};
 
 /// The marks after one more pass.
 ///
-/// A head that a rule selects gets one more pass, or a new mark; a new one too when the fingerprint of what governs its
+/// A head that a rule selects, or could select by a line and spares for now, gets one more pass, or a new mark; a new one too when the fingerprint of what governs its
 /// repository has changed (S-14), and when the old mark claims to begin after `now`, which only a clock or a store set
 /// back can cause (S-9, S-29). A repository that was decided keeps no other marks: one contrary pass clears. A repository
 /// that was not decided, or is not in the plan at all, keeps its marks as they are: what could not be read speaks
@@ -43,10 +44,12 @@ pub fn advance(
     next
 }
 
-/// The head and the rule, when the decision is that a rule takes it.
+/// The head and the rule, when the decision is that a rule takes it, or could.
 fn selected(decision: &Decision) -> Option<(&Decision, &RuleName)> {
     match &decision.verdict {
-        Verdict::Delete(DeleteReason::Rule { rule }) => Some((decision, rule)),
+        Verdict::Delete(DeleteReason::Rule { rule }) | Verdict::Keep(KeepReason::Spared { rule }) => {
+            Some((decision, rule))
+        }
         Verdict::Delete(DeleteReason::WithHead { rule: _ } | DeleteReason::Rest) | Verdict::Keep(_) => None,
     }
 }

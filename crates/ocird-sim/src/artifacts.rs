@@ -14,7 +14,7 @@ use crate::state::{Hand, State};
 use crate::tenancy::Tenancy;
 use crate::truth;
 use crate::view::{
-    AuthTokenView, ConfigurationView, Depth, ImageQuery, ImageRowView, ImageView, LayerView, Page,
+    AuthTokenView, ConfigurationView, Cursor, Depth, ImageQuery, ImageRowView, ImageView, LayerView, Page,
     RepositoryQuery, RepositoryView, SignatureQuery, SignatureView, TagView,
 };
 
@@ -181,12 +181,17 @@ impl Tenancy {
         let (state, _) = self.lock();
         state.authorize(Operation::ListContainerImageSignatures, None)?;
         state.check_compartment(&query.compartment, query.depth)?;
-        let question = format!("signatures {} {:?} {:?}", query.compartment, query.image, query.repository);
+        let question = format!("{:?}", SignatureQuery { cursor: Cursor::default(), ..query.clone() });
         let slot = Slot::read(&query.cursor, &question, &state.settings)?;
         let fitting = |signature: &&SignatureView| {
             within(&signature.compartment, &query.compartment, query.depth)
                 && query.image.as_ref().is_none_or(|id| *id == signature.image)
                 && query.repository.as_ref().is_none_or(|id| *id == signature.repository)
+                && query
+                    .repository_name
+                    .as_ref()
+                    .is_none_or(|name| *name == signature.repository_name.as_str())
+                && query.digest.is_none_or(|digest| digest == signature.digest)
         };
         let rows = state.signatures.iter().filter(fitting).cloned();
         Ok(slot.page(slot.cut(rows).collect(), state.signatures.len()))

@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use ocird_model::{
     Bytes, Clock as _, CompartmentId, DeleteTarget, Digest, ErrorKind, Etag, FetchedManifest, ImageDetails,
     ImageId, ImageRow, Layer, Lifecycle, Namespace, ReadRegistry, RegistryError, RepositoryId,
-    RepositoryName, RepositoryRow, TenancyId, WriteRegistry,
+    RepositoryName, RepositoryRow, ResourceTags, TenancyId, WriteRegistry,
 };
 
 use crate::clock::ClockView;
@@ -107,6 +107,12 @@ impl Face {
             Some(Fault::Status { status, code }) => {
                 return Err(RegistryError::new(name, kind_of(*status), *code));
             }
+            Some(Fault::Throttled { retry_after: _ }) => {
+                return Err(RegistryError::new(name, ErrorKind::Throttled, "TooManyRequests"));
+            }
+            Some(Fault::Instead(_)) => {
+                return Err(RegistryError::new(name, ErrorKind::Malformed, "not what was asked for"));
+            }
             Some(Fault::Dropped) => {
                 return Err(RegistryError::new(name, ErrorKind::Unreachable, "connection reset"));
             }
@@ -114,6 +120,8 @@ impl Face {
             Some(
                 Fault::AnswerLost
                 | Fault::Garbled
+                // No certificates on this face, and so nothing to notice.
+                | Fault::Rotation
                 | Fault::EmptyPage
                 | Fault::RepeatedCursor
                 | Fault::DroppedRow(_),
@@ -295,6 +303,7 @@ fn details(view: ImageView) -> ImageDetails {
         last_pulled_at: view.last_pulled_at,
         created_at: Some(view.created_at),
         created_by: Some(view.created_by),
+        resource_tags: Some(ResourceTags::default()),
         lifecycle: view.lifecycle,
         etag: Some(Etag(view.etag)),
     }

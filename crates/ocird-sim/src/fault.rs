@@ -5,6 +5,10 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
+use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+
 use crate::view::Page;
 
 /// An operation of the cloud, by the cloud's own name. The unit of faults, permissions and counts.
@@ -84,6 +88,11 @@ pub enum Fault {
         /// The code in the error body.
         code: &'static str,
     },
+    /// 429 `TooManyRequests`, and nothing happens.
+    Throttled {
+        /// What the answer says about when to come again, if anything: no official client reads it, and ocird does.
+        retry_after: Option<RetryAfter>,
+    },
     /// The connection is dropped before anything happens.
     Dropped,
     /// The operation happens, and the answer is lost on its way.
@@ -92,7 +101,13 @@ pub enum Fault {
     Slow(Duration),
     /// The answer is not what the service promises to send: not JSON, or a wrong manifest.
     Garbled,
-    /// A list page without rows whose next page is the one that was asked for.
+    /// A 200 with this JSON in place of the answer, and nothing happens: a sign-in that brings no token, or somebody
+    /// else's.
+    Instead(String),
+    /// The instance gets a new certificate and key just before the call, which goes right: between the reads of the two,
+    /// say, or in the middle of a pass.
+    Rotation,
+    /// A list page without rows that leads, by a cursor that was never seen before, to the rows that it should have had.
     EmptyPage,
     /// A list page whose next page is itself, for ever.
     RepeatedCursor,
@@ -106,11 +121,16 @@ impl Fault {
         Self::Status { status, code }
     }
 
+    /// A 429 that asks the caller to come again after so many seconds.
+    pub const fn throttled_for(seconds: u64) -> Self {
+        Self::Throttled { retry_after: Some(RetryAfter::Seconds(seconds)) }
+    }
+
     /// The page as this fault shows it. Faults that are not about pages leave it as it is.
     #[must_use]
     pub fn bend<T>(&self, mut page: Page<T>) -> Page<T> {
         match self {
-            Self::EmptyPage => Page { items: Vec::new(), next: Some(page.again.clone()), ..page },
+            Self::EmptyPage => Page { items: Vec::new(), next: Some(page.afresh.clone()), ..page },
             Self::RepeatedCursor => Page { next: Some(page.again.clone()), ..page },
             Self::DroppedRow(place) => {
                 if *place < page.items.len() {
@@ -118,9 +138,26 @@ impl Fault {
                 }
                 page
             }
-            Self::Status { .. } | Self::Dropped | Self::AnswerLost | Self::Slow(_) | Self::Garbled => page,
+            Self::Status { .. }
+            | Self::Throttled { .. }
+            | Self::Dropped
+            | Self::AnswerLost
+            | Self::Slow(_)
+            | Self::Garbled
+            | Self::Instead(_)
+            | Self::Rotation => page,
         }
     }
+}
+
+/// The two forms of the header `Retry-After`.
+/// <https://www.rfc-editor.org/rfc/rfc9110#name-retry-after>
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RetryAfter {
+    /// In so many seconds.
+    Seconds(u64),
+    /// At a date, which is so far ahead of the tenancy's time.
+    Date(TimeDelta),
 }
 
 /// Which calls of an operation go wrong, counted from the injection.
@@ -132,6 +169,33 @@ pub enum When {
     Next(u64),
     /// Every call until the faults are cleared.
     Always,
+    /// Every call whose number this divides: with 2 the second, the fourth and so on. With 0 none.
+    Every(u64),
+    /// About this many of a hundred calls, by lot; the same seed draws the same calls.
+    Percent {
+        /// How many of a hundred.
+        share: u8,
+        /// What the lots are drawn by.
+        seed: u64,
+    },
+}
+
+impl When {
+    /// True when the call with this number, counted from one, goes wrong.
+    fn fires(self, number: u64) -> bool {
+        match self {
+            Self::Call(wanted) => number == wanted,
+            Self::Next(n_calls) => number <= n_calls,
+            Self::Always => true,
+            Self::Every(nth) => nth != 0 && number.is_multiple_of(nth),
+            Self::Percent { share, seed } => {
+                // A stream for each call: what a call draws does not depend on how often others drew.
+                let mut random = ChaCha8Rng::seed_from_u64(seed);
+                random.set_stream(number);
+                random.random_range(0..100) < share
+            }
+        }
+    }
 }
 
 /// The faults that are set.
@@ -169,15 +233,36 @@ impl Faults {
                 continue;
             }
             injection.n_calls += 1;
-            let fires = match injection.when {
-                When::Call(number) => injection.n_calls == number,
-                When::Next(n_calls) => injection.n_calls <= n_calls,
-                When::Always => true,
-            };
-            if fires && chosen.is_none() {
+            if injection.when.fires(injection.n_calls) && chosen.is_none() {
                 chosen = Some(injection.fault.clone());
             }
         }
         chosen
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn firing(when: When, n_calls: u64) -> Vec<u64> {
+        (1..=n_calls).filter(|number| when.fires(*number)).collect()
+    }
+
+    #[test]
+    fn every_second_call_is_the_second_the_fourth_and_so_on() {
+        assert_eq!(firing(When::Every(2), 6), [2, 4, 6]);
+        assert_eq!(firing(When::Every(1), 2), [1, 2]);
+        assert!(firing(When::Every(0), 6).is_empty());
+    }
+
+    #[test]
+    fn half_of_all_calls_by_lot_are_about_half_and_the_same_for_the_same_seed() {
+        let half = |seed| firing(When::Percent { share: 50, seed }, 1000);
+        assert!((420..580).contains(&half(7).len()), "{}", half(7).len());
+        assert_eq!(half(7), half(7));
+        assert_ne!(half(7), half(8));
+        assert_eq!(firing(When::Percent { share: 100, seed: 7 }, 50).len(), 50);
+        assert!(firing(When::Percent { share: 0, seed: 7 }, 50).is_empty());
     }
 }

@@ -203,6 +203,8 @@ fn question_about_images(query: &ImageQuery) -> String {
 #[derive(Debug)]
 pub(crate) struct Slot {
     offset: usize,
+    /// How often the same rows were promised before without being shown; part of the token, so that no two are alike.
+    turn: u64,
     limit: usize,
     /// What the tokens of this listing are sealed with.
     seal: String,
@@ -212,14 +214,15 @@ impl Slot {
     /// Reads the token of the page; one that this listing never gave out is an invalid parameter.
     pub(crate) fn read(cursor: &Cursor, question: &str, settings: &Settings) -> Result<Self, ApiError> {
         let seal = format!("{} {question}", settings.seed);
-        let offset = match &cursor.page {
-            None => 0,
+        let (offset, turn) = match &cursor.page {
+            None => (0, 0),
             Some(token) => opened(token, &seal).ok_or_else(|| ApiError::InvalidParameter {
                 what: "page is not a token of this listing".to_owned(),
             })?,
         };
         Ok(Self {
             offset,
+            turn,
             limit: cursor.limit.unwrap_or(settings.page_size).min(settings.page_size).max(1),
             seal,
         })
@@ -237,20 +240,24 @@ impl Slot {
         rows.truncate(self.limit);
         Page {
             items: rows,
-            next: more.then(|| sealed(next, &self.seal)),
-            again: sealed(self.offset, &self.seal),
+            next: more.then(|| sealed((next, 0), &self.seal)),
+            again: sealed((self.offset, self.turn), &self.seal),
+            afresh: sealed((self.offset, self.turn + 1), &self.seal),
             n_remaining: n_listed.saturating_sub(next) as u64,
         }
     }
 }
 
-fn sealed(offset: usize, seal: &str) -> String {
-    let mark = sha256(format!("{seal} {offset}").as_bytes()).short();
-    format!("{offset:x}-{mark}")
+/// The token of a place in the list: its offset and its turn, and a mark that nobody else can make. It is full of what
+/// a query must encode: a client that sends it back as it came asks for something else.
+fn sealed((offset, turn): (usize, u64), seal: &str) -> String {
+    let mark = sha256(format!("{seal} {offset} {turn}").as_bytes()).short();
+    format!("{offset:x}/{turn:x} *:{mark}+==")
 }
 
-fn opened(token: &str, seal: &str) -> Option<usize> {
-    let (offset, _) = token.split_once('-')?;
-    let offset = usize::from_str_radix(offset, 16).ok()?;
-    (sealed(offset, seal) == token).then_some(offset)
+fn opened(token: &str, seal: &str) -> Option<(usize, u64)> {
+    let (place, _) = token.split_once(' ')?;
+    let (offset, turn) = place.split_once('/')?;
+    let place = (usize::from_str_radix(offset, 16).ok()?, u64::from_str_radix(turn, 16).ok()?);
+    (sealed(place, seal) == token).then_some(place)
 }

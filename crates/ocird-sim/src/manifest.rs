@@ -89,7 +89,8 @@ impl Platform {
     }
 }
 
-/// A layer or configuration blob. Layers are made up: a digest and a size; configurations have bytes.
+/// A layer or configuration blob. Layers of [`Blob::layer`] are made up, a digest and a size; those of
+/// [`Blob::packed`], and configurations, have bytes and can be pulled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Blob {
     /// The digest.
@@ -98,18 +99,22 @@ pub struct Blob {
     pub size: u64,
     /// The bytes, where the simulator has any.
     pub bytes: Option<Arc<[u8]>>,
+    /// The digest of what it holds, unpacked, as a configuration names a layer.
+    pub diff_id: Digest,
 }
 
 impl Blob {
     /// A layer that is known by what it holds, such as `base amd64 2026-01`: same words, same digest.
     pub fn layer(holds: &str, size: u64) -> Self {
-        Self { digest: sha256(holds.as_bytes()), size, bytes: None }
+        let digest = sha256(holds.as_bytes());
+        Self { digest, size, bytes: None, diff_id: digest }
     }
 
     /// A blob with these bytes.
     pub fn bytes(bytes: impl Into<Arc<[u8]>>) -> Self {
         let bytes = bytes.into();
-        Self { digest: sha256(&bytes), size: bytes.len() as u64, bytes: Some(bytes) }
+        let digest = sha256(&bytes);
+        Self { digest, size: bytes.len() as u64, bytes: Some(bytes), diff_id: digest }
     }
 }
 
@@ -139,7 +144,7 @@ impl Manifest {
                 "architecture": platform.architecture(),
                 "os": platform.os(),
                 "config": {"Labels": {"org.opencontainers.image.revision": revision}},
-                "rootfs": {"type": "layers", "diff_ids": layers.iter().map(|layer| layer.digest.to_string()).collect::<Vec<_>>()},
+                "rootfs": {"type": "layers", "diff_ids": layers.iter().map(|layer| layer.diff_id.to_string()).collect::<Vec<_>>()},
             })
             .to_string()
             .into_bytes(),

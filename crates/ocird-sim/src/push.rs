@@ -76,6 +76,24 @@ impl Build {
         }
     }
 
+    /// An image as [`Build::small`], whose layers have bytes, so that a real client can pull it.
+    pub fn pullable(revision: &str) -> Self {
+        let layers = |platform: Platform| {
+            let architecture = platform.architecture();
+            let app = format!("app {revision} {architecture}");
+            (platform, vec![Blob::packed(&format!("base {architecture}")), Blob::packed(&app)])
+        };
+        let platforms = vec![layers(Platform::Amd64), layers(Platform::Arm64)];
+        Self { platforms, ..Self::small(revision) }
+    }
+
+    /// The same with the media types of Docker.
+    #[must_use]
+    pub const fn docker(mut self) -> Self {
+        self.flavour = Flavour::Docker;
+        self
+    }
+
     /// The same for arm64 only: a single manifest.
     #[must_use]
     pub fn single(mut self) -> Self {
@@ -98,7 +116,7 @@ impl Build {
             .map(|(platform, layers)| {
                 let (manifest, config) = Manifest::image(self.flavour, *platform, &self.revision, layers);
                 let child = Child { manifest, platform: *platform, attests: None };
-                (child, vec![config])
+                (child, layers.iter().cloned().chain([config]).collect())
             })
             .collect();
         let attestations: Vec<_> =
@@ -176,14 +194,15 @@ impl Tenancy {
         holds: &str,
         by: &str,
     ) -> Result<Pushed, ApiError> {
-        let (manifest, others) = {
+        let (manifest, blobs, others) = {
             let (state, _) = self.lock();
             let home = state.repository(repository)?;
             let about = state.available(home, subject).ok_or_else(|| unknown(&subject.to_string()))?;
             let payload = Blob::bytes(holds.as_bytes());
-            let (manifest, _) = Manifest::artifact(IN_TOTO, &payload, Some(&about.manifest));
-            (manifest, state.attached_to(home, subject))
+            let (manifest, config) = Manifest::artifact(IN_TOTO, &payload, Some(&about.manifest));
+            (manifest, [config, payload], state.attached_to(home, subject))
         };
+        self.upload(repository, &blobs)?;
         let image = self.put_manifest(repository, &manifest, None, by)?;
         let list: Vec<Child> = others
             .into_iter()

@@ -161,9 +161,16 @@ impl Tenancy {
             user: user.to_owned(),
             description: description.to_owned(),
             created_at: now,
+            expires_at: None,
+            lifecycle_state: "ACTIVE".to_owned(),
         };
         state.auth_tokens.entry(user.to_owned()).or_default().push(token.clone());
         token
+    }
+
+    /// Gives a user exactly these auth tokens; a user with none is known all the same.
+    pub fn set_auth_tokens(&self, user: &str, tokens: Vec<AuthTokenView>) {
+        self.lock().0.auth_tokens.insert(user.to_owned(), tokens);
     }
 
     /// Every deletion so far, the daemon's and others'.

@@ -16,6 +16,8 @@ pub struct Page<T> {
     pub next: Option<String>,
     /// The token under which this very page can be asked for again; the cursor faults need it.
     pub again: String,
+    /// Another token for this very page, which nobody has seen in this listing.
+    pub afresh: String,
     /// Rows after this page, as the cloud estimates them.
     pub n_remaining: u64,
 }
@@ -230,6 +232,10 @@ pub struct AuthTokenView {
     pub description: String,
     /// When it was made; rotation counts from here.
     pub created_at: DateTime<Utc>,
+    /// When it ends; the service says that they never do, and has the field all the same.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// Where in its life it is, in the service's own word: `ACTIVE`, `INACTIVE`, `DELETED` and so on.
+    pub lifecycle_state: String,
 }
 
 /// The order of a list. Oracle's defaults: newest first by time, A to Z by name.
@@ -363,6 +369,10 @@ pub struct SignatureQuery {
     pub image: Option<ImageId>,
     /// Only signatures in this repository.
     pub repository: Option<RepositoryId>,
+    /// Only signatures in the repository of this name.
+    pub repository_name: Option<String>,
+    /// Only signatures of images with this digest.
+    pub digest: Option<Digest>,
     /// Which page.
     pub cursor: Cursor,
 }

@@ -10,12 +10,13 @@ use sqlx::SqlitePool;
 use sqlx::sqlite::SqlitePoolOptions;
 
 use crate::connect::{NAME, options};
+use crate::journal::{SettledIntent, read_recent_outcomes};
 use crate::known::read_known;
 use crate::{Known, StoreError};
 
 /// A look at a store that somebody else may be writing.
 pub struct Glance {
-    reader: SqlitePool,
+    pub(crate) reader: SqlitePool,
 }
 
 impl Glance {
@@ -50,6 +51,32 @@ impl Glance {
     }
 }
 
+/// What a look shows of the file itself and of its journal.
+impl Glance {
+    /// The schema of the file.
+    pub async fn schema(&self) -> Result<u64, StoreError> {
+        let version: i64 = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success")
+            .fetch_one(&self.reader)
+            .await
+            .map_err(StoreError::sqlite("asking the store for its schema"))?;
+        crate::column::uncount("_sqlx_migrations.version", version)
+    }
+
+    /// How often the store has been opened to be written.
+    pub async fn epoch(&self) -> Result<u64, StoreError> {
+        let epoch: i64 = sqlx::query_scalar("SELECT epoch FROM store")
+            .fetch_one(&self.reader)
+            .await
+            .map_err(StoreError::sqlite("looking at the store's epoch"))?;
+        crate::column::uncount("store.epoch", epoch)
+    }
+
+    /// The latest outcome of the journal; `None` when nothing was ever meant to go.
+    pub async fn latest_outcome(&self) -> Result<Option<SettledIntent>, StoreError> {
+        Ok(read_recent_outcomes(&self.reader, 1).await?.pop())
+    }
+}
+
 impl fmt::Debug for Glance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Glance").finish_non_exhaustive()
@@ -77,5 +104,8 @@ mod tests {
         assert_eq!(glance.created_at().await.unwrap(), store.created_at());
         let unseen = "ocid1.containerrepo.oc1.x".parse().unwrap();
         assert_eq!(glance.known(&unseen).await.unwrap(), Known::default());
+        assert_eq!((glance.epoch().await.unwrap(), store.epoch()), (1, 1));
+        assert!(glance.schema().await.unwrap() >= 1);
+        assert_eq!(glance.latest_outcome().await.unwrap(), None);
     }
 }

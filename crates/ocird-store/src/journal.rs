@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use ocird_model::{
     Digest, ErrorKind, Etag, ImageId, Intent, Outcome, OutcomeKind, RepositoryId, RepositoryName, Tag,
 };
-use sqlx::FromRow;
+use sqlx::{FromRow, SqlitePool};
 
 use crate::column::{
     count, digest, from_json, join_digests, millis, parse, split_digests, time, to_json, uncount,
@@ -249,15 +249,7 @@ impl Store {
 
     /// The latest `limit` outcomes, newest first.
     pub async fn recent_outcomes(&self, limit: u32) -> Result<Vec<SettledIntent>, StoreError> {
-        let select = "SELECT intents.id, intents.at AS intended_at, name, image, digest, head, tags, rule, evidence, \
-             kind, error, outcomes.at, detail FROM outcomes JOIN intents ON intents.id = outcomes.intent \
-             ORDER BY outcomes.at DESC, intents.id DESC LIMIT ?";
-        let rows: Vec<SettledRow> = sqlx::query_as(select)
-            .bind(i64::from(limit))
-            .fetch_all(&self.reader)
-            .await
-            .map_err(StoreError::sqlite("reading the latest outcomes"))?;
-        rows.into_iter().map(SettledRow::decode).collect()
+        read_recent_outcomes(&self.reader, limit).await
     }
 
     /// Number of families whose head was meant to go at `since` or later, whatever came of it: what the limit of a day
@@ -270,6 +262,22 @@ impl Store {
             .map_err(StoreError::sqlite("counting intents"))?;
         uncount("intents", n)
     }
+}
+
+/// The latest `limit` outcomes, newest first, for whoever reads the file.
+pub(crate) async fn read_recent_outcomes(
+    reader: &SqlitePool,
+    limit: u32,
+) -> Result<Vec<SettledIntent>, StoreError> {
+    let select = "SELECT intents.id, intents.at AS intended_at, name, image, digest, head, tags, rule, evidence, \
+         kind, error, outcomes.at, detail FROM outcomes JOIN intents ON intents.id = outcomes.intent \
+         ORDER BY outcomes.at DESC, intents.id DESC LIMIT ?";
+    let rows: Vec<SettledRow> = sqlx::query_as(select)
+        .bind(i64::from(limit))
+        .fetch_all(reader)
+        .await
+        .map_err(StoreError::sqlite("reading the latest outcomes"))?;
+    rows.into_iter().map(SettledRow::decode).collect()
 }
 
 impl Write<'_> {

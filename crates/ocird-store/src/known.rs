@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use ocird_model::{
-    Bytes, Content, Digest, Etag, FetchedManifest, ImageDetails, ImageId, Lifecycle, RepositoryId, Tag,
+    Bytes, Content, Digest, Etag, FetchedManifest, ImageDetails, ImageId, Lifecycle, RepositoryId,
+    ResourceTags, Tag,
 };
 use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, SqliteConnection, SqlitePool};
@@ -56,6 +57,8 @@ pub(crate) struct StoredDetails {
     created_at: Option<DateTime<Utc>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     created_by: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    resource_tags: Option<ResourceTags>,
     lifecycle: Lifecycle,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     etag: Option<Etag>,
@@ -197,6 +200,7 @@ impl StoredDetails {
             last_pulled_at,
             created_at,
             created_by,
+            resource_tags,
             lifecycle,
             etag,
         } = details;
@@ -207,6 +211,7 @@ impl StoredDetails {
             last_pulled_at: *last_pulled_at,
             created_at: *created_at,
             created_by: created_by.clone(),
+            resource_tags: resource_tags.clone(),
             lifecycle: *lifecycle,
             etag: etag.clone(),
         })
@@ -219,8 +224,17 @@ impl StoredDetails {
         repository: RepositoryId,
         layers: Arc<[ocird_model::Layer]>,
     ) -> ImageDetails {
-        let Self { tags, manifest_size, n_pulls, last_pulled_at, created_at, created_by, lifecycle, etag } =
-            self;
+        let Self {
+            tags,
+            manifest_size,
+            n_pulls,
+            last_pulled_at,
+            created_at,
+            created_by,
+            resource_tags,
+            lifecycle,
+            etag,
+        } = self;
         ImageDetails {
             id,
             digest,
@@ -232,6 +246,7 @@ impl StoredDetails {
             last_pulled_at,
             created_at,
             created_by,
+            resource_tags,
             lifecycle,
             etag,
         }

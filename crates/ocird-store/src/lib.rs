@@ -19,6 +19,7 @@ mod backup;
 mod column;
 mod connect;
 mod error;
+mod findings;
 mod glance;
 mod history;
 mod inspect;
@@ -35,12 +36,14 @@ mod store;
 mod verdicts;
 
 pub use error::StoreError;
+pub use findings::Vanished;
 pub use glance::Glance;
 pub use history::{PassSummary, UsagePoint};
 pub use journal::{Deleted, IntentId, OpenIntent, SettledIntent};
 pub use known::{Known, KnownImage};
+pub use lock::is_held;
 pub use open_error::OpenError;
-pub use record::{PassId, PassRecord, UsageSample};
+pub use record::{PassId, PassRecord, Recording, UsageSample};
 pub use remember::Fresh;
 pub use store::Store;
 

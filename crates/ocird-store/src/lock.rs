@@ -64,9 +64,46 @@ impl StateLock {
     }
 }
 
+/// Whether a process has the state directory at this moment. Nothing is made where nothing is.
+///
+/// The lock is tried shared and given back at once, so that two who look are not in each other's way; a daemon that starts
+/// in that instant is told that the directory is held, and opens it with its next pass.
+///
+/// # Errors
+/// The lock file is there and cannot be opened.
+pub fn is_held(state_dir: &Path) -> io::Result<bool> {
+    let file = match File::open(state_dir.join(NAME)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
 impl LastOpened {
     fn parse(line: &str) -> Option<Self> {
         let (identity, epoch) = line.trim_end().split_once(' ')?;
         Some(Self { identity: identity.to_owned(), epoch: epoch.parse().ok()? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_at_the_lock_says_who_has_it_and_leaves_it_free() {
+        let directory = tempfile::tempdir().unwrap();
+        assert!(!is_held(directory.path()).unwrap());
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0, "a look makes nothing");
+        let lock = StateLock::take(directory.path()).unwrap();
+        assert!(is_held(directory.path()).unwrap());
+        drop(lock);
+        assert!(!is_held(directory.path()).unwrap());
+        StateLock::take(directory.path()).unwrap();
     }
 }

@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 
 use ocird_model::{Mark, MarkKey};
-use sqlx::FromRow;
+use sqlx::{FromRow, SqlitePool};
 
 use crate::column::{digest, millis, parse, time};
 use crate::store::Write;
-use crate::{Store, StoreError};
+use crate::{Glance, Store, StoreError};
 
 #[derive(FromRow)]
 struct MarkRow {
@@ -20,16 +20,25 @@ struct MarkRow {
     n_passes: i64,
 }
 
+impl Glance {
+    /// Every mark that holds.
+    pub async fn marks(&self) -> Result<BTreeMap<MarkKey, Mark>, StoreError> {
+        read_marks(&self.reader).await
+    }
+}
+
+async fn read_marks(reader: &SqlitePool) -> Result<BTreeMap<MarkKey, Mark>, StoreError> {
+    let select = "SELECT repositories.ocid, head, rule, policy, since, n_passes \
+         FROM marks JOIN repositories ON repositories.id = marks.repository";
+    let rows: Vec<MarkRow> =
+        sqlx::query_as(select).fetch_all(reader).await.map_err(StoreError::sqlite("reading the marks"))?;
+    rows.iter().map(MarkRow::decode).collect()
+}
+
 impl Store {
     /// Every mark that holds.
     pub async fn marks(&self) -> Result<BTreeMap<MarkKey, Mark>, StoreError> {
-        let select = "SELECT repositories.ocid, head, rule, policy, since, n_passes \
-             FROM marks JOIN repositories ON repositories.id = marks.repository";
-        let rows: Vec<MarkRow> = sqlx::query_as(select)
-            .fetch_all(&self.reader)
-            .await
-            .map_err(StoreError::sqlite("reading the marks"))?;
-        rows.iter().map(MarkRow::decode).collect()
+        read_marks(&self.reader).await
     }
 
     /// Drops one mark, if it is there: its family was not as it was decided about, and starts anew (S-17).

@@ -67,9 +67,24 @@ pub struct UsageSample {
     pub n_tags: u64,
 }
 
+/// A pass that is written and not yet on record: what else belongs to it is added before [`Recording::commit`]. Dropped
+/// without that, it never was.
+pub struct Recording<'a> {
+    pub(crate) write: Write<'a>,
+    /// The number that the pass will have.
+    pub(crate) id: PassId,
+    /// When it was written down.
+    pub(crate) at: DateTime<Utc>,
+}
+
 impl Store {
     /// Records a pass: all of it or, when this fails, nothing.
     pub async fn record(&self, pass: &PassRecord<'_>) -> Result<PassId, StoreError> {
+        self.recording(pass).await?.commit().await
+    }
+
+    /// Writes a pass in a transaction that is still open.
+    pub async fn recording(&self, pass: &PassRecord<'_>) -> Result<Recording<'_>, StoreError> {
         let mut write = self.begin(pass.finished_at).await?;
         let id = write.pass(pass).await?;
         if let Some(inventory) = pass.inventory {
@@ -88,8 +103,21 @@ impl Store {
             write.drop_rest(repository, member).await?;
         }
         write.let_go(pass.finished_at).await?;
-        write.commit().await?;
-        Ok(id)
+        Ok(Recording { write, id, at: pass.finished_at })
+    }
+}
+
+impl Recording<'_> {
+    /// Puts the pass on record with everything that was added to it, and syncs.
+    pub async fn commit(self) -> Result<PassId, StoreError> {
+        self.write.commit().await?;
+        Ok(self.id)
+    }
+}
+
+impl fmt::Debug for Recording<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recording").field("id", &self.id).field("at", &self.at).finish_non_exhaustive()
     }
 }
 

@@ -107,7 +107,7 @@ fn keep_detail(reason: &KeepReason) -> Option<String> {
     match reason {
         KeepReason::Opaque { why } => Some(why.as_str().to_owned()),
         KeepReason::InUse { by } => Some(by.to_string()),
-        KeepReason::Rule { rule } => Some(rule.to_string()),
+        KeepReason::Rule { rule } | KeepReason::Spared { rule } => Some(rule.to_string()),
         KeepReason::ChildOf { parent: digest } | KeepReason::ReferrerOf { subject: digest } => {
             Some(Digest::to_string(digest))
         }

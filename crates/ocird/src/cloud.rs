@@ -1,12 +1,15 @@
 //! Joins the configuration to the cloud's client: its settings, and its counts for the metrics.
 
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use ocird_model::{Clock, ReadRegistry};
-use ocird_oci::{BuildError, Endpoint, Oci, ParseEndpointError, Settings};
+use ocird_oci::{
+    Auth, BuildError, Endpoint, Oci, ParseEndpointError, Profile, ProfileError, ProfileKind, Settings,
+};
 
-use crate::config::OciConfig;
+use crate::config::{self, AuthConfig, OciConfig, ProfileConfig};
 use crate::metrics::{CloudCounts, Metrics};
 
 /// Why there is no client for a configuration.
@@ -20,6 +23,21 @@ pub enum ConnectError {
         /// What is wrong with it.
         source: ParseEndpointError,
     },
+    /// The profile is of no use.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
+    /// The profile signs in another way than `[oci] auth` says.
+    #[error("auth = {auth:?} does not fit: profile {profile:?} of {} has {has}", file.display())]
+    OtherKind {
+        /// The value of `[oci] auth`.
+        auth: &'static str,
+        /// The profile.
+        profile: String,
+        /// The file it stands in.
+        file: PathBuf,
+        /// What it has instead.
+        has: &'static str,
+    },
     /// The client could not be built.
     #[error("the client of the cloud cannot be built")]
     Build(#[from] BuildError),
@@ -28,19 +46,43 @@ pub enum ConnectError {
 /// The client for this configuration. It asks nobody for anything yet: a cloud that is away must not keep the daemon
 /// from starting and saying so.
 pub fn client<C: Clock>(config: &OciConfig, clock: C) -> Result<Oci<C>, ConnectError> {
-    let OciConfig { compartments: _, region, ca_file, endpoints, page_size } = config;
+    let OciConfig { auth, compartments: _, region, region_metadata, ca_file, endpoints, page_size } = config;
     let defaults = Settings::default();
     let settings = Settings {
+        auth: signer(auth)?,
         region: region.clone(),
+        region_metadata: region_metadata.iter().cloned().collect(),
         metadata_base: parse("metadata", endpoints.metadata.as_deref(), Endpoint::metadata)?,
         auth_endpoint: parse("auth", endpoints.auth.as_deref(), str::parse)?,
         artifacts_endpoint: parse("artifacts", endpoints.artifacts.as_deref(), str::parse)?,
         registry_endpoint: parse("registry", endpoints.registry.as_deref(), str::parse)?,
+        identity_endpoint: parse("identity", endpoints.identity.as_deref(), str::parse)?,
         ca_file: ca_file.clone(),
         page_size: NonZeroU32::new(*page_size).unwrap_or(defaults.page_size),
         ..defaults
     };
     Ok(Oci::new(settings, Arc::new(clock))?)
+}
+
+/// Reads the profile, if one signs. One that signs in another way than `[oci] auth` says is somebody else.
+fn signer(auth: &AuthConfig) -> Result<Auth, ConnectError> {
+    let AuthConfig::Profile(ProfileConfig { kind, name, file, home }) = auth else {
+        return Ok(Auth::InstancePrincipal);
+    };
+    let profile = Profile::read(file, name, home.as_deref())?;
+    let has = match (kind, profile.kind()) {
+        (config::ProfileKind::ApiKey, ProfileKind::SessionToken) => {
+            "a security_token_file; say auth = \"security_token\""
+        }
+        (config::ProfileKind::SecurityToken, ProfileKind::ApiKey { user: _ }) => {
+            "no security_token_file; say auth = \"api_key\""
+        }
+        (config::ProfileKind::ApiKey, ProfileKind::ApiKey { user: _ })
+        | (config::ProfileKind::SecurityToken, ProfileKind::SessionToken) => {
+            return Ok(Auth::Profile(profile));
+        }
+    };
+    Err(ConnectError::OtherKind { auth: auth.as_str(), profile: name.clone(), file: file.clone(), has })
 }
 
 fn parse(
@@ -58,6 +100,7 @@ pub fn post_counts<C: Clock>(oci: &Oci<C>, metrics: &Metrics) {
         requests: counts.requests,
         retries: counts.n_retries,
         throttled: counts.n_throttled,
+        limit: Some(counts.limit),
         token_refreshes: counts.n_token_refreshes,
         token_refresh_failures: counts.n_token_refresh_failures,
         token_expires_at: oci.token_expires_at(),

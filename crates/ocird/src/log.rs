@@ -22,7 +22,7 @@ use tracing_subscriber::{EnvFilter, fmt as layer_fmt};
 
 /// Every field that an event may bear, with what it holds. One word per idea, the same as in metrics and SQL; the
 /// unit is in the name. No digest or tag stands in a message: what varies is a field.
-pub const FIELDS: [(&str, &str); 38] = [
+pub const FIELDS: [(&str, &str); 40] = [
     ("bytes", "a number of bytes"),
     ("code", "a refusal code: a word of `RefusalCode::ALL`"),
     ("command", "the administrative command"),
@@ -35,6 +35,7 @@ pub const FIELDS: [(&str, &str); 38] = [
     ("expires_at", "when a session token ends"),
     ("head", "the digest of the head of a family"),
     ("image", "the OCID of an image"),
+    ("key_file", "the file of a private key"),
     ("kind", "the kind of an error: a word of `ErrorKind::ALL`"),
     ("listen", "the socket address that is listened on"),
     ("mode", "`report` or `enforce`"),
@@ -49,6 +50,7 @@ pub const FIELDS: [(&str, &str); 38] = [
     ("outcome", "a word of `OutcomeKind::ALL`"),
     ("pass", "the number of the pass in the store"),
     ("path", "a path in the file system"),
+    ("profile", "the name of a profile of Oracle's SDKs"),
     ("project", "the project whose policy is meant"),
     ("reason", "the reason of a verdict or state, as its metric label has it"),
     ("region", "the region identifier"),

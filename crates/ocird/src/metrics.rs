@@ -54,6 +54,8 @@ pub struct CloudCounts {
     pub retries: u64,
     /// Answers that said 429.
     pub throttled: u64,
+    /// Calls that may be under way at once; less after the cloud has asked to slow down.
+    pub limit: Option<usize>,
     /// Session tokens asked for.
     pub token_refreshes: u64,
     /// Session tokens not given.

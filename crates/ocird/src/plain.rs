@@ -47,6 +47,30 @@ fn shortened(line: &str, max: usize) -> String {
     }
 }
 
+/// `text` in lines of at most `width` characters, broken at blanks; a longer word is broken where it must be.
+pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let mut word = word;
+        loop {
+            let line = lines.last_mut().expect("there is always a last line");
+            let gap = usize::from(!line.is_empty());
+            if line.len() + gap + word.len() <= width {
+                line.push_str(&" "[..gap]);
+                line.push_str(word);
+                break;
+            }
+            if line.is_empty() {
+                let (head, tail) = word.split_at(width);
+                line.push_str(head);
+                word = tail;
+            }
+            lines.push(String::new());
+        }
+    }
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

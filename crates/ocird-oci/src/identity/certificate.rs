@@ -6,12 +6,14 @@ use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature::{KeyPair as _, RsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, Utc};
 use ocird_model::{CompartmentId, TenancyId};
+use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::SignInError;
+use crate::key::{self, KeyError};
 
 /// Where the metadata service has each part.
 pub(crate) const CERTIFICATE: &str = "identity/cert.pem";
@@ -28,6 +30,8 @@ pub(crate) struct InstanceCertificate {
     intermediates: Vec<String>,
     tenancy: TenancyId,
     compartment: Option<CompartmentId>,
+    instance: Option<String>,
+    ends_at: DateTime<Utc>,
 }
 
 impl InstanceCertificate {
@@ -45,8 +49,17 @@ impl InstanceCertificate {
         }
         let tenancy = named(&parsed, "opc-tenant:")
             .ok_or(unusable(CERTIFICATE, "its subject has no opc-tenant:<tenancy OCID>"))?;
-        let compartment = named(&parsed, "opc-compartment:");
-        Ok(Self { intermediates: read_intermediates(intermediate)?, tenancy, compartment, key, der })
+        let ends_at = DateTime::from_timestamp(parsed.validity().not_after.timestamp(), 0)
+            .ok_or(unusable(CERTIFICATE, "it ends at no time that there is"))?;
+        Ok(Self {
+            compartment: named(&parsed, "opc-compartment:"),
+            instance: named(&parsed, "opc-instance:"),
+            intermediates: read_intermediates(intermediate)?,
+            tenancy,
+            ends_at,
+            key,
+            der,
+        })
     }
 
     /// The tenancy that the certificate speaks for.
@@ -57,6 +70,16 @@ impl InstanceCertificate {
     /// The compartment of the instance, where the certificate names it.
     pub(crate) const fn compartment(&self) -> Option<&CompartmentId> {
         self.compartment.as_ref()
+    }
+
+    /// The OCID of the instance, where the certificate names it.
+    pub(crate) fn instance(&self) -> Option<&str> {
+        self.instance.as_deref()
+    }
+
+    /// When it ends.
+    pub(crate) const fn ends_at(&self) -> DateTime<Utc> {
+        self.ends_at
     }
 
     /// The certificate as the federation service wants it: the inside of its PEM without line ends.
@@ -82,15 +105,16 @@ impl InstanceCertificate {
     }
 }
 
-/// An unencrypted RSA key in PEM, in either of the two forms that are about.
+/// The key, which the service gives in clear.
 fn read_key(pem: &[u8]) -> Result<RsaKeyPair, SignInError> {
-    let der = PrivateKeyDer::from_pem_slice(pem).map_err(|_| unusable(KEY, "not a PEM private key"))?;
-    let key = match &der {
-        PrivateKeyDer::Pkcs1(der) => RsaKeyPair::from_der(der.secret_pkcs1_der()),
-        PrivateKeyDer::Pkcs8(der) => RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()),
-        _ => return Err(unusable(KEY, "not an RSA key")),
-    };
-    key.map_err(|_| unusable(KEY, "not an RSA key of 2048 bits or more"))
+    key::read(pem, None).map_err(|error| match error {
+        KeyError::NotPem => unusable(KEY, "not a PEM private key"),
+        KeyError::NotRsa => unusable(KEY, "not an RSA key of 2048 bits or more"),
+        KeyError::NoPassphrase
+        | KeyError::Passphrase
+        | KeyError::Encryption { scheme: _ }
+        | KeyError::KeyId => unusable(KEY, "an encrypted key"),
+    })
 }
 
 /// Every certificate of the document; the service has one, but nothing says that it always will.
@@ -121,9 +145,11 @@ const fn unusable(path: &'static str, detail: &'static str) -> SignInError {
 mod tests {
     use std::sync::LazyLock;
 
+    use proptest::prelude::*;
     use rcgen::{CertificateParams, DnType, KeyPair, PKCS_RSA_SHA256, RsaKeySize};
 
     use super::*;
+    use crate::fuzz::{self, Reading};
 
     static KEYS: LazyLock<[KeyPair; 2]> = LazyLock::new(|| {
         [(); 2].map(|()| KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap())
@@ -151,12 +177,15 @@ mod tests {
     }
 
     #[test]
-    fn the_key_id_carries_the_certificates_sha256() {
+    fn the_key_id_is_the_tenancy_and_the_certificates_sha256() {
         let pem = certificate(&["opc-tenant:ocid1.tenancy.oc1..t"]);
         let read = read(&pem, &KEYS[0].serialize_pem(), &pem).unwrap();
-        let (tenancy, fingerprint) =
-            read.key_id().split_once("/fed-x509-sha256/").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
-        assert_eq!((tenancy.as_str(), fingerprint.len()), ("ocid1.tenancy.oc1..t", 32 * 3 - 1));
+        let der = STANDARD.decode(read.stripped()).unwrap();
+        let hex: Vec<String> =
+            digest(&SHA256, &der).as_ref().chunks(1).map(|b| format!("{:02X}", b[0])).collect();
+        let wanted = format!("ocid1.tenancy.oc1..t/fed-x509-sha256/{}", hex.join(":"));
+        assert_eq!(read.key_id(), wanted);
+        assert_eq!(wanted.len(), "ocid1.tenancy.oc1..t/fed-x509-sha256/".len() + 32 * 3 - 1);
     }
 
     #[test]
@@ -196,5 +225,45 @@ mod tests {
             assert!(matches!(error, SignInError::Document { path: KEY, .. }));
             assert!(!shown.contains("Y2FuYXJ5") && !shown.contains("canary"), "{shown}");
         }
+    }
+
+    /// What is made of this certificate, which is to be of the instance's key. Whatever is read can be signed by.
+    fn try_read(certificate: &[u8], intermediate: &[u8]) -> Result<Reading, TestCaseError> {
+        static KEY: LazyLock<String> = LazyLock::new(|| KEYS[0].serialize_pem());
+        match InstanceCertificate::read(certificate, KEY.as_bytes(), intermediate) {
+            Ok(read) => {
+                prop_assert!(read.key_id().starts_with("ocid1.tenancy."), "{}", read.key_id());
+                prop_assert!(read.key_id().bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"'));
+                prop_assert!((1..=MAX_INTERMEDIATES).contains(&read.intermediates().len()));
+                Ok(Reading::Read)
+            }
+            Err(_) => Ok(Reading::Refused),
+        }
+    }
+
+    fn of_an_instance() -> String {
+        certificate(&["opc-tenant:ocid1.tenancy.oc1..t"])
+    }
+
+    #[test]
+    fn any_pem_is_read_as_certificates_or_refused() {
+        let whole = of_an_instance();
+        let seeds =
+            [whole.clone(), whole.replace('\n', "\r\n"), whole.clone() + &whole].map(String::into_bytes);
+        fuzz::any_input_like("certificate (PEM)", seeds.to_vec(), |pem| {
+            try_read(pem, whole.as_bytes())?;
+            try_read(whole.as_bytes(), pem)
+        });
+    }
+
+    #[test]
+    fn any_der_is_read_as_a_certificate_or_refused() {
+        let whole = of_an_instance();
+        let der = CertificateDer::from_pem_slice(whole.as_bytes()).unwrap().to_vec();
+        fuzz::any_input_like("certificate (DER)", vec![der], |der| {
+            let inside = STANDARD.encode(der);
+            let pem = format!("-----BEGIN CERTIFICATE-----\n{inside}\n-----END CERTIFICATE-----\n");
+            try_read(pem.as_bytes(), whole.as_bytes())
+        });
     }
 }

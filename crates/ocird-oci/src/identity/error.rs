@@ -3,9 +3,9 @@
 use chrono::{DateTime, Utc};
 use ocird_model::TenancyId;
 
-use crate::OciError;
+use crate::{OciError, ProfileError};
 
-/// Why there is no token to sign with.
+/// Why there is nothing to sign with.
 #[derive(Debug, thiserror::Error)]
 pub enum SignInError {
     /// The metadata service did not answer, or not as it should.
@@ -28,20 +28,32 @@ pub enum SignInError {
     /// The key is not the certificate's, several times in a row.
     #[error("the instance's key does not belong to its certificate")]
     KeyMismatch,
-    /// The certificate is of another tenancy than the first one was.
-    #[error("the instance's certificate is of tenancy {is}, but was of {was} before")]
+    /// The credentials are of another tenancy than the first ones were.
+    #[error("the credentials are of tenancy {is}, but were of {was} before")]
     TenancyChanged {
-        /// The first certificate's tenancy.
+        /// The tenancy of the first certificate or profile.
         was: TenancyId,
-        /// The present certificate's tenancy.
+        /// The tenancy of the present one.
         is: TenancyId,
     },
-    /// The region is neither in the table nor the instance's own.
-    #[error("region {name:?} is unknown")]
+    /// The profile cannot be used, or not any more.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
+    /// Neither the settings nor the profile name a region.
+    #[error("no region is set, and the profile names none; set `region` in one of the two")]
+    NoRegion,
+    /// The region is neither in the table, nor described by the operator, nor the instance's own.
+    #[error(
+        "region {name:?} is unknown; describe it in OCI_REGION_METADATA, as `regionInfo` of the metadata service does, \
+         or set every endpoint"
+    )]
     UnknownRegion {
         /// The region as it was set or reported.
         name: String,
     },
+    /// The process is about to end.
+    #[error("signing in was interrupted")]
+    Interrupted,
     /// No session key could be made.
     #[error("no session key could be generated")]
     KeyGeneration,

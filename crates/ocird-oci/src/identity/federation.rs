@@ -97,3 +97,24 @@ fn question(certificate: &InstanceCertificate, session_key: &RsaKeyPair) -> Resu
     serde_json::to_vec(&question)
         .map_err(|error| SignInError::Federation { source: OciError::malformed("the question", error) })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use secrecy::ExposeSecret as _;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::fuzz::{self, Reading};
+
+    #[test]
+    fn any_answer_is_read_with_its_own_token_or_refused() {
+        fuzz::any_input("answer of the federation", "federation", |bytes| {
+            let Ok(answer) = serde_json::from_slice::<Answer>(bytes) else { return Ok(Reading::Refused) };
+            if let Ok(own) = serde_json::from_slice::<Value>(bytes) {
+                prop_assert_eq!(Some(answer.token.expose_secret()), own["token"].as_str());
+            }
+            Ok(Reading::Read)
+        });
+    }
+}

@@ -1,48 +1,54 @@
-//! Signing in as the instance itself: certificate from the metadata service, token from the federation service, no
-//! stored credential. <https://docs.oracle.com/en-us/iaas/Content/Identity/Tasks/callingservicesfrominstances.htm>
+//! Who signs requests, and with what at present.
 //!
-//! Key and token are made anew at every refresh and replace the old pair together, and only when all went well; until
-//! then, and as long as it has not expired, the old pair stays in use. However many callers want a token, one of them
-//! fetches it and the others get what it got.
+//! The identity is the instance's own ([`instance`]) or a user's ([`user`]); what either gives is a [`Session`]. A new
+//! session replaces the old one whole, and only when all went well; until then, and as long as it has not expired, the
+//! old one stays in use. However many callers want a new one, one of them signs in and the others get what it got.
 
 mod certificate;
 mod error;
 mod federation;
+mod instance;
 mod metadata;
 mod session;
+mod token;
+mod user;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use aws_lc_rs::rsa::KeySize;
-use aws_lc_rs::signature::RsaKeyPair;
 use chrono::{DateTime, Utc};
-use ocird_model::{Clock, ErrorChain, ErrorKind, TenancyId};
+use ocird_model::{Clock, ErrorChain};
 use tokio::sync::Mutex;
 
 pub use self::error::SignInError;
+pub(crate) use self::instance::InstancePrincipal;
 pub(crate) use self::metadata::Metadata;
 pub(crate) use self::session::Session;
+pub(crate) use self::token::Token;
+use crate::Profile;
+use crate::counts::Operation;
 use crate::courier::Courier;
-use crate::places::{Places, Service};
 
 /// How long a failed refresh is not repeated while the old token is still good.
 const RETRY_REFRESH_AFTER: Duration = Duration::from_secs(30);
 
-/// The instance's own identity.
-pub(crate) struct InstancePrincipal<C> {
+/// Whoever requests are signed as.
+pub(crate) struct Identity<C> {
     courier: Arc<Courier<C>>,
-    metadata: Arc<Metadata<C>>,
-    places: Arc<Places<C>>,
+    who: Who<C>,
     /// What requests are signed with at present.
     current: RwLock<Option<Arc<Session>>>,
     /// Held by the one caller that signs in; the latest failure, if nothing has succeeded since.
     signing_in: Mutex<Option<Failed>>,
     /// Attempts to sign in that came to an end, so that who waited for one knows that it was one.
     n_ended: AtomicU64,
-    /// The tenancy of the first certificate; it never changes.
-    tenancy: OnceLock<TenancyId>,
+}
+
+/// The ways to sign in.
+pub(crate) enum Who<C> {
+    Instance(InstancePrincipal<C>),
+    User(Profile),
 }
 
 /// A failed attempt to sign in.
@@ -52,34 +58,47 @@ struct Failed {
     at: Duration,
 }
 
-impl<C: Clock> InstancePrincipal<C> {
+impl<C: Clock> Identity<C> {
     /// An identity that has not signed in yet.
-    pub(crate) fn new(courier: Arc<Courier<C>>, metadata: Arc<Metadata<C>>, places: Arc<Places<C>>) -> Self {
+    pub(crate) fn new(courier: Arc<Courier<C>>, who: Who<C>) -> Self {
         Self {
             courier,
-            metadata,
-            places,
+            who,
             current: RwLock::default(),
             signing_in: Mutex::default(),
             n_ended: AtomicU64::new(0),
-            tenancy: OnceLock::new(),
         }
     }
 
-    /// When the present token expires; `None` before the first.
+    /// When the present token expires; `None` before the first, and for a key that does not expire.
     pub(crate) fn expires_at(&self) -> Option<DateTime<Utc>> {
-        self.current().map(|session| session.expires_at())
+        self.current()?.expires_at()
     }
 
-    /// What to sign with: the present session, or a new one when it is about to expire.
+    /// As whom requests are signed.
+    pub(crate) const fn who(&self) -> &Who<C> {
+        &self.who
+    }
+
+    /// What an error of signing in is the failure of.
+    pub(crate) const fn operation(&self) -> Operation {
+        match self.who {
+            Who::Instance(_) => Operation::Federate,
+            Who::User(_) => Operation::ReadProfile,
+        }
+    }
+
+    /// What to sign with: the present session, or a new one when it is about to expire or a newer one was put in its
+    /// place.
     pub(crate) async fn session(&self) -> Result<Arc<Session>, Arc<SignInError>> {
         let now = self.courier.now();
-        if let Some(session) = self.current()
-            && session.is_fresh(now)
-        {
-            return Ok(session);
-        }
-        match self.renewed(|session| session.is_fresh(now)).await {
+        let superseded = match self.current().filter(|session| session.is_fresh(now)) {
+            Some(session) if !session.is_superseded() => return Ok(session),
+            session => session,
+        };
+        let is_new =
+            |session: &Arc<Session>| superseded.as_ref().is_none_or(|old| !Arc::ptr_eq(old, session));
+        match self.renewed(|session| session.is_fresh(now) && is_new(session)).await {
             Ok(session) => Ok(session),
             Err(error) => self.still_valid().ok_or(error),
         }
@@ -128,8 +147,8 @@ impl<C: Clock> InstancePrincipal<C> {
     /// Takes note of a failed attempt; a warning when the old token carries on, for then nobody else will tell.
     fn failed(&self, why: &Arc<SignInError>) -> Failed {
         if let Some(session) = self.still_valid() {
-            let (error, expires_at) = (ErrorChain(&**why), session.expires_at());
-            tracing::warn!(%error, %expires_at, "signing in failed; the old token stays in use");
+            let (error, expires_at) = (ErrorChain(&**why), session.expires_at().map(tracing::field::display));
+            tracing::warn!(%error, expires_at, "signing in failed; the old key or token stays in use");
         }
         Failed { why: Arc::clone(why), at: self.courier.clock.monotonic() }
     }
@@ -143,51 +162,17 @@ impl<C: Clock> InstancePrincipal<C> {
     /// The present session if it has not expired.
     fn still_valid(&self) -> Option<Arc<Session>> {
         let now = self.courier.now();
-        self.current().filter(|session| now < session.expires_at())
+        self.current().filter(|session| session.is_valid(now))
     }
 
     fn current(&self) -> Option<Arc<Session>> {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// A new key and token. A 401 from the federation service may mean that the certificate was rotated between
-    /// reading and sending it, so it is read and sent once more.
     async fn sign_in(&self) -> Result<Session, SignInError> {
-        match self.sign_in_once().await {
-            Err(SignInError::Federation { source }) if source.kind() == ErrorKind::Unauthenticated => {
-                self.sign_in_once().await
-            }
-            result => result,
+        match &self.who {
+            Who::Instance(instance) => instance.sign_in().await,
+            Who::User(profile) => user::sign_in(profile, self.courier.now()).await,
         }
     }
-
-    async fn sign_in_once(&self) -> Result<Session, SignInError> {
-        let key = new_session_key().await?;
-        let certificate = self.metadata.certificate().await?;
-        self.check_tenancy(certificate.tenancy())?;
-        let endpoint = self.places.endpoint(Service::Auth).await?;
-        let tenancy = certificate.tenancy().clone();
-        let compartment = certificate.compartment().cloned();
-        let token = federation::exchange(&self.courier, &endpoint, certificate, &key).await?;
-        Session::new(&token, key, tenancy, compartment, self.courier.now())
-    }
-
-    /// An instance does not move to another tenancy; one that seems to have must not go on deleting there.
-    fn check_tenancy(&self, tenancy: &TenancyId) -> Result<(), SignInError> {
-        let first = self.tenancy.get_or_init(|| tenancy.clone());
-        if first == tenancy {
-            Ok(())
-        } else {
-            Err(SignInError::TenancyChanged { was: first.clone(), is: tenancy.clone() })
-        }
-    }
-}
-
-/// A new RSA key of 2048 bits. That takes a tenth of a second or more, so it is done aside.
-async fn new_session_key() -> Result<RsaKeyPair, SignInError> {
-    tokio::task::spawn_blocking(|| RsaKeyPair::generate(KeySize::Rsa2048))
-        .await
-        .ok()
-        .and_then(Result::ok)
-        .ok_or(SignInError::KeyGeneration)
 }

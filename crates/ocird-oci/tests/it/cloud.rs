@@ -6,6 +6,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::Ipv4Addr;
 use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::Router;
@@ -37,6 +38,7 @@ fn new_key() -> KeyPair {
 pub(crate) const TENANCY: &str = "ocid1.tenancy.oc1..home";
 pub(crate) const CERT: &str = "GET /opc/v2/identity/cert.pem";
 pub(crate) const KEY: &str = "GET /opc/v2/identity/key.pem";
+pub(crate) const INTERMEDIATE: &str = "GET /opc/v2/identity/intermediate.pem";
 pub(crate) const REGION_INFO: &str = "GET /opc/v2/instance/regionInfo";
 pub(crate) const REGION: &str = "GET /opc/v2/instance/region";
 pub(crate) const FEDERATION: &str = "POST /v1/x509";
@@ -85,6 +87,8 @@ pub(crate) struct Seen {
     pub(crate) target: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
+    /// When it arrived, by the monotonic clock.
+    pub(crate) at: Duration,
 }
 
 impl Seen {
@@ -111,8 +115,13 @@ struct Script {
     /// Token to public key, in the order of issue.
     issued: Vec<(String, Vec<u8>)>,
     revoked: HashSet<String>,
+    /// Key id to public key, of what was not issued here.
+    admitted: HashMap<String, Vec<u8>>,
     server_ahead: TimeDelta,
     n_registry_tokens: usize,
+    /// What is refused for now, of all that is not asked of the metadata service; and how much that was so far.
+    refuses: Option<fn(usize) -> bool>,
+    n_refusable: usize,
 }
 
 type Shared = (Arc<TestClock>, Arc<Mutex<Script>>);
@@ -134,7 +143,8 @@ impl Cloud {
             metadata_base: Some(Endpoint::metadata(&format!("{}/opc/v2", self.base)).unwrap()),
             auth_endpoint: Some(endpoint.clone()),
             artifacts_endpoint: Some(endpoint.clone()),
-            registry_endpoint: Some(endpoint),
+            registry_endpoint: Some(endpoint.clone()),
+            identity_endpoint: Some(endpoint),
             ..Settings::default()
         }
     }
@@ -163,11 +173,30 @@ impl Cloud {
         self.seen(route).len()
     }
 
+    /// From now on this key is known by this id: an API key, or a session token with `ST$` before it.
+    pub(crate) fn admit(&self, key_id: &str, key: &KeyPair) {
+        let mut script = self.state.lock().unwrap();
+        script.admitted.insert(key_id.to_owned(), key.subject_public_key_info());
+    }
+
+    /// No key of this id is accepted any more.
+    pub(crate) fn dismiss(&self, key_id: &str) {
+        self.state.lock().unwrap().admitted.remove(key_id);
+    }
+
     /// No token issued so far is accepted any more.
     pub(crate) fn revoke_tokens(&self) {
         let mut script = self.state.lock().unwrap();
         let revoked: Vec<String> = script.issued.iter().map(|(token, _)| token.clone()).collect();
         script.revoked.extend(revoked);
+    }
+
+    /// From now on the requests with these numbers, counted from 1, are answered with 429; those to the metadata service
+    /// are not counted.
+    pub(crate) fn refuse(&self, refuses: fn(usize) -> bool) {
+        let mut script = self.state.lock().unwrap();
+        script.refuses = Some(refuses);
+        script.n_refusable = 0;
     }
 
     /// The server's clock goes ahead of the client's.
@@ -184,7 +213,8 @@ async fn answer(
     body: Bytes,
 ) -> Response {
     let target = uri.path_and_query().unwrap().to_string();
-    let seen = Seen { route: format!("{method} {}", uri.path()), target, headers, body: body.to_vec() };
+    let route = format!("{method} {}", uri.path());
+    let seen = Seen { route, target, headers, body: body.to_vec(), at: clock.monotonic() };
     let (reply, date) = {
         let mut script = state.lock().unwrap();
         script.seen.push(seen.clone());
@@ -209,8 +239,19 @@ impl Script {
         if !self.may_answer(method, seen) {
             return Reply::error(401, "NotAuthenticated");
         }
+        if self.is_refused(seen) {
+            return Reply::error(429, "TooManyRequests");
+        }
         let scripted = self.replies.get_mut(&seen.route).and_then(VecDeque::pop_front);
         scripted.unwrap_or_else(|| self.usual(clock, seen))
+    }
+
+    fn is_refused(&mut self, seen: &Seen) -> bool {
+        if seen.target.starts_with("/opc/v2/") {
+            return false;
+        }
+        self.n_refusable += 1;
+        self.refuses.is_some_and(|refuses| refuses(self.n_refusable))
     }
 
     /// Who asks proves what the service wants: the metadata header, a signature, or a bearer token.
@@ -230,6 +271,9 @@ impl Script {
             return key_id.starts_with(&format!("{TENANCY}/fed-x509-sha256/"))
                 && is_signed(method, seen, authorization, &INSTANCE_KEY.subject_public_key_info());
         }
+        if let Some(key) = self.admitted.get(key_id) {
+            return is_signed(method, seen, authorization, key);
+        }
         let token = key_id.strip_prefix("ST$").unwrap_or_default();
         let issued = self.issued.iter().find(|(issued, _)| issued == token);
         issued.is_some_and(|(token, key)| {
@@ -240,7 +284,7 @@ impl Script {
     /// What is answered to what was not scripted.
     fn usual(&mut self, clock: &TestClock, seen: &Seen) -> Reply {
         match seen.route.as_str() {
-            CERT | "GET /opc/v2/identity/intermediate.pem" => Reply::text(certificate(TENANCY)),
+            CERT | INTERMEDIATE => Reply::text(certificate(TENANCY)),
             KEY => Reply::text(INSTANCE_KEY.serialize_pem()),
             REGION_INFO => Reply::json(
                 200,

@@ -4,10 +4,17 @@
 
 mod clock;
 mod cloud;
+mod corpus;
 mod deleting;
 mod errors;
 mod listing;
+mod looking_up;
 mod manifests;
+mod profile;
+mod profile_errors;
 mod reading;
 mod sign_in;
+mod sign_in_failures;
+mod sign_in_regions;
 mod signature;
+mod throttling;

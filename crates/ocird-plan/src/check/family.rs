@@ -2,22 +2,23 @@
 
 use std::collections::BTreeSet;
 
-use ocird_model::{Decision, DeleteReason, Digest, RuleName, Verdict};
+use ocird_model::{Decision, DeleteReason, Digest, KeepReason, RuleName, Verdict};
 
 use super::Report;
-use super::world::{Ties, World, above_circles};
+use super::world::{Ties, World, above_circles, is_chosen};
 
 pub(super) fn check(world: &World<'_>, ties: &Ties, report: &mut Report<'_>) {
     let present: BTreeSet<Digest> = world.images().map(|(_, image)| image.digest).collect();
     let beneath = beneath_heads(world, ties);
     let circular = above_circles(ties);
     for (place, decision) in world.decisions.iter().enumerate() {
-        if circular[place] && decision.verdict.is_delete() {
+        if circular[place] && is_chosen(&decision.verdict) {
             report.image(decision.digest, "S-6", "references go round in a circle below it");
         }
         match &decision.verdict {
+            Verdict::Delete(DeleteReason::Rule { rule: _ })
+            | Verdict::Keep(KeepReason::Spared { rule: _ }) => check_head(decision, place, ties, report),
             Verdict::Keep(_) => {}
-            Verdict::Delete(DeleteReason::Rule { rule: _ }) => check_head(decision, place, ties, report),
             Verdict::Delete(DeleteReason::WithHead { rule }) => {
                 check_member(world, ties, place, rule, report);
                 if !beneath[place] {

@@ -6,6 +6,8 @@
 //! meets on the way is a violation of the rule it started from.
 
 mod family;
+mod lifecycle;
+mod lines;
 mod needed;
 mod rule;
 mod violation;
@@ -13,13 +15,13 @@ mod world;
 
 use chrono::{DateTime, Utc};
 use ocird_model::{
-    Decision, Digest, EffectivePolicy, InUse, Inventory, Plan, Policies, Repository, RepositoryName,
-    RepositoryPlan, RepositoryState,
+    Decision, Digest, EffectivePolicy, InUse, Inventory, KeepReason, Plan, Policies, Repository,
+    RepositoryName, RepositoryPlan, RepositoryState, Verdict,
 };
 
 pub use violation::{Violation, Violations};
 
-use world::World;
+use world::{World, is_chosen};
 
 /// A plan that the check has agreed to: the only kind that is acted on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,9 +48,13 @@ pub fn check(
         let mut report = Report { repository: name, found: &mut found };
         report.whole("S-1", "the plan decides about a repository that was not seen");
     }
+    let mut worlds = Vec::new();
     for (name, state) in &inventory.repositories {
         let report = Report { repository: name, found: &mut found };
-        check_repository(plan.repositories.get(name), state, policies, in_use, now, report);
+        worlds.extend(check_repository(plan.repositories.get(name), state, policies, in_use, now, report));
+    }
+    if by_lines(&worlds) {
+        lines::check(&worlds, worlds.len() == inventory.repositories.len(), &mut found);
     }
     match Violations::of(found) {
         None => Ok(CheckedPlan(plan)),
@@ -76,14 +82,29 @@ impl Report<'_> {
     }
 }
 
-fn check_repository(
-    plan: Option<&RepositoryPlan>,
-    state: &RepositoryState,
-    policies: &Policies,
-    in_use: &InUse,
+/// True when the account may have had a word in the plan.
+fn by_lines(worlds: &[World<'_>]) -> bool {
+    let has_line = |world: &World<'_>| match world.policies.governing(&world.repository.name) {
+        EffectivePolicy::One(policy) => policy.lines().next().is_some(),
+        EffectivePolicy::None | EffectivePolicy::Contested(_, _) => false,
+    };
+    let is_spared = |decision: &Decision| match &decision.verdict {
+        Verdict::Keep(KeepReason::Spared { rule: _ }) => true,
+        Verdict::Keep(_) | Verdict::Delete(_) => false,
+    };
+    worlds.iter().any(|world| has_line(world) || world.decisions.iter().any(is_spared))
+}
+
+/// Checks one repository by itself. Answers what the repositories are then checked with together; nothing where there is no
+/// decision for every image.
+fn check_repository<'a>(
+    plan: Option<&'a RepositoryPlan>,
+    state: &'a RepositoryState,
+    policies: &'a Policies,
+    in_use: &'a InUse,
     now: DateTime<Utc>,
     mut report: Report<'_>,
-) {
+) -> Option<World<'a>> {
     match (plan, state) {
         (Some(RepositoryPlan::Decided { id, decisions }), RepositoryState::Complete(repository)) => {
             if *id != repository.id {
@@ -92,6 +113,7 @@ fn check_repository(
             if is_whole(repository, decisions, &mut report) {
                 let world = World { repository, decisions, policies, in_use, now };
                 check_decisions(&world, &mut report);
+                return Some(world);
             }
         }
         (
@@ -115,6 +137,7 @@ fn check_repository(
             report.whole("S-5", "the plan leaves it out");
         }
     }
+    None
 }
 
 /// One decision for every image, in order, about that very image. Without this nothing else can be asked.
@@ -137,11 +160,11 @@ fn is_whole(repository: &Repository, decisions: &[Decision], report: &mut Report
 }
 
 fn check_decisions(world: &World<'_>, report: &mut Report<'_>) {
-    if !world.decisions.iter().any(|decision| decision.verdict.is_delete()) {
+    if !world.decisions.iter().any(|decision| is_chosen(&decision.verdict)) {
         return;
     }
     for (rule, text) in nothing_may_go(world) {
-        for decision in world.decisions.iter().filter(|decision| decision.verdict.is_delete()) {
+        for decision in world.decisions.iter().filter(|decision| is_chosen(&decision.verdict)) {
             report.image(decision.digest, rule, text);
         }
     }

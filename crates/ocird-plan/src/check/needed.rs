@@ -1,20 +1,20 @@
 //! What must stay for its own sake, and everything that holds it: what runs, what keep rules name, what is too young or of an
 //! unbelievable time, and the floor (S-4, S-5, S-8, S-13).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use ocird_model::{Image, KeepRule, Policy};
 
 use super::Report;
-use super::world::{Ties, World, is_named};
+use super::world::{Ties, World, is_chosen, is_named};
 
 pub(super) fn check(world: &World<'_>, ties: &Ties, policy: &Policy, report: &mut Report<'_>) {
     let guardrails = &world.policies.guardrails;
     let mut refuse = |rule: &'static str, needed: Vec<bool>, text: &str| {
         for (decision, is_held) in world.decisions.iter().zip(ties.above(&needed)) {
-            if is_held && decision.verdict.is_delete() {
+            if is_held && is_chosen(&decision.verdict) {
                 report.image(decision.digest, rule, text);
             }
         }
@@ -22,13 +22,18 @@ pub(super) fn check(world: &World<'_>, ties: &Ties, policy: &Policy, report: &mu
     refuse("S-4", used(world), "something runs from it or from what it carries");
     for rule in &policy.keep {
         let text = format!("keep rule \"{}\" holds it or what it carries", rule.name);
-        refuse("S-5", kept_by(world, ties, rule), &text);
+        let mut kept = kept_by(world, ties, rule);
+        if rule.unless_usage_above.is_some() {
+            // What is left of a family is no matter of usage; about all others the account is asked elsewhere.
+            kept.iter_mut().zip(world.headless()).for_each(|(kept, headless)| *kept &= headless);
+        }
+        refuse("S-5", kept, &text);
     }
     let unbelievable = world.those(|_, image| !image.times().all(|time| is_believable(world, time)));
     refuse("S-8", unbelievable, "a time of it or of what it carries is absent or implausible");
     let young = world.those(|_, image| is_younger(world, image, guardrails.min_age));
     refuse("S-13", young, "it or what it carries is younger than the guardrail's age");
-    let floor = newest(world, ties, guardrails.min_newest, &|_| true);
+    let floor = newest(world, ties, guardrails.min_newest, &|_| BTreeSet::from([""]));
     refuse("S-13", floor, "it or what it carries is among the newest that always stay");
 }
 
@@ -39,19 +44,62 @@ fn used(world: &World<'_>) -> Vec<bool> {
     world.those(|_, image| digests.contains(&image.digest) || image.tags.keys().any(|tag| tags.contains(tag)))
 }
 
-fn kept_by(world: &World<'_>, ties: &Ties, rule: &KeepRule) -> Vec<bool> {
-    let has_its_tag = |image: &Image| match &rule.tags {
-        None => true,
-        Some(patterns) => image.tags.keys().any(|tag| patterns.matches(tag.as_str())),
-    };
+/// What a keep rule holds, whatever the account.
+pub(super) fn kept_by(world: &World<'_>, ties: &Ties, rule: &KeepRule) -> Vec<bool> {
     let everything = || vec![true; world.decisions.len()];
-    let new = rule.newest.map_or_else(everything, |newest| self::newest(world, ties, newest, &has_its_tag));
+    let new = rule
+        .newest
+        .map_or_else(everything, |places| newest(world, ties, places, &|image| groups(rule, image)));
     let fresh =
         rule.newer_than.map_or_else(everything, |limit| ties.above(&younger_than(world, ties, limit)));
+    let pulled = rule.pulled_within.map_or_else(everything, |limit| {
+        ties.above(&world.those(|_, image| may_be_pulled(world, image, limit)))
+    });
+    let asks_for_more_than_age = rule.tags.is_some()
+        || rule.digests.is_some()
+        || rule.resource_tags.is_some()
+        || rule.pulled_within.is_some();
     world.those(|place, image| {
-        let conditions_hold = new[place] && fresh[place];
-        has_its_tag(image) && if ties.leftover[place] { rule.tags.is_some() } else { conditions_hold }
+        let age_and_order_hold =
+            if ties.leftover[place] { asks_for_more_than_age } else { new[place] && fresh[place] };
+        age_and_order_hold && pulled[place] && is_named_by(world, rule, image)
     })
+}
+
+/// What the rule says of the image alone: its tags, its digest, its resource tags.
+fn is_named_by(world: &World<'_>, rule: &KeepRule, image: &Image) -> bool {
+    let by_tag =
+        rule.tags.as_ref().is_none_or(|tags| image.tags.keys().any(|tag| tags.matches(tag.as_str())));
+    let by_digest = rule.digests.as_ref().is_none_or(|digests| digests.contains(&image.digest));
+    let by_resource_tag = match (&rule.resource_tags, &image.resource_tags) {
+        (Some(wanted), Some(known)) => wanted.matches(known) || is_stale(world, image),
+        (Some(_), None) | (None, _) => true,
+    };
+    by_tag && by_digest && by_resource_tag
+}
+
+/// The groups among which a rule counts an image.
+fn groups<'i>(rule: &KeepRule, image: &'i Image) -> BTreeSet<&'i str> {
+    let tags = image.tags.keys().map(ocird_model::Tag::as_str);
+    let tags = tags.filter(|tag| rule.tags.as_ref().is_none_or(|wanted| wanted.matches(tag)));
+    match &rule.group_by {
+        Some(group_by) => tags.filter_map(|tag| group_by.group(tag)).collect(),
+        None if rule.tags.is_none() => BTreeSet::from([""]),
+        None => tags.map(|_| "").collect(),
+    }
+}
+
+/// True unless it is certain that the image was last pulled longer ago than that.
+pub(super) fn may_be_pulled(world: &World<'_>, image: &Image, limit: TimeDelta) -> bool {
+    let pulled = image.last_pulled_at;
+    pulled.is_some_and(|time| !is_believable(world, Some(time)) || world.age(time) < limit)
+        || is_stale(world, image)
+}
+
+/// What was read of pulls and resource tags six hours ago, or nobody knows when, or in the future, says nothing.
+fn is_stale(world: &World<'_>, image: &Image) -> bool {
+    let age = image.read_at.map(|read_at| world.age(read_at));
+    !age.is_some_and(|age| (TimeDelta::zero()..TimeDelta::hours(6)).contains(&age))
 }
 
 /// To rules, age means nothing in what is left over from a family that has been judged.
@@ -63,26 +111,40 @@ fn is_younger(world: &World<'_>, image: &Image, limit: TimeDelta) -> bool {
     image.times().flatten().any(|time| world.age(time) < limit)
 }
 
-/// The tagged images that are no older than the last of so many newest named heads of believable time.
-fn newest(
-    world: &World<'_>,
+/// The tagged images that in one of their groups are no older than the last of so many newest named heads of believable
+/// time, of which none is left of a family.
+fn newest<'w>(
+    world: &World<'w>,
     ties: &Ties,
     n_places: NonZeroU32,
-    takes_part: &dyn Fn(&Image) -> bool,
+    groups: &dyn Fn(&'w Image) -> BTreeSet<&'w str>,
 ) -> Vec<bool> {
-    let mut places: Vec<DateTime<Utc>> = world
-        .images()
-        .filter(|(place, image)| ties.holders[*place].is_empty() && is_named(image) && takes_part(image))
-        .filter(|(_, image)| image.times().all(|time| is_believable(world, time)))
-        .filter_map(|(_, image)| image.times().flatten().max())
-        .collect();
-    places.sort_unstable();
+    let headless = world.headless();
+    let mut places = BTreeMap::<&str, Vec<DateTime<Utc>>>::new();
+    for (place, image) in world.images().filter(|(_, image)| is_named(image)) {
+        let is_believed = image.times().all(|time| is_believable(world, time));
+        if ties.holders[place].is_empty() && is_believed && !headless[place] {
+            let time = image.times().flatten().max();
+            for group in groups(image) {
+                places.entry(group).or_default().extend(time);
+            }
+        }
+    }
+    for places in places.values_mut() {
+        places.sort_unstable();
+    }
     let n_places = usize::try_from(n_places.get()).unwrap_or(usize::MAX);
-    let last = places.len().checked_sub(n_places).map(|older| places[older]);
-    world.those(|place, image| ties.tagged[place] && image.times().flatten().max() >= last)
+    let last = |group: &str| {
+        let places = places.get(group)?;
+        places.len().checked_sub(n_places).map(|older| places[older])
+    };
+    world.those(|place, image| {
+        let time = image.times().flatten().max();
+        ties.tagged[place] && groups(image).into_iter().any(|group| time >= last(group))
+    })
 }
 
 /// From the years in which there were images, and from the future by five minutes at most.
-fn is_believable(world: &World<'_>, time: Option<DateTime<Utc>>) -> bool {
+pub(super) fn is_believable(world: &World<'_>, time: Option<DateTime<Utc>>) -> bool {
     time.is_some_and(|time| time.year() >= 2013 && world.age(time) >= TimeDelta::minutes(-5))
 }

@@ -1,18 +1,19 @@
 //! Whether the rule that takes a family exists, is about it, and is old enough for it; down to every tag (S-8, S-11, S-18).
 
-use ocird_model::{DeleteReason, DeleteRule, Image, Policy, Selects, Verdict};
+use chrono::TimeDelta;
+use ocird_model::{DeleteReason, DeleteRule, Image, KeepReason, Policy, Selects, Verdict};
 
-use super::Report;
-use super::needed::younger_than;
+use super::needed::{may_be_pulled, younger_than};
 use super::world::{Ties, World, is_named};
+use super::{Report, lifecycle};
 
 pub(super) fn check(world: &World<'_>, ties: &Ties, policy: &Policy, report: &mut Report<'_>) {
     let reach: Vec<Reach> = policy.delete.iter().map(|rule| Reach::of(world, ties, rule)).collect();
     let has_tag = ties.above(&ties.tagged);
     for (place, decision) in world.decisions.iter().enumerate() {
         match &decision.verdict {
-            Verdict::Keep(_) => {}
-            Verdict::Delete(DeleteReason::Rule { rule } | DeleteReason::WithHead { rule }) => {
+            Verdict::Delete(DeleteReason::Rule { rule } | DeleteReason::WithHead { rule })
+            | Verdict::Keep(KeepReason::Spared { rule }) => {
                 let is_head = decision.head == decision.digest;
                 let named = || policy.delete.iter().zip(&reach).filter(|(known, _)| known.name == *rule);
                 if named().next().is_none() {
@@ -23,38 +24,66 @@ pub(super) fn check(world: &World<'_>, ties: &Ties, policy: &Policy, report: &mu
                         "S-18",
                         format!("rule \"{rule}\" is not about all its tags"),
                     );
-                } else if is_head && !named().any(|(_, reach)| reach.takes(place)) {
+                } else if is_head
+                    && !named().any(|(_, reach)| !reach.is_bound[place] && !reach.is_young[place])
+                {
                     report.image(decision.digest, "S-8", format!("it is too young for rule \"{rule}\""));
+                } else if is_head && !named().any(|(_, reach)| reach.takes(place)) {
+                    report.image(
+                        decision.digest,
+                        "S-8",
+                        format!("it may have been pulled too lately for rule \"{rule}\""),
+                    );
                 }
             }
             Verdict::Delete(DeleteReason::Rest) => {
-                if has_tag[place] && !reach.iter().any(|reach| reach.takes(place)) {
+                let mut at_any_account = reach.iter().filter(|reach| !reach.has_line);
+                if has_tag[place] && !at_any_account.any(|reach| reach.takes(place)) {
                     report.image(decision.digest, "S-18", "somebody tagged this rest, and no rule takes it");
                 }
             }
+            Verdict::Keep(_) => {}
         }
     }
 }
 
 /// What one rule cannot take.
-struct Reach {
+pub(super) struct Reach {
     /// It is not about the image, or about a tag of what the image carries.
     is_bound: Vec<bool>,
     /// The image or something it carries is too young.
     is_young: Vec<bool>,
+    /// The image or something it carries was pulled too lately, or may have been.
+    is_pulled: Vec<bool>,
+    /// It takes only while the account is above a line.
+    has_line: bool,
 }
 
 impl Reach {
-    fn of(world: &World<'_>, ties: &Ties, rule: &DeleteRule) -> Self {
-        let is_young = match rule.older_than {
+    pub(super) fn of(world: &World<'_>, ties: &Ties, rule: &DeleteRule) -> Self {
+        let above = |limit: Option<TimeDelta>, those: &dyn Fn(TimeDelta) -> Vec<bool>| match limit {
             None => vec![false; world.decisions.len()],
-            Some(limit) => ties.above(&younger_than(world, ties, limit)),
+            Some(limit) => ties.above(&those(limit)),
         };
-        Self { is_bound: not_about(world, ties, &rule.selects), is_young }
+        let is_young = above(rule.older_than, &|limit| younger_than(world, ties, limit));
+        // A push or a new tag counts like a pull.
+        let is_pushed = above(rule.not_pulled_for, &|limit| younger_than(world, ties, limit));
+        let is_pulled =
+            above(rule.not_pulled_for, &|limit| world.those(|_, image| may_be_pulled(world, image, limit)));
+        Self {
+            is_bound: not_about(world, ties, &rule.selects),
+            is_young,
+            is_pulled: is_pushed
+                .into_iter()
+                .zip(is_pulled)
+                .map(|(pushed, pulled)| pushed || pulled)
+                .collect(),
+            has_line: rule.while_usage_above.is_some(),
+        }
     }
 
-    fn takes(&self, place: usize) -> bool {
-        !self.is_bound[place] && !self.is_young[place]
+    pub(super) fn takes(&self, place: usize) -> bool {
+        !self.is_bound[place] && !self.is_young[place] && !self.is_pulled[place]
     }
 }
 
@@ -74,6 +103,7 @@ fn not_about(world: &World<'_>, ties: &Ties, selects: &Selects) -> Vec<bool> {
                 .map(|(other, bare)| other || bare)
                 .collect()
         }
+        Selects::Lifecycle(selection) => lifecycle::not_about(world, ties, selection),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use ocird_model::{Content, Decision, Digest, Image, InUse, Policies, Repository, Tag};
+use ocird_model::{Content, Decision, Digest, Image, InUse, KeepReason, Policies, Repository, Tag, Verdict};
 
 /// One repository with the decisions about it and all that bears on them.
 pub(super) struct World<'a> {
@@ -25,8 +25,8 @@ pub(super) struct Ties {
     pub(super) tagged: Vec<bool>,
 }
 
-impl World<'_> {
-    pub(super) fn images(&self) -> impl Iterator<Item = (usize, &Image)> {
+impl<'a> World<'a> {
+    pub(super) fn images(&self) -> impl Iterator<Item = (usize, &'a Image)> {
         self.repository.images.iter().enumerate()
     }
 
@@ -34,8 +34,17 @@ impl World<'_> {
         self.now - time
     }
 
+    /// What ocird deleted the head of, when the listing no longer shows that head.
+    pub(super) fn headless(&self) -> Vec<bool> {
+        let present: BTreeSet<Digest> = self.images().map(|(_, image)| image.digest).collect();
+        self.those(|_, image| {
+            let head = self.repository.rests.get(&image.digest);
+            head.is_some_and(|head| !present.contains(head))
+        })
+    }
+
     /// The places of the images for which something is true.
-    pub(super) fn those(&self, mut is_one: impl FnMut(usize, &Image) -> bool) -> Vec<bool> {
+    pub(super) fn those(&self, mut is_one: impl FnMut(usize, &'a Image) -> bool) -> Vec<bool> {
         self.images().map(|(place, image)| is_one(place, image)).collect()
     }
 
@@ -85,6 +94,11 @@ impl Ties {
         reached(&self.holders, from)
     }
 
+    /// These images and everything they carry, directly or through others.
+    pub(super) fn below(&self, from: &[bool]) -> Vec<bool> {
+        reached(&self.carried, from)
+    }
+
     /// True when the tag is more than the tie to what holds the image already.
     pub(super) fn is_loose(&self, world: &World<'_>, place: usize, tag: &Tag) -> bool {
         let is_holder = |subject: Digest| {
@@ -108,6 +122,14 @@ pub(super) fn above_circles(ties: &Ties) -> Vec<bool> {
         }
     }
     left.into_iter().map(|left| left > 0).collect()
+}
+
+/// True when the plan lets an image go, or would but for the account: both speak for a mark, and a mark for a deletion.
+pub(super) const fn is_chosen(verdict: &Verdict) -> bool {
+    match verdict {
+        Verdict::Delete(_) | Verdict::Keep(KeepReason::Spared { rule: _ }) => true,
+        Verdict::Keep(_) => false,
+    }
 }
 
 /// True when a person or a pipeline gave the image a name.

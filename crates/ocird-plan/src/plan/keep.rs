@@ -1,14 +1,17 @@
 //! What holds an image for its own sake: use, keep rules, and the guardrails of time and number. What holds it for the
-//! sake of another is not here.
+//! sake of another is not here, and neither is whether a line of a rule is exceeded.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use ocird_model::{EffectivePolicy, Image, KeepReason, KeepRule, Tag, Use};
+use ocird_model::{Bytes, EffectivePolicy, KeepReason, KeepRule, Tag, Use};
 
 use super::Law;
-use super::scene::{Scene, Tagging};
+use super::details::{self, Pulls};
+use super::newest::{Among, Newest};
+use super::scene::Scene;
 
 /// What holds an image. The order is that of the keep reasons, and of uses and rules as they are given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,25 +54,63 @@ pub(super) fn rules<'a>(law: &Law<'a>) -> &'a [KeepRule] {
     }
 }
 
-/// The strongest hold on each image for its own sake.
-pub(super) fn holds(scene: &Scene<'_>, law: &Law<'_>) -> Vec<Option<Hold>> {
-    let mut holds = vec![Some(Hold::Circle); scene.facts.len()];
+/// A hold that ends when the account is above a line. The highest line counts, and of several the first rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Loan {
+    pub(super) line: Bytes,
+    /// The keep rule at this place.
+    pub(super) rule: Reverse<usize>,
+}
+
+/// What holds each image for its own sake.
+pub(super) struct Holds {
+    /// The strongest hold whatever the account.
+    pub(super) firm: Vec<Option<Hold>>,
+    /// The hold that lasts longest of those with a line; empty where no rule has one.
+    pub(super) lent: Vec<Option<Loan>>,
+}
+
+/// What holds each image for its own sake.
+pub(super) fn holds(scene: &Scene<'_>, law: &Law<'_>) -> Holds {
+    let mut firm = vec![Some(Hold::Circle); scene.facts.len()];
     for &place in scene.graph.order() {
-        holds[place] = None;
+        firm[place] = None;
     }
-    let mut strengthen = |place: usize, hold| holds[place] = Hold::stronger(holds[place], Some(hold));
-    hold_by_guardrails(scene, law, &mut strengthen);
+    let mut holds = Holds { firm, lent: Vec::new() };
+    hold_by_guardrails(scene, law, &mut |place, hold| holds.strengthen(place, hold));
     for (number, rule) in rules(law).iter().enumerate() {
-        hold_by_rule(scene, law, rule, |place| strengthen(place, Hold::Rule(number)));
+        match rule.unless_usage_above {
+            None => hold_by_rule(scene, law, rule, |place| holds.strengthen(place, Hold::Rule(number))),
+            Some(line) => {
+                holds.lent.resize(scene.facts.len(), None);
+                let loan = Loan { line, rule: Reverse(number) };
+                hold_by_rule(scene, law, rule, |place| holds.lend(scene, place, loan));
+            }
+        }
     }
     let uses = law.in_use.uses(&scene.repository.name);
-    hold_by_use(scene, uses, |place, number| strengthen(place, Hold::InUse(number)));
+    hold_by_use(scene, uses, |place, number| holds.strengthen(place, Hold::InUse(number)));
     holds
+}
+
+impl Holds {
+    fn strengthen(&mut self, place: usize, hold: Hold) {
+        self.firm[place] = Hold::stronger(self.firm[place], Some(hold));
+    }
+
+    /// What is left of a family no longer counts in the account, so its fate is no matter of usage.
+    fn lend(&mut self, scene: &Scene<'_>, place: usize, loan: Loan) {
+        if scene.has_lost_its_head(place) {
+            self.strengthen(place, Hold::Rule(loan.rule.0));
+        } else {
+            self.lent[place] = self.lent[place].max(Some(loan));
+        }
+    }
 }
 
 fn hold_by_guardrails(scene: &Scene<'_>, law: &Law<'_>, hold: &mut impl FnMut(usize, Hold)) {
     let guardrails = &law.policies.guardrails;
-    let floor = LastPlace::of(scene, guardrails.min_newest.get(), |_| true);
+    let floor = Newest::of(scene, guardrails.min_newest.get(), Among::default());
     let grown_up = law.ago(guardrails.min_age);
     for (place, facts) in scene.facts.iter().enumerate() {
         if !facts.is_plausible {
@@ -84,33 +125,84 @@ fn hold_by_guardrails(scene: &Scene<'_>, law: &Law<'_>, hold: &mut impl FnMut(us
     }
 }
 
-/// A mere rest is held by its tags only, as its age and order were its family's and have been judged.
 fn hold_by_rule(scene: &Scene<'_>, law: &Law<'_>, rule: &KeepRule, mut hold: impl FnMut(usize)) {
-    let KeepRule { name: _, tags, newest, newer_than } = rule;
-    let tags_match = |image: &Image| {
-        tags.as_ref().is_none_or(|tags| image.tags.keys().any(|tag| tags.matches(tag.as_str())))
-    };
-    let limit = newer_than.map(|age| law.ago(age));
-    let last_place = newest.map(|newest| LastPlace::of(scene, newest.get(), tags_match));
-    for (place, (image, facts)) in scene.repository.images.iter().zip(&scene.facts).enumerate() {
-        if facts.is_mere_rest {
-            if tags.is_some() && tags_match(image) {
-                hold(place);
-            }
-            continue;
+    let asks = KeepAsks::of(scene, law, rule);
+    for place in (0..scene.facts.len()).filter(|&place| asks.holds(place)) {
+        hold(place);
+    }
+}
+
+/// What one keep rule asks, laid out over one repository. A condition that the rule does not name holds for every image.
+pub(super) struct KeepAsks<'s, 'a> {
+    scene: &'s Scene<'a>,
+    law: &'s Law<'a>,
+    rule: &'s KeepRule,
+    newest: Option<Newest<'a, 's>>,
+    /// What is from after this is new.
+    newer_than: Option<DateTime<Utc>>,
+    pulls: Option<Pulls>,
+}
+
+impl<'s, 'a> KeepAsks<'s, 'a> {
+    pub(super) fn of(scene: &'s Scene<'a>, law: &'s Law<'a>, rule: &'s KeepRule) -> Self {
+        let among = Among { tags: rule.tags.as_ref(), group_by: rule.group_by.as_ref() };
+        Self {
+            scene,
+            law,
+            rule,
+            newest: rule.newest.map(|newest| Newest::of(scene, newest.get(), among)),
+            newer_than: rule.newer_than.map(|age| law.ago(age)),
+            pulls: rule.pulled_within.map(|age| Pulls::of(scene, law, age)),
         }
-        let is_newer = |limit| facts.newest_below.is_none_or(|time| time > limit);
-        if limit.is_none_or(is_newer)
-            && last_place.as_ref().is_none_or(|last_place| last_place.holds(scene, place))
-            && tags_match(image)
-        {
-            hold(place);
-        }
+    }
+
+    /// Whether all conditions hold. A mere rest is held by what the rule asks of the image itself, as its age and order were
+    /// its family's and have been judged.
+    pub(super) fn holds(&self, place: usize) -> bool {
+        let is_due = if self.scene.facts[place].is_mere_rest {
+            self.rule.asks_the_image()
+        } else {
+            self.is_younger(place) && self.is_among_newest(place)
+        };
+        is_due
+            && self.is_tagged(place)
+            && self.is_listed(place)
+            && self.may_bear(place)
+            && self.is_pulled(place)
+    }
+
+    pub(super) fn is_tagged(&self, place: usize) -> bool {
+        let image = &self.scene.repository.images[place];
+        let tags = self.rule.tags.as_ref();
+        tags.is_none_or(|tags| image.tags.keys().any(|tag| tags.matches(tag.as_str())))
+    }
+
+    pub(super) fn is_listed(&self, place: usize) -> bool {
+        let digest = &self.scene.repository.images[place].digest;
+        self.rule.digests.as_ref().is_none_or(|digests| digests.contains(digest))
+    }
+
+    pub(super) fn may_bear(&self, place: usize) -> bool {
+        let image = &self.scene.repository.images[place];
+        self.rule.resource_tags.as_ref().is_none_or(|tags| details::may_bear(image, tags, self.law))
+    }
+
+    pub(super) fn is_younger(&self, place: usize) -> bool {
+        let time = self.scene.facts[place].newest_below;
+        self.newer_than.is_none_or(|limit| time.is_none_or(|time| time > limit))
+    }
+
+    pub(super) fn is_among_newest(&self, place: usize) -> bool {
+        self.newest.as_ref().is_none_or(|newest| newest.holds(self.scene, place))
+    }
+
+    pub(super) fn is_pulled(&self, place: usize) -> bool {
+        self.pulls.as_ref().is_none_or(|pulls| pulls.is_later(place))
     }
 }
 
 /// By digest and by tag (S-4). Of several uses of one tag the first is named.
-fn hold_by_use(scene: &Scene<'_>, uses: &[Use], mut hold: impl FnMut(usize, usize)) {
+pub(super) fn hold_by_use(scene: &Scene<'_>, uses: &[Use], mut hold: impl FnMut(usize, usize)) {
     let mut by_tag = BTreeMap::<&Tag, usize>::new();
     for (number, used) in uses.iter().enumerate() {
         if let Some(place) = used.target.digest.and_then(|digest| scene.repository.position(&digest)) {
@@ -127,49 +219,5 @@ fn hold_by_use(scene: &Scene<'_>, uses: &[Use], mut hold: impl FnMut(usize, usiz
         for number in image.tags.keys().filter_map(|tag| by_tag.get(tag)) {
             hold(place, *number);
         }
-    }
-}
-
-/// The last of the places among the newest.
-enum LastPlace {
-    /// Fewer take part than there are places: whatever bears a tag stays.
-    Vacant,
-    /// Taken by an image of this time. What ties with it stays.
-    Taken(DateTime<Utc>),
-}
-
-impl LastPlace {
-    /// Counts the heads that bear a plain tag, have believable times, and take part.
-    fn of(scene: &Scene<'_>, n_places: u32, takes_part: impl Fn(&Image) -> bool) -> Self {
-        let mut times: Vec<DateTime<Utc>> = scene
-            .repository
-            .images
-            .iter()
-            .enumerate()
-            .filter(|&(place, image)| {
-                scene.facts[place].tagging == Tagging::Plain
-                    && scene.graph.is_head(place)
-                    && scene.facts[place].is_plausible
-                    && takes_part(image)
-            })
-            .filter_map(|(place, _)| scene.facts[place].time)
-            .collect();
-        let last = usize::try_from(n_places).unwrap_or(usize::MAX).saturating_sub(1);
-        if last >= times.len() {
-            return Self::Vacant;
-        }
-        let (_, time, _) = times.select_nth_unstable_by(last, |a, b| b.cmp(a));
-        Self::Taken(*time)
-    }
-
-    /// True when the image bears a tag of its own account and is as new as the last place. Children and orphans do not
-    /// count, but are held.
-    fn holds(&self, scene: &Scene<'_>, place: usize) -> bool {
-        let facts = &scene.facts[place];
-        let is_new = match self {
-            Self::Vacant => true,
-            Self::Taken(last) => facts.time.is_none_or(|time| time >= *last),
-        };
-        facts.tagging.is_free() && !facts.is_mere_rest && is_new
     }
 }

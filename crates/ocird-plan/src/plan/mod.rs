@@ -1,41 +1,152 @@
-//! Decides: one verdict and one reason for every image that was seen. The semantics are in the crate's documentation.
+//! Decides: one verdict and one reason for every image that was seen. The semantics are in the crate's documentation, those
+//! of usage lines in `lines`.
 //!
 //! Everything here is linear in images and references but for a few sorts and look-ups: facts are computed once per image
 //! and handed from carried to holder in one walk, so that neither depth nor sharing can blow it up (S-34).
 
+mod details;
 mod keep;
+mod ledger;
+mod lifecycle;
+mod lines;
+mod newest;
 mod opinion;
 mod scene;
 mod select;
+mod shortfall;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ocird_model::{
-    EffectivePolicy, InUse, Inventory, KeepReason, Plan, Policies, Repository, RepositoryPlan,
-    RepositoryState,
+    Bytes, Digest, EffectivePolicy, InUse, Inventory, KeepReason, Plan, Policies, Repository, RepositoryName,
+    RepositoryPlan, RepositoryState, Usage,
 };
+
+pub use details::DETAILS_SERVE;
+
+use lines::{Accounts, Settled};
+use opinion::Bench;
+
+use crate::explain::{AccountSays, Explanation, Tally};
 
 /// Decides about every image of the inventory. Total: what cannot be judged stays, and a repository that was not read
 /// whole is left undecided (S-1).
 pub fn plan(inventory: &Inventory, policies: &Policies, in_use: &InUse, now: DateTime<Utc>) -> Plan {
-    let repositories = inventory
-        .repositories
-        .iter()
-        .map(|(name, state)| {
-            let plan = match state {
-                RepositoryState::Complete(repository) => RepositoryPlan::Decided {
-                    id: repository.id.clone(),
-                    decisions: opinion::decide(repository, &Law::of(repository, policies, in_use, now)),
-                },
-                RepositoryState::Unreadable { id, why } => {
-                    RepositoryPlan::Undecided { id: id.clone(), why: why.clone() }
-                }
-            };
-            (name.clone(), plan)
-        })
+    let Judged { benches, reckoning } = judge(inventory, policies, in_use, now);
+    let repositories = decisions(inventory, &benches);
+    let usage = match reckoning {
+        Reckoning::NotAsked => Usage::NotAsked,
+        Reckoning::Unknown { because } => Usage::Unknown { because },
+        Reckoning::Known { lines, settled: Settled { now, at_first: _ }, left } => {
+            let shortfall = shortfall::of(lines, &benches, &left, &repositories);
+            Usage::Known { now, after: left.total(), shortfall }
+        }
+    };
+    Plan { at: now, repositories, usage }
+}
+
+/// Says what [`plan`] makes of one image, and everything that it was made from. `None` when the repository was not read
+/// whole or has no such image. Costs as much as a plan, as the lines bear on all repositories.
+pub fn explain(
+    inventory: &Inventory,
+    policies: &Policies,
+    in_use: &InUse,
+    now: DateTime<Utc>,
+    repository: &RepositoryName,
+    digest: &Digest,
+) -> Option<Explanation> {
+    let Judged { benches, reckoning } = judge(inventory, policies, in_use, now);
+    let bench = benches.iter().find(|bench| bench.repository().name == *repository)?;
+    let place = bench.repository().position(digest)?;
+    Some(bench.explain(place, reckoning.account()))
+}
+
+/// Counts what each rule that governs holds or takes now, in every repository that was read whole.
+pub fn tally(
+    inventory: &Inventory,
+    policies: &Policies,
+    in_use: &InUse,
+    now: DateTime<Utc>,
+) -> BTreeMap<RepositoryName, Tally> {
+    let Judged { benches, reckoning: _ } = judge(inventory, policies, in_use, now);
+    benches.iter().map(|bench| (bench.repository().name.clone(), bench.tally())).collect()
+}
+
+/// Every repository that was read whole, judged, and what the account said.
+struct Judged<'a> {
+    benches: Vec<Bench<'a>>,
+    reckoning: Reckoning,
+}
+
+/// What the account said.
+enum Reckoning {
+    /// No rule asks for it.
+    NotAsked,
+    /// Something of it is not known.
+    Unknown { because: RepositoryName },
+    /// It was known, and settled what the lines decide.
+    Known { lines: BTreeSet<Bytes>, settled: Settled, left: Accounts },
+}
+
+impl Reckoning {
+    fn account(&self) -> AccountSays {
+        match self {
+            Self::NotAsked => AccountSays::NotAsked,
+            Self::Unknown { because } => AccountSays::Unknown { because: because.clone() },
+            Self::Known { lines: _, settled: Settled { now, at_first }, left } => {
+                AccountSays::Known { now: *now, at_first: *at_first, after: left.total() }
+            }
+        }
+    }
+}
+
+fn judge<'a>(
+    inventory: &'a Inventory,
+    policies: &'a Policies,
+    in_use: &'a InUse,
+    now: DateTime<Utc>,
+) -> Judged<'a> {
+    let mut benches: Vec<Bench<'_>> = inventory
+        .complete()
+        .map(|repository| Bench::of(repository, Law::of(repository, policies, in_use, now)))
         .collect();
-    Plan { at: now, repositories }
+    let lines = lines::lines(&benches);
+    if lines.is_empty() {
+        return Judged { benches, reckoning: Reckoning::NotAsked };
+    }
+    let unreadable = inventory.repositories.iter().find(|(_, state)| state.complete().is_none());
+    let accounts = match unreadable {
+        Some((name, _)) => Err(name.clone()),
+        None => Accounts::of(&benches),
+    };
+    let reckoning = match accounts {
+        Err(because) => {
+            lines::stay(&mut benches);
+            Reckoning::Unknown { because }
+        }
+        Ok(mut left) => {
+            let settled = lines::settle(&mut benches, &mut left);
+            Reckoning::Known { lines, settled, left }
+        }
+    };
+    Judged { benches, reckoning }
+}
+
+/// The decisions about every repository; there is a bench for each that was read whole, in the same order.
+fn decisions(inventory: &Inventory, benches: &[Bench<'_>]) -> BTreeMap<RepositoryName, RepositoryPlan> {
+    let mut benches = benches.iter();
+    let mut decide = |state: &RepositoryState| match state {
+        RepositoryState::Complete(repository) => RepositoryPlan::Decided {
+            id: repository.id.clone(),
+            decisions: benches.next().map(Bench::decisions).unwrap_or_default(),
+        },
+        RepositoryState::Unreadable { id, why } => {
+            RepositoryPlan::Undecided { id: id.clone(), why: why.clone() }
+        }
+    };
+    inventory.repositories.iter().map(|(name, state)| (name.clone(), decide(state))).collect()
 }
 
 /// Everything from outside a repository that bears on its images.

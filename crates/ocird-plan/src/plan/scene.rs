@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use ocird_model::{Image, Repository, Tag};
 
 use super::Law;
+use crate::account::has_lost_its_head;
 use crate::graph::Graph;
 use crate::tag::subject_named_by;
 
@@ -106,9 +107,7 @@ impl<'a> Scene<'a> {
 
     /// True when ocird deleted its head and the listing no longer shows that head.
     pub(super) fn has_lost_its_head(&self, place: usize) -> bool {
-        let digest = &self.repository.images[place].digest;
-        let head = self.repository.rests.get(digest);
-        head.is_some_and(|head| self.repository.position(head).is_none())
+        has_lost_its_head(self.repository, &self.repository.images[place])
     }
 
     /// From holders down to what they carry: one holder outside the lost family, and it is no mere rest.

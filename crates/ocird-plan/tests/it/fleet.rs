@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use ocird_model::{
     Bytes, Content, Decision, DeleteRule, Digest, EffectivePolicy, Guardrails, Image, InUse, Inventory,
     KeepRule, Layer, OpaqueReason, Patterns, Plan, Policies, Policy, Repository, RepositoryId,
-    RepositoryName, RepositoryPlan, RepositoryState, Selects, Target, Use, Verdict,
+    RepositoryName, RepositoryPlan, RepositoryState, ResourceTags, Selects, Target, Use, Verdict,
 };
 use ocird_plan::{CheckedPlan, check, plan};
 
@@ -102,6 +102,8 @@ impl Fleet {
             created_at: time,
             first_seen_at: None,
             last_pulled_at: None,
+            resource_tags: Some(ResourceTags::default()),
+            read_at: Some(now()),
             content,
             layers: Some(Arc::from([])),
             manifest_size: Bytes(1),
@@ -137,10 +139,9 @@ impl Fleet {
 
     pub(crate) fn keep(self, rule: &str, tags: Option<&[&str]>, newest: Option<u32>) -> Self {
         self.keep_rule(KeepRule {
-            name: rule.parse().unwrap(),
             tags: tags.map(patterns),
             newest: newest.map(|newest| newest.try_into().unwrap()),
-            newer_than: None,
+            ..KeepRule::named(rule.parse().unwrap())
         })
     }
 
@@ -149,9 +150,12 @@ impl Fleet {
         self
     }
 
-    pub(crate) fn delete(mut self, rule: &str, selects: Selects, older_than: Option<TimeDelta>) -> Self {
-        let name = rule.parse().unwrap();
-        self.policies.policies[0].delete.push(DeleteRule { name, selects, older_than });
+    pub(crate) fn delete(self, rule: &str, selects: Selects, older_than: Option<TimeDelta>) -> Self {
+        self.delete_rule(DeleteRule { older_than, ..DeleteRule::about(rule.parse().unwrap(), selects) })
+    }
+
+    pub(crate) fn delete_rule(mut self, rule: DeleteRule) -> Self {
+        self.policies.policies[0].delete.push(rule);
         self
     }
 

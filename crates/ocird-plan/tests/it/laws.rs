@@ -65,10 +65,8 @@ proptest! {
         let place = place % world.images.len();
         let mut more = world.clone();
         more.keep.push(ocird_model::KeepRule {
-            name: "hold".parse().unwrap(),
             tags: Some(crate::fleet::patterns(&["held"])),
-            newest: None,
-            newer_than: None,
+            ..ocird_model::KeepRule::named("hold".parse().unwrap())
         });
         more.tags.insert("held", (place, world.images[place].time));
         let deletions = more.deletions();
@@ -123,6 +121,33 @@ proptest! {
     fn losing_a_source_leaves_no_deletion(world in world()) {
         let doubtful = World { is_doubtful: true, ..world };
         prop_assert_eq!(doubtful.deletions(), BTreeSet::new());
+    }
+
+    #[test]
+    fn a_piece_of_knowledge_lost_adds_no_deletion(world in world(), place in 0..9_usize, piece in 0..3_u8) {
+        let mut less = world.clone();
+        let image = place % world.images.len();
+        let image = &mut less.images[image];
+        match piece {
+            0 => image.is_read = false,
+            1 => image.bears = None,
+            _ => image.layers = None,
+        }
+        prop_assert!(less.deletions().is_subset(&world.deletions()));
+    }
+
+    #[test]
+    fn a_pull_adds_no_deletion(world in world(), place in 0..9_usize, half_days in 0..60_i64) {
+        let mut more = world.clone();
+        let image = place % world.images.len();
+        let pulled = &mut more.images[image].pulled;
+        // A registry only ever gives the newest.
+        *pulled = match *pulled {
+            Some(Time::HalfDaysAgo(before)) => Some(Time::HalfDaysAgo(before.min(half_days))),
+            None => Some(Time::HalfDaysAgo(half_days)),
+            other => other,
+        };
+        prop_assert!(more.deletions().is_subset(&world.deletions()));
     }
 
     #[test]

@@ -4,9 +4,16 @@
 #![expect(clippy::unwrap_used, reason = "builders of test worlds unwrap what the tests themselves wrote")]
 
 mod accounting;
+mod conditions;
+mod ecr;
+mod estate;
+mod explain;
 mod families;
 mod fleet;
 mod laws;
+mod lifecycle;
+mod line_laws;
+mod lines;
 mod marks;
 mod proof;
 mod refusals;

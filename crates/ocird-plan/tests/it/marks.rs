@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
-use ocird_model::{EffectivePolicy, Inventory, Mark, MarkKey, RepositoryState, Selects, Unreadable};
+use ocird_model::{
+    Bytes, EffectivePolicy, Inventory, Mark, MarkKey, RepositoryState, ResourceTagPatterns, Selects,
+    Unreadable,
+};
 use ocird_plan::{Due, DueKind, MIN_PASSES, advance, check, due, fingerprint, plan};
 
 use crate::fleet::{Fleet, days, digest, name, now, repository_id};
@@ -145,7 +148,7 @@ fn nothing_is_due_where_only_observation_is_allowed() {
 fn the_fingerprint_is_the_same_for_ever() {
     let fleet = fleet().keep("channels", Some(&["prod", "v*"]), Some(3));
     // Computed apart from this code, by the definition of FNV-1a over the same fields.
-    assert_eq!(fingerprint(fleet.governing(), &fleet.policies.guardrails), 11_956_036_531_134_347_291);
+    assert_eq!(fingerprint(fleet.governing(), &fleet.policies.guardrails), 14_419_733_052_354_757_059);
 }
 
 #[test]
@@ -168,6 +171,15 @@ fn every_part_of_policy_and_guardrails_moves_the_fingerprint() {
         change(&|fleet| fleet.policies.policies[0].keep[0].tags = None),
         change(&|fleet| fleet.policies.policies[0].keep[0].newest = None),
         change(&|fleet| fleet.policies.policies[0].keep[0].newer_than = Some(days(3))),
+        change(&|fleet| fleet.policies.policies[0].keep[0].group_by = Some("^(v)".parse().unwrap())),
+        change(&|fleet| fleet.policies.policies[0].keep[0].pulled_within = Some(days(3))),
+        change(&|fleet| fleet.policies.policies[0].keep[0].digests = Some([digest("app")].into())),
+        change(&|fleet| fleet.policies.policies[0].keep[0].digests = Some([digest("old")].into())),
+        change(&|fleet| fleet.policies.policies[0].keep[0].resource_tags = bears("keep", "yes")),
+        change(&|fleet| fleet.policies.policies[0].keep[0].resource_tags = bears("keep", "no")),
+        change(&|fleet| fleet.policies.policies[0].keep[0].unless_usage_above = Some(Bytes(3))),
+        change(&|fleet| fleet.policies.policies[0].delete[0].not_pulled_for = Some(days(3))),
+        change(&|fleet| fleet.policies.policies[0].delete[0].while_usage_above = Some(Bytes(3))),
         change(&|fleet| fleet.policies.policies[0].delete[0].selects = Selects::Untagged),
         change(&|fleet| fleet.policies.policies[0].delete[0].older_than = None),
         change(&|fleet| fleet.policies.policies[0].delete.truncate(1)),
@@ -177,7 +189,11 @@ fn every_part_of_policy_and_guardrails_moves_the_fingerprint() {
         fingerprint(EffectivePolicy::None, &days_of_grace()),
     ]
     .into();
-    assert_eq!(moved.len(), 18);
+    assert_eq!(moved.len(), 27);
+}
+
+fn bears(name: &str, value: &str) -> Option<ResourceTagPatterns> {
+    ResourceTagPatterns::new(BTreeMap::from([(name.to_owned(), value.parse().unwrap())]))
 }
 
 fn days_of_grace() -> ocird_model::Guardrails {

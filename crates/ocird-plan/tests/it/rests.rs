@@ -105,3 +105,11 @@ fn doubt_and_unjudged_manifests_hold_rests_too() {
     let odd = rests().opaque("odd", days(9));
     assert_eq!(odd.verdict("sig"), Verdict::Keep(KeepReason::ReferencesUnknown));
 }
+
+#[test]
+fn a_tagged_rest_takes_no_place_among_the_newest() {
+    let fleet = Fleet::new().image("arm", days(35), &["v1"]).image("new", days(40), &["v2"]).delete_old();
+    assert!(fleet.goes("new"), "the floor of one is the other's");
+    let rest = fleet.rest("arm", "gone");
+    assert!(!rest.goes("new") && !rest.goes("arm"));
+}

@@ -41,8 +41,7 @@ fn age_limits_are_exact_to_the_second() {
     assert!(aged(days(30)).goes("old"));
     assert!(!aged(days(30) - TimeDelta::seconds(1)).goes("old"));
     let fresh = |age| {
-        let rule =
-            KeepRule { name: "fresh".parse().unwrap(), tags: None, newest: None, newer_than: Some(days(60)) };
+        let rule = KeepRule { newer_than: Some(days(60)), ..KeepRule::named("fresh".parse().unwrap()) };
         Fleet::new().image("new", days(1), &["v2"]).image("old", age, &["v1"]).delete_old().keep_rule(rule)
     };
     assert!(fresh(days(60)).goes("old"));
@@ -99,10 +98,9 @@ fn newest_among_tags_counts_only_those_that_match() {
 #[test]
 fn every_condition_of_a_keep_rule_must_hold() {
     let rule = |newer_than| KeepRule {
-        name: "recent releases".parse().unwrap(),
         tags: Some(patterns(&["v1"])),
-        newest: None,
         newer_than: Some(newer_than),
+        ..KeepRule::named("recent releases".parse().unwrap())
     };
     assert!(two().keep_rule(rule(days(60))).goes("old"));
     assert!(!two().keep_rule(rule(days(91))).goes("old"));

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ocird_model::{
-    Bytes, Content, DeleteRule, Digest, Image, KeepRule, Layer, OpaqueReason, Selects, Tag, Target,
+    Bytes, Content, DeleteRule, Digest, Image, KeepRule, Layer, OpaqueReason, ResourceTagPatterns,
+    ResourceTags, Selects, Tag, Target,
 };
 use proptest::collection::{btree_set, vec};
 use proptest::option;
@@ -42,7 +43,14 @@ pub(crate) struct Spec {
     /// Subjects named by tags of the form `sha256-<hex>.sig`, at the image's own time.
     pub(crate) ties: BTreeSet<usize>,
     pub(crate) is_opaque: bool,
-    pub(crate) layers: BTreeSet<u8>,
+    /// `None` for unknown.
+    pub(crate) layers: Option<BTreeSet<u8>>,
+    /// When it was last pulled.
+    pub(crate) pulled: Option<Time>,
+    /// Whether its details were read in this pass; otherwise long ago.
+    pub(crate) is_read: bool,
+    /// Whether it bears the resource tag `keep`; `None` for unknown.
+    pub(crate) bears: Option<bool>,
 }
 
 /// A time as a registry may give it.
@@ -119,9 +127,13 @@ impl World {
             tags: self.tags_of(place),
             created_at: spec.time.at(),
             first_seen_at: None,
-            last_pulled_at: None,
+            last_pulled_at: spec.pulled.and_then(Time::at),
+            resource_tags: spec
+                .bears
+                .map(|bears| ResourceTags::new(bears.then(|| ("keep".to_owned(), "yes".to_owned())))),
+            read_at: Some(now() - if spec.is_read { TimeDelta::zero() } else { days(1) }),
             content,
-            layers: Some(spec.layers.iter().map(layer).collect::<Arc<[Layer]>>()),
+            layers: spec.layers.as_ref().map(|layers| layers.iter().map(layer).collect::<Arc<[Layer]>>()),
             manifest_size: Bytes(1000),
         }
     }
@@ -151,6 +163,12 @@ impl World {
     /// True when nothing present holds the image.
     pub(crate) fn is_head(&self, place: usize) -> bool {
         !(0..self.images.len()).any(|holder| self.holds(holder, place))
+    }
+
+    /// Number of heads that reach an image, itself included.
+    pub(crate) fn n_heads_above(&self, place: usize) -> usize {
+        let heads = (0..self.images.len()).filter(|head| self.is_head(*head));
+        heads.filter(|head| self.reached_from(*head).contains(&place)).count()
     }
 
     fn holds(&self, holder: usize, carried: usize) -> bool {
@@ -190,6 +208,8 @@ impl World {
 const MAX_IMAGES: usize = 9;
 const TAGS: [&str; 6] = ["prod", "v1", "v2", "v3", "rel-1", "rel-2"];
 const PATTERNS: [&str; 4] = ["*", "v*", "rel-*", "prod"];
+/// Two groups, and tags that are in none.
+const GROUPS: &str = "^(v|rel-)";
 
 fn time() -> impl Strategy<Value = Time> {
     prop_oneof![
@@ -207,32 +227,49 @@ fn spec(place: usize) -> impl Strategy<Value = Spec> {
     let children = prop_oneof![3 => Just(BTreeSet::new()), 2 => btree_set(below.clone(), 1..4)];
     let subject = option::weighted(0.15, 0..MAX_IMAGES + 2);
     let ties = prop_oneof![8 => Just(BTreeSet::new()), 1 => btree_set(0..MAX_IMAGES + 2, 1..3)];
-    let rest = (proptest::bool::weighted(0.01), btree_set(0_u8..6, 0..3));
-    (time(), children, subject, ties, rest).prop_map(
-        |(time, children, subject, ties, (is_opaque, layers))| Spec {
+    let rest = (proptest::bool::weighted(0.01), btree_set(0_u8..12, 0..4));
+    let hidden =
+        (option::weighted(0.5, time()), proptest::bool::weighted(0.95), proptest::bool::weighted(0.1));
+    (time(), children, subject, ties, rest, hidden).prop_map(
+        |(time, children, subject, ties, (is_opaque, layers), (pulled, is_read, bears))| Spec {
             time,
             children,
             subject,
             ties,
             is_opaque,
-            layers,
+            layers: Some(layers),
+            pulled,
+            is_read,
+            bears: Some(bears),
         },
     )
+}
+
+fn to_bear() -> Option<ResourceTagPatterns> {
+    ResourceTagPatterns::new(BTreeMap::from([("keep".to_owned(), "y*".parse().unwrap())]))
 }
 
 pub(crate) fn keep_rule() -> impl Strategy<Value = KeepRule> {
     let tags = option::of(proptest::sample::select(&PATTERNS[..]));
     let newest = option::of(1_u32..4);
     let newer_than = option::weighted(0.3, 1_i64..25);
-    (tags, newest, newer_than, 0_u8..9).prop_filter_map("blank", |(tags, newest, newer_than, number)| {
-        let is_blank = tags.is_none() && newest.is_none() && newer_than.is_none();
-        (!is_blank).then(|| KeepRule {
-            name: format!("keep {number}").parse().unwrap(),
-            tags: tags.map(|tag| patterns(&[tag])),
-            newest: newest.and_then(NonZeroU32::new),
-            newer_than: newer_than.map(days),
-        })
-    })
+    let pulled_within = option::weighted(0.2, 1_i64..25);
+    let others = (option::weighted(0.3, Just(GROUPS)), proptest::bool::weighted(0.1), 0_u8..9);
+    (tags, newest, newer_than, pulled_within, others).prop_filter_map(
+        "blank",
+        |(tags, newest, newer_than, pulled_within, (group_by, asks_to_bear, number))| {
+            let rule = KeepRule {
+                tags: tags.map(|tag| patterns(&[tag])),
+                newest: newest.and_then(NonZeroU32::new),
+                group_by: group_by.filter(|_| newest.is_some()).map(|group_by| group_by.parse().unwrap()),
+                newer_than: newer_than.map(days),
+                pulled_within: pulled_within.map(days),
+                resource_tags: asks_to_bear.then(to_bear).flatten(),
+                ..KeepRule::named(format!("keep {number}").parse().unwrap())
+            };
+            (rule != KeepRule::named(rule.name.clone())).then_some(rule)
+        },
+    )
 }
 
 fn delete_rule() -> impl Strategy<Value = DeleteRule> {
@@ -241,11 +278,13 @@ fn delete_rule() -> impl Strategy<Value = DeleteRule> {
         2 => Just(Selects::Tagged),
         1 => proptest::sample::select(&PATTERNS[..]).prop_map(|tag| Selects::Tags(patterns(&[tag]))),
     ];
-    (selects, option::weighted(0.6, 1_i64..25), 0_u8..9).prop_map(|(selects, older_than, number)| {
+    let spans = (option::weighted(0.6, 1_i64..25), option::weighted(0.1, 1_i64..25));
+    (selects, spans, 0_u8..9).prop_map(|(selects, (older_than, not_pulled_for), number)| {
+        let name = format!("delete {number}").parse().unwrap();
         DeleteRule {
-            name: format!("delete {number}").parse().unwrap(),
-            selects,
             older_than: older_than.map(days),
+            not_pulled_for: not_pulled_for.map(days),
+            ..DeleteRule::about(name, selects)
         }
     })
 }

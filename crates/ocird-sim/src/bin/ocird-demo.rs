@@ -81,7 +81,7 @@ async fn once(args: &Args) -> anyhow::Result<()> {
     let Assembled { mut engine, shown } = stage.assemble()?;
     let decided = engine.pass(Purpose::Observe, &CancellationToken::new()).await?;
     engine.close().await;
-    let table = PlanTable { plan: decided.checked.plan(), inventory: &decided.inventory, width: 100 };
+    let table = PlanTable::new(decided.checked.plan(), &decided.inventory, 100);
     let status = shown.board.read();
     let mut out = io::stdout().lock();
     writeln!(

@@ -15,7 +15,7 @@ use super::signature::{Covers, Signed};
 /// The user name under which a registry token is a password.
 const BEARER_USER: &str = "BEARER_TOKEN:";
 
-/// Somebody who has proved who they are: the instance or the owner of an API key, by OCID.
+/// Somebody who has proved who they are, by OCID: the instance, the owner of an API key, or a person who logged in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Caller(pub(super) String);
 
@@ -25,16 +25,15 @@ impl Caller {
         let now = cloud.now();
         let signed = Signed::read(parts, body, Covers::Method, now).map_err(Refusal::not_authenticated)?;
         let (key, holder) = if let Some(token) = signed.key_id.strip_prefix("ST$") {
-            let key = cloud.issuer().session_key(token, now).map_err(Refusal::not_authenticated)?;
-            (key, cloud.subject().instance.as_str())
+            cloud.issuer().session_key(token, now).map_err(Refusal::not_authenticated)?
         } else {
             let key = cloud
                 .api_key(&signed.key_id)
                 .ok_or_else(|| Refusal::not_authenticated("no such key is known"))?;
-            (key, signed.key_id.split('/').nth(1).unwrap_or_default())
+            (key, signed.key_id.split('/').nth(1).unwrap_or_default().to_owned())
         };
         signed.verify(&key).map_err(Refusal::not_authenticated)?;
-        Ok(Self(holder.to_owned()))
+        Ok(Self(holder))
     }
 
     /// By `Basic BEARER_TOKEN:<registry token>`, as a `docker login` with a token sends it to the token endpoint.

@@ -112,6 +112,11 @@ impl Authority {
         self.leaf = issue_leaf(&self.subject, &self.intermediate.key, self.n_issued, now);
     }
 
+    /// Replaces the leaf by one whose last second was the one before `now`: a rotation that came too late.
+    pub(super) fn expire(&mut self, now: DateTime<Utc>) {
+        self.rotate(now - VALID_FOR - TimeDelta::seconds(1));
+    }
+
     /// The leaf and its key.
     pub(super) const fn leaf(&self) -> &Certified {
         &self.leaf
@@ -317,6 +322,14 @@ mod tests {
         let later = now() + VALID_FOR + TimeDelta::seconds(1);
         let refused = authority.verify(&authority.leaf().der, authority.intermediate_der(), later);
         assert_eq!(refused.unwrap_err(), ChainError::Expired { what: "intermediate" });
+    }
+
+    #[test]
+    fn an_expired_leaf_is_refused_under_an_authority_that_is_not() {
+        let mut authority = Authority::new(subject(), now());
+        authority.expire(now());
+        let refused = authority.verify(&authority.leaf().der, authority.intermediate_der(), now());
+        assert_eq!(refused.unwrap_err(), ChainError::Expired { what: "leaf" });
     }
 
     #[test]

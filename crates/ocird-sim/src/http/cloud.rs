@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ocird_model::Clock as _;
+use tokio::sync::mpsc::UnboundedSender;
 
 use super::certificate::{Authority, Subject};
+use super::record::Recorded;
 use super::requests::Requests;
 use super::rsa::Verifier;
 use super::token::Issuer;
@@ -26,6 +28,8 @@ pub struct Options {
     pub registry_token_lifetime: TimeDelta,
     /// The most rows that a page of any list holds, whatever the caller asks for; `None` leaves it to the tenancy.
     pub max_page_size: Option<usize>,
+    /// Where every request goes as it came over the wire, once it is answered.
+    pub record: Option<UnboundedSender<Recorded>>,
 }
 
 impl Default for Options {
@@ -35,6 +39,7 @@ impl Default for Options {
             token_lifetime: TimeDelta::minutes(20),
             registry_token_lifetime: TimeDelta::hours(1),
             max_page_size: None,
+            record: None,
         }
     }
 }
@@ -115,6 +120,11 @@ impl Cloud {
     pub(super) fn rotate_certificate(&self) {
         let now = self.now();
         self.authority.write().unwrap_or_else(PoisonError::into_inner).rotate(now);
+    }
+
+    pub(super) fn expire_certificate(&self) {
+        let now = self.now();
+        self.authority.write().unwrap_or_else(PoisonError::into_inner).expire(now);
     }
 
     pub(super) fn add_api_key(&self, key_id: String, key: Verifier) {

@@ -18,6 +18,7 @@ use super::der;
 use super::refusal::Refusal;
 use super::rsa::Verifier;
 use super::signature::{Covers, Signed};
+use super::token::Principal;
 
 /// The body. Certificates and key are PEM whose first and last line and line breaks were taken away.
 #[derive(Debug, Deserialize)]
@@ -49,7 +50,8 @@ pub(super) async fn sign_in(
         .filter(|key| key.modulus.len() >= 256)
         .ok_or_else(|| refused("publicKey"))?;
     let lifetime = cloud.options().token_lifetime;
-    let token = cloud.issuer().session(cloud.subject(), &fingerprint, &session_key, now, lifetime);
+    let instance = Principal::Instance { subject: cloud.subject(), fingerprint: &fingerprint };
+    let token = cloud.issuer().session(&instance, &session_key, now, lifetime);
     Ok(Json(json!({ "token": token })))
 }
 

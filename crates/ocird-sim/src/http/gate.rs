@@ -20,10 +20,10 @@ use super::cloud::Cloud;
 use super::refusal::Refusal;
 use super::requests::Answer;
 use super::signature::HTTP_DATE;
-use crate::fault::{Fault, Operation};
+use crate::fault::{Fault, Operation, RetryAfter};
 
 /// The most bytes a request may bring; far above what any operation here needs.
-const MAX_BODY: usize = 1 << 20;
+pub(super) const MAX_BODY: usize = 1 << 20;
 /// The header that follows a request through the cloud's services.
 const REQUEST_ID: &str = "opc-request-id";
 /// What stands in place of an answer that a fault garbles: not JSON, and no manifest of any digest.
@@ -97,6 +97,12 @@ async fn answer(gate: &Gate, mut request: Request, next: Next) -> Response {
     let fault = gate.cloud.tenancy().fault_for(gate.operation);
     match fault {
         Some(Fault::Status { status, code }) => refused_by_fault(status, code),
+        Some(Fault::Throttled { retry_after }) => throttled(&gate.cloud, retry_after),
+        Some(Fault::Instead(body)) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
+        Some(Fault::Rotation) => {
+            gate.cloud.rotate_certificate();
+            proved(gate, request, next).await
+        }
         Some(Fault::Dropped) => closed(),
         Some(Fault::AnswerLost) => {
             proved(gate, request, next).await;
@@ -124,17 +130,35 @@ fn refused_by_fault(status: u16, code: &str) -> Response {
     Refusal::new(status, code, "A fault that was asked for.").into_response()
 }
 
+fn throttled(cloud: &Cloud, retry_after: Option<RetryAfter>) -> Response {
+    let mut response = refused_by_fault(429, "TooManyRequests");
+    if let Some(retry_after) = retry_after {
+        let value = match retry_after {
+            RetryAfter::Seconds(seconds) => seconds.to_string(),
+            RetryAfter::Date(ahead) => (cloud.now() + ahead).format(HTTP_DATE).to_string(),
+        };
+        let value = HeaderValue::try_from(value).expect("a number and a date are header values");
+        response.headers_mut().insert(header::RETRY_AFTER, value);
+    }
+    response
+}
+
 fn closed() -> Response {
     let mut response = Response::new(Body::empty());
     response.extensions_mut().insert(CloseInstead);
     response
 }
 
+/// 413: more than [`MAX_BODY`], or a body that broke off.
+pub(super) fn body_too_large() -> Refusal {
+    let message = "The request's body is too large or did not arrive.";
+    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLarge", message)
+}
+
 async fn proved(gate: &Gate, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, MAX_BODY).await else {
-        let message = "The request's body is too large or did not arrive.";
-        return Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLarge", message).into_response();
+        return body_too_large().into_response();
     };
     match caller(gate, &parts, &body) {
         Ok(caller) => {

@@ -39,6 +39,11 @@ impl PrivateKey {
         der.as_ref().to_vec()
     }
 
+    /// What checks this key's signatures.
+    pub(super) fn verifier(&self) -> Verifier {
+        Verifier::from_der(&self.public_der()).expect("a generated key is an RSA key")
+    }
+
     /// The private key as unencrypted PEM, PKCS#8.
     pub(super) fn private_pem(&self) -> String {
         let der: Pkcs8V1Der<'_> = self.0.as_der().expect("a generated key can be written");

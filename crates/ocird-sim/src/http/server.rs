@@ -26,23 +26,17 @@ use super::cloud::{Cloud, Options};
 use super::gate::{CloseInstead, Proof, envelope, gated};
 use super::refusal::Refusal;
 use super::requests::Requests;
-use super::rsa::Verifier;
-use super::{artifacts, der, federation, metadata, registry};
+use super::{artifacts, federation, metadata, record, registry};
 use crate::Tenancy;
 use crate::fault::Operation;
 
 /// A running HTTP face of a tenancy. Stops when dropped.
 #[derive(Debug)]
 pub struct Server {
-    cloud: Arc<Cloud>,
+    pub(super) cloud: Arc<Cloud>,
     stop: CancellationToken,
     connections: TaskTracker,
 }
-
-/// A public key that cannot be registered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a public RSA key in PEM")]
-pub struct NotAPublicKey;
 
 /// The connection is to be closed without an answer.
 #[derive(Debug, thiserror::Error)]
@@ -108,18 +102,9 @@ impl Server {
         self.cloud.rotate_certificate();
     }
 
-    /// Registers an API key of a user: the public key in PEM and its MD5 fingerprint as the console shows it
-    /// (`aa:bb:…`), which the caller computes: the crypto library has no MD5. Returns the key id to sign with.
-    pub fn add_api_key(
-        &self,
-        user: &str,
-        fingerprint: &str,
-        public_pem: &str,
-    ) -> Result<String, NotAPublicKey> {
-        let key = der::unpem(public_pem).and_then(|der| Verifier::from_der(&der)).ok_or(NotAPublicKey)?;
-        let key_id = format!("{}/{user}/{fingerprint}", self.cloud.subject().tenancy);
-        self.cloud.add_api_key(key_id.clone(), key);
-        Ok(key_id)
+    /// Lets the instance's certificate be one that has just expired: what a rotation that came too late leaves.
+    pub fn expire_certificate(&self) {
+        self.cloud.expire_certificate();
     }
 
     /// What the official SDK and command line need to be pointed here, as lines for a shell.
@@ -164,6 +149,7 @@ fn router(cloud: &Arc<Cloud>) -> Router {
         .merge(registry::routes(cloud))
         .fallback(async || Refusal::new(StatusCode::NOT_FOUND, "NotFound", "There is no such path."))
         .layer(from_fn_with_state(Arc::clone(cloud), envelope))
+        .layer(from_fn_with_state(Arc::clone(cloud), record::recorded))
         .with_state(Arc::clone(cloud))
 }
 

@@ -1,7 +1,7 @@
 //! The tokens of the simulated tenancy: JSON web tokens signed by a key of its own.
 //!
-//! Two kinds: what the sign-in gives an instance, bound to the instance's session key, and what the registry gives
-//! whoever signed in, which is a bearer token and bound to nothing.
+//! Two kinds: session tokens, bound to a session key, which the sign-in gives an instance and `oci session authenticate`
+//! gives a person; and what the registry gives whoever signed in, which is a bearer token and bound to nothing.
 //! <https://docs.oracle.com/en-us/iaas/Content/Identity/Tasks/callingservicesfrominstances.htm>
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,12 +14,60 @@ use serde_json::{Value, json};
 use super::certificate::Subject;
 use super::rsa::{PrivateKey, Verifier};
 
+/// The kinds of token that sign requests: of an instance, and of a person who logged in.
+const SESSION_KINDS: [&str; 2] = ["x509", "login"];
+/// The kind of token that opens the registry.
+const REGISTRY_KINDS: [&str; 1] = ["registry"];
+
 /// Makes tokens and recognises its own.
 #[derive(Debug)]
 pub(super) struct Issuer {
     key: PrivateKey,
     verifier: Verifier,
     n_issued: AtomicU64,
+}
+
+/// Whom a session token is for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Principal<'a> {
+    /// An instance that has proved to hold its certificate's key.
+    Instance {
+        /// What the certificate says.
+        subject: &'a Subject,
+        /// The certificate's fingerprint.
+        fingerprint: &'a str,
+    },
+    /// A person who has logged in by a browser.
+    User {
+        /// The OCID of the user.
+        user: &'a str,
+        /// The OCID of the tenancy.
+        tenancy: &'a str,
+    },
+}
+
+impl Principal<'_> {
+    /// Who it is, by OCID.
+    const fn id(&self) -> &str {
+        match self {
+            Self::Instance { subject, .. } => subject.instance.as_str(),
+            Self::User { user, .. } => user,
+        }
+    }
+
+    /// What the token says beyond its time and key.
+    fn claims(&self) -> Value {
+        match self {
+            Self::Instance { subject: Subject { instance, compartment, tenancy }, fingerprint } => json!({
+                "sub": instance, "tenant": tenancy, "ptype": "instance", "ttype": "x509", "fprint": fingerprint,
+                "opc-tenant": tenancy, "opc-compartment": compartment, "opc-instance": instance,
+                "opc-certtype": "instance", "opc-tag": "V3,simulated",
+            }),
+            Self::User { user, tenancy } => {
+                json!({ "sub": user, "tenant": tenancy, "ptype": "user", "ttype": "login" })
+            }
+        }
+    }
 }
 
 /// Why a token is not accepted.
@@ -43,34 +91,31 @@ impl Issuer {
     /// An issuer with a new key.
     pub(super) fn new() -> Self {
         let key = PrivateKey::generate();
-        let verifier = Verifier::from_der(&key.public_der()).expect("a generated key is an RSA key");
+        let verifier = key.verifier();
         Self { key, verifier, n_issued: AtomicU64::new(0) }
     }
 
-    /// A token for an instance that has proved to hold its certificate's key, bound to its session key.
+    /// A token that makes whoever signs with the session key the principal.
     pub(super) fn session(
         &self,
-        subject: &Subject,
-        fingerprint: &str,
+        principal: &Principal<'_>,
         session_key: &Verifier,
         now: DateTime<Utc>,
         lifetime: TimeDelta,
     ) -> String {
-        let Subject { instance, compartment, tenancy } = subject;
         let jwk = json!({
-            "kid": instance, "kty": "RSA", "alg": "RS256", "use": "sig",
+            "kid": principal.id(), "kty": "RSA", "alg": "RS256", "use": "sig",
             "n": URL_SAFE_NO_PAD.encode(&session_key.modulus),
             "e": URL_SAFE_NO_PAD.encode(&session_key.exponent),
         });
-        self.issue(json!({
-            "sub": instance, "iss": "authService.oracle.com", "aud": "oci",
-            "iat": now.timestamp(), "exp": (now + lifetime).timestamp(),
-            "tenant": tenancy, "ptype": "instance", "ttype": "x509", "fprint": fingerprint,
-            "opc-tenant": tenancy, "opc-compartment": compartment, "opc-instance": instance,
-            "opc-certtype": "instance", "opc-tag": "V3,simulated",
-            // JSON inside JSON, as in the real token.
-            "jwk": jwk.to_string(),
-        }))
+        let mut claims = principal.claims();
+        claims["iss"] = "authService.oracle.com".into();
+        claims["aud"] = "oci".into();
+        claims["iat"] = now.timestamp().into();
+        claims["exp"] = (now + lifetime).timestamp().into();
+        // JSON inside JSON, as in the real token.
+        claims["jwk"] = jwk.to_string().into();
+        self.issue(claims)
     }
 
     /// A token for the registry.
@@ -81,18 +126,22 @@ impl Issuer {
         }))
     }
 
-    /// The session key that a token of [`Issuer::session`] is bound to.
-    pub(super) fn session_key(&self, token: &str, now: DateTime<Utc>) -> Result<Verifier, TokenError> {
-        let claims = self.claims(token, "x509", now)?;
+    /// The session key that a token of [`Issuer::session`] is bound to, and whose it is.
+    pub(super) fn session_key(
+        &self,
+        token: &str,
+        now: DateTime<Utc>,
+    ) -> Result<(Verifier, String), TokenError> {
+        let claims = self.claims(token, &SESSION_KINDS, now)?;
         let jwk = claims["jwk"].as_str().ok_or(TokenError::Malformed)?;
         let jwk: Value = serde_json::from_str(jwk).map_err(|_| TokenError::Malformed)?;
-        Ok(Verifier { modulus: decode(&jwk["n"])?, exponent: decode(&jwk["e"])? })
+        let key = Verifier { modulus: decode(&jwk["n"])?, exponent: decode(&jwk["e"])? };
+        Ok((key, holder(&claims)?))
     }
 
     /// Who holds a token of [`Issuer::registry`].
     pub(super) fn registry_holder(&self, token: &str, now: DateTime<Utc>) -> Result<String, TokenError> {
-        let claims = self.claims(token, "registry", now)?;
-        claims["sub"].as_str().map(str::to_owned).ok_or(TokenError::Malformed)
+        holder(&self.claims(token, &REGISTRY_KINDS, now)?)
     }
 
     fn issue(&self, mut claims: Value) -> String {
@@ -103,7 +152,7 @@ impl Issuer {
         format!("{signed}.{signature}")
     }
 
-    fn claims(&self, token: &str, kind: &str, now: DateTime<Utc>) -> Result<Value, TokenError> {
+    fn claims(&self, token: &str, kinds: &[&str], now: DateTime<Utc>) -> Result<Value, TokenError> {
         let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
         let (_, payload) = signed.split_once('.').ok_or(TokenError::Malformed)?;
         let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| TokenError::Malformed)?;
@@ -117,8 +166,12 @@ impl Issuer {
         if now >= expires {
             return Err(TokenError::Expired(expires));
         }
-        if claims["ttype"] == kind { Ok(claims) } else { Err(TokenError::Kind) }
+        if kinds.iter().any(|kind| claims["ttype"] == *kind) { Ok(claims) } else { Err(TokenError::Kind) }
     }
+}
+
+fn holder(claims: &Value) -> Result<String, TokenError> {
+    claims["sub"].as_str().map(str::to_owned).ok_or(TokenError::Malformed)
 }
 
 fn encode(json: &Value) -> String {
@@ -157,6 +210,16 @@ mod tests {
         let altered = format!("{header}.{longer}.{signature}");
         assert_eq!(issuer.registry_holder(&altered, now()), Err(TokenError::Forged));
         assert_eq!(Issuer::new().registry_holder(&token, now()), Err(TokenError::Forged));
+    }
+
+    #[test]
+    fn a_persons_token_is_bound_to_a_key_and_says_whose_it_is() {
+        let issuer = Issuer::new();
+        let key = PrivateKey::generate().verifier();
+        let user = Principal::User { user: "ocid1.user.oc1..u", tenancy: "ocid1.tenancy.oc1..t" };
+        let token = issuer.session(&user, &key, now(), TimeDelta::minutes(60));
+        assert_eq!(issuer.session_key(&token, now()), Ok((key, "ocid1.user.oc1..u".to_owned())));
+        assert_eq!(issuer.registry_holder(&token, now()), Err(TokenError::Kind));
     }
 
     #[test]

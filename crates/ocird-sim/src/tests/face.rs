@@ -10,7 +10,7 @@ use ocird_model::{
 use super::World;
 use crate::settings::parsed;
 use crate::view::RepositoryKind;
-use crate::{Face, Fault, Iam, NewRepository, Operation, Pushed, When};
+use crate::{Face, Fault, Iam, NewRepository, Operation, Pushed, Settings, When};
 
 fn face(world: &World) -> Face {
     Face::new(world.tenancy.clone(), world.tenancy.clock().view(TimeDelta::zero()))
@@ -56,6 +56,8 @@ async fn a_call_that_fails_fails_with_its_kind_and_the_next_one_does_not() {
         (Fault::status(500, "InternalServerError"), ErrorKind::Server),
         (Fault::status(401, "NotAuthenticated"), ErrorKind::Unauthenticated),
         (Fault::status(404, "NotAuthorizedOrNotFound"), ErrorKind::NotFound),
+        (Fault::throttled_for(7), ErrorKind::Throttled),
+        (Fault::Instead("{}".to_owned()), ErrorKind::Malformed),
         (Fault::Dropped, ErrorKind::Unreachable),
         (Fault::Garbled, ErrorKind::Malformed),
         (Fault::AnswerLost, ErrorKind::Timeout),
@@ -75,6 +77,17 @@ async fn an_empty_page_is_not_the_end_of_a_list() {
     world.tenancy.inject(Operation::ListContainerImages, When::Call(1), Fault::EmptyPage);
     assert_eq!(list(&world, &face).await.unwrap().len(), 3);
     assert_eq!(face.counts().of(Operation::ListContainerImages), 2);
+}
+
+#[tokio::test]
+async fn empty_pages_one_after_another_lead_to_the_rows_all_the_same() {
+    let world = World::with(Settings { page_size: 1, ..Settings::default() });
+    world.push("a", &["v1"]);
+    let face = face(&world);
+    let whole = list(&world, &face).await.unwrap();
+    world.tenancy.inject(Operation::ListContainerImages, When::Every(2), Fault::EmptyPage);
+    world.tenancy.inject(Operation::ListContainerImages, When::Call(3), Fault::EmptyPage);
+    assert_eq!(list(&world, &face).await.unwrap(), whole);
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use ocird_sim::{EtagChanges, ListingShape, Settings};
 use ocird_store::SettledIntent;
 use tokio_util::sync::CancellationToken;
 
-use crate::teams::{SCALED_AGE, assert_policies_bite, both_teams, journal, live_well};
+use crate::teams::{NEWEST, SCALED_AGE, assert_policies_bite, both_teams, journal, live_well};
 use crate::world::World;
 
 /// Asserts that the journal names exactly the images that the tenancy lost by the daemon's hand, each once.
@@ -66,7 +66,7 @@ async fn ninety_days_over_http_delete_what_the_policies_say_and_nothing_that_is_
     let n_events = live_well(&mut world, 90).await;
     assert_eventful(&n_events);
     assert!(n_events[&EventKind::Push] >= 7 * 2 * 89);
-    assert_policies_bite(&world.stage, SCALED_AGE);
+    assert_policies_bite(&world.stage, NEWEST, SCALED_AGE);
     assert!(world.n_deleted() > 4000, "{} images went", world.n_deleted());
     world.stop().await;
     assert_every_deletion_is_journaled(&world).await;
@@ -80,7 +80,7 @@ async fn other_lives(seed: u64, settings: Settings) {
     let mut world = World::open(both_teams(seed, Settings { seed, ..settings }));
     world.start_in_process();
     assert_eventful(&live_well(&mut world, 36).await);
-    assert_policies_bite(&world.stage, SCALED_AGE);
+    assert_policies_bite(&world.stage, NEWEST, SCALED_AGE);
     assert!(world.n_deleted() > 700, "{} images went", world.n_deleted());
     world.stop().await;
     assert_every_deletion_is_journaled(&world).await;

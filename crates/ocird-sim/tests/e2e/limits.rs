@@ -7,7 +7,9 @@ use ocird::status::RefusalCode;
 use ocird_sim::ci::Knobs;
 use ocird_sim::stage::Play;
 
-use crate::teams::{DELIVERED_AGE, assert_policies_bite, journal, live_well, under_delivered_policies};
+use crate::teams::{
+    DELIVERED_AGE, NEWEST_WHEN_SHORT, assert_policies_bite, journal, live_well, under_delivered_policies,
+};
 use crate::world::World;
 
 /// Families of one day, less than four acting passes of fifty would take.
@@ -25,7 +27,7 @@ async fn a_backlog_of_four_months_goes_by_the_delivered_policies_within_the_limi
     world.live(TimeDelta::hours(28)).await;
     world.assert_refuses(RefusalCode::Deferred).await;
     live_well(&mut world, 10).await;
-    assert_policies_bite(&world.stage, DELIVERED_AGE);
+    assert_policies_bite(&world.stage, NEWEST_WHEN_SHORT, DELIVERED_AGE);
     world.stop().await;
     assert_limits_were_kept(&heads_by_time(&world).await);
 }

@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+mod attack;
+mod budget;
 mod calls;
 mod clock;
 mod deleting;
@@ -16,4 +18,5 @@ mod second_look;
 mod store;
 mod switches;
 mod teams;
+mod throttling;
 mod world;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::DateTime;
 use ocird_model::{
     Bytes, Content, Digest, Etag, FetchedManifest, ImageDetails, Inventory, Layer, Lifecycle, OpaqueReason,
-    RepositoryState, Tag, Unreadable,
+    RepositoryState, ResourceTags, Tag, Unreadable,
 };
 use ocird_store::{Fresh, Known, Store};
 use proptest::prelude::*;
@@ -187,6 +187,7 @@ prop_compose! {
             last_pulled_at,
             created_at,
             created_by,
+            resource_tags: (n_pulls % 3 > 0).then(ResourceTags::default),
             lifecycle,
             etag: etag.map(Etag),
         }

@@ -90,7 +90,7 @@ impl Fleet {
     /// A pass that keeps everything.
     async fn observe(&self, world: &World, now: DateTime<Utc>) {
         let mut seen = Inventory { taken_at: now, repositories: BTreeMap::new() };
-        let mut kept = Plan { at: now, repositories: BTreeMap::new() };
+        let mut kept = Plan { at: now, repositories: BTreeMap::new(), usage: ocird_model::Usage::NotAsked };
         for (r, images) in &self.0 {
             let RepositoryState::Complete(whole) =
                 inventory(images, now).repositories.remove(&name(1)).unwrap()

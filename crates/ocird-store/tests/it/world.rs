@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use ocird_model::{
     Bytes, Content, Decision, Digest, Etag, FetchedManifest, Image, ImageDetails, ImageId, Intent, Inventory,
     Layer, Lifecycle, Mark, MarkKey, Outcome, OutcomeKind, Plan, Repository, RepositoryId, RepositoryName,
-    RepositoryPlan, RepositoryState, Tag, Verdict,
+    RepositoryPlan, RepositoryState, ResourceTags, Tag, Usage, Verdict,
 };
 use ocird_store::{Fresh, PassRecord, Store};
 use sqlx::sqlite::SqliteConnectOptions;
@@ -104,6 +104,7 @@ pub(crate) fn details(n: u64, tags: &[&str]) -> ImageDetails {
         last_pulled_at: Some(at(1)),
         created_at: Some(at(0)),
         created_by: Some("ocid1.user.oc1..pusher".to_owned()),
+        resource_tags: Some(ResourceTags::new([("keep".to_owned(), "yes".to_owned())])),
         lifecycle: Lifecycle::Available,
         etag: Some(Etag("\"1\"".to_owned())),
     }
@@ -153,6 +154,8 @@ fn seen(details: &ImageDetails) -> Image {
         created_at: details.created_at,
         first_seen_at: None,
         last_pulled_at: details.last_pulled_at,
+        resource_tags: details.resource_tags.clone(),
+        read_at: None,
         content: Content::Manifest { subject: None },
         layers: Some(Arc::clone(&details.layers)),
         manifest_size: details.manifest_size,
@@ -183,7 +186,7 @@ pub(crate) fn plan(verdicts: &[(u64, Verdict)], now: DateTime<Utc>) -> Plan {
         verdict: verdict.clone(),
     });
     let decided = RepositoryPlan::Decided { id: repository(1), decisions: decisions.collect() };
-    Plan { at: now, repositories: BTreeMap::from([(name(1), decided)]) }
+    Plan { at: now, repositories: BTreeMap::from([(name(1), decided)]), usage: Usage::NotAsked }
 }
 
 /// A mark on the family of an image.

@@ -1,24 +1,31 @@
 //! The command line. Data goes to standard output, everything else to standard error.
 
+mod at;
 mod check;
+mod doctor;
+mod explain;
+mod look;
 mod plan;
 mod run;
+mod sheet;
 mod status;
 mod version;
 
+use std::ffi::OsString;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::config;
+use crate::credential::{self, Verb};
+use crate::{config, core_dump};
 use ocird_model::ErrorChain;
 
 pub use run::{Assembled, assemble};
 
-/// Where the configuration is looked for.
-const DEFAULT_CONFIG: &str = "/etc/ocird/ocird.toml";
+/// Where the configuration is looked for when neither the command line nor `OCIRD_CONFIG` says.
+pub(crate) const DEFAULT_CONFIG: &str = "/etc/ocird/ocird.toml";
 
 /// The exit codes, documented in `--help`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +34,8 @@ pub(crate) enum Exit {
     Ok = 0,
     /// Something failed; the message says what.
     Failed = 1,
+    /// The command line asks for something that makes no sense.
+    Usage = 2,
     /// The daemon or the cloud cannot be reached.
     Unavailable = 69,
     /// The configuration or a policy is wrong. systemd does not start the daemon again for it.
@@ -49,17 +58,21 @@ Exit codes:
 
 Examples:
   ocird check                    list every problem of the configuration
+  ocird doctor                   try step by step what works, and say what to do
   ocird plan                     show what would go, and why
+  ocird explain app:v1           show every rule and what it said of one image
+  ocird check --diff NEW.d       show what other policies would decide otherwise
   ocird run --once               one pass, then the status
   curl -s localhost:6247/status  what the daemon does now";
+
+const CONFIG_HELP: &str = "The configuration file [default: $OCIRD_CONFIG, /etc/ocird/ocird.toml]";
 
 /// Keeps Oracle's container registry in order by written policy, and deletes nothing else.
 #[derive(Debug, Parser)]
 #[command(name = "ocird", version = version::LONG.as_str(), after_help = AFTER_HELP, max_term_width = 80)]
 struct Args {
-    /// The configuration file.
-    #[arg(long, short, global = true, value_name = "FILE", default_value = DEFAULT_CONFIG)]
-    config: PathBuf,
+    #[arg(long, short, global = true, value_name = "FILE", help = CONFIG_HELP)]
+    config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -73,21 +86,28 @@ enum Command {
         once: bool,
     },
     /// Show what would go, and why. Writes and deletes nothing.
-    Plan {
-        /// One JSON document with every image.
-        #[arg(long)]
-        json: bool,
-        /// List every image, not only sums.
-        #[arg(long)]
-        images: bool,
-    },
-    /// List every problem of configuration and policies, without the cloud.
-    Check,
+    Plan(plan::PlanArgs),
+    /// Show what every rule said of one image, and when it would go.
+    Explain(explain::ExplainArgs),
+    /// List every problem of configuration and policies; without the cloud, unless it is told to look.
+    Check(check::CheckArgs),
     /// Show what the running daemon does, did and will do.
     Status {
         /// The whole status as JSON.
         #[arg(long)]
         json: bool,
+    },
+    /// Try step by step what works, and say what to do. Changes nothing.
+    Doctor {
+        /// One JSON document with every step.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Log in to the registry: Docker's credential helper.
+    #[command(long_about = CREDENTIAL_HELP)]
+    Credential {
+        #[command(subcommand)]
+        verb: CredentialVerb,
     },
     /// Print version, revision and processor.
     Version {
@@ -97,31 +117,119 @@ enum Command {
     },
 }
 
-/// Runs the program.
+const CREDENTIAL_HELP: &str = "\
+Log in to the registry: the credential helper of Docker, podman and skopeo.
+
+As a helper it is called docker-credential-ocir, a link to ocird on the PATH, and \
+chosen for each host in ~/.docker/config.json:
+
+    {\"credHelpers\": {\"fra.ocir.io\": \"ocir\"}}
+
+It answers for the registries of Oracle's regions and for [oci.endpoints] registry, \
+for nobody else. Of the configuration it reads [oci] only: the file of --config or \
+OCIRD_CONFIG, else /etc/ocird/ocird.toml if it may be read, else none.
+
+It keeps registry tokens, and nothing else, in $OCIRD_CACHE_DIR, \
+$XDG_CACHE_HOME/ocird or ~/.cache/ocird. OCIRD_IGNORE_CREDS_STORAGE=true lets \
+`store` succeed; nothing is stored all the same.";
+
+#[derive(Debug, Clone, Subcommand)]
+enum CredentialVerb {
+    /// Print the login of the registry on standard input, as JSON.
+    Get,
+    /// Refuse to store a login: none is needed.
+    Store,
+    /// Forget the token of the registry on standard input.
+    Erase,
+    /// List the registries of which a token is kept.
+    List,
+    /// Print what this is.
+    Version,
+    /// Print a password for `docker login -u BEARER_TOKEN --password-stdin HOST`.
+    Login {
+        /// The registry, such as fra.ocir.io; that of the region if it is left out.
+        host: Option<String>,
+    },
+}
+
+/// Runs the program, or the credential helper if it is called by that name.
 pub fn main() -> ExitCode {
+    core_dump::forbid();
+    let mut arguments = std::env::args_os();
+    let called = arguments.next().unwrap_or_default();
+    if Path::new(&called).file_name().is_some_and(|name| name == credential::PROGRAM) {
+        return helper(&arguments.collect::<Vec<_>>());
+    }
     let Args { config, command } = Args::parse();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return say(&format!("the runtime cannot start: {error}"), Exit::Failed),
+    match command {
+        Command::Version { json } => print(&version::render(json)),
+        Command::Credential { verb } => credential(verb, config.as_deref()),
+        command => in_runtime(dispatch(config_file(config), command)),
+    }
+}
+
+/// One verb and nothing else, as the protocol has it.
+fn helper(arguments: &[OsString]) -> ExitCode {
+    let [verb] = arguments else {
+        return refused(&credential::usage());
     };
-    runtime.block_on(dispatch(config, command))
+    match verb.to_str().map(|verb| (verb, Verb::named(verb))) {
+        Some((_, Some(verb))) => credential::answer(verb, None),
+        Some(("--help" | "-h", None)) => print(&credential::usage()),
+        _ => refused(&credential::usage()),
+    }
+}
+
+fn credential(verb: CredentialVerb, config: Option<&Path>) -> ExitCode {
+    let verb = match verb {
+        CredentialVerb::Login { host } => return credential::login(host.as_deref(), config),
+        CredentialVerb::Get => Verb::Get,
+        CredentialVerb::Store => Verb::Store,
+        CredentialVerb::Erase => Verb::Erase,
+        CredentialVerb::List => Verb::List,
+        CredentialVerb::Version => Verb::Version,
+    };
+    credential::answer(verb, config)
+}
+
+fn config_file(named: Option<PathBuf>) -> PathBuf {
+    named.or_else(config::config_file).unwrap_or_else(|| DEFAULT_CONFIG.into())
+}
+
+fn in_runtime(command: impl Future<Output = ExitCode>) -> ExitCode {
+    match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime.block_on(command),
+        Err(error) => say(&format!("the runtime cannot start: {error}"), Exit::Failed),
+    }
 }
 
 async fn dispatch(path: PathBuf, command: Command) -> ExitCode {
-    if let Command::Version { json } = command {
-        return print(&version::render(json));
+    let config = config::load(&path);
+    if let Command::Doctor { json } = command {
+        return doctor::doctor(&path, config, json).await;
     }
-    let config = match config::load(&path) {
+    if let Command::Check(args) = command {
+        return ended(check::check(config, args).await);
+    }
+    let config = match config {
         Ok(config) => config,
         Err(problems) => return say(&problems.to_string(), Exit::Config),
     };
-    let ended = match command {
+    ended(match command {
         Command::Run { once } => run::run(config, once).await,
-        Command::Plan { json, images } => plan::plan(config, json, images).await,
-        Command::Check => Ok(check::check(&config)),
+        Command::Plan(args) => plan::plan(config, args).await,
+        Command::Explain(args) => explain::explain(config, args).await,
         Command::Status { json } => Ok(status::status(&config, json).await),
-        Command::Version { json: _ } => unreachable!("answered above"),
-    };
+        Command::Check(_)
+        | Command::Doctor { json: _ }
+        | Command::Credential { verb: _ }
+        | Command::Version { json: _ } => {
+            unreachable!("answered above")
+        }
+    })
+}
+
+fn ended(ended: Result<ExitCode, Failure>) -> ExitCode {
     match ended {
         Ok(code) => code,
         Err(Failure { exit, error }) => say(&format!("ocird: {}", ErrorChain(error.as_ref())), exit),
@@ -139,6 +247,11 @@ impl Failure {
     pub(crate) fn unavailable(error: impl Into<anyhow::Error>) -> Self {
         Self { exit: Exit::Unavailable, error: error.into() }
     }
+
+    /// A command line that makes no sense.
+    pub(crate) fn usage(error: impl Into<anyhow::Error>) -> Self {
+        Self { exit: Exit::Usage, error: error.into() }
+    }
 }
 
 impl<E: Into<anyhow::Error>> From<E> for Failure {
@@ -154,6 +267,21 @@ pub(crate) fn print(text: &str) -> ExitCode {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Exit::Failed.into(),
         Ok(()) | Err(_) => Exit::Ok.into(),
     }
+}
+
+/// Writes an answer that somebody waits for to standard output: that nobody is there any more is a failure.
+pub(crate) fn deliver(text: &str) -> ExitCode {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Exit::Ok.into(),
+        Err(_) => Exit::Failed.into(),
+    }
+}
+
+/// An answer that is a refusal.
+fn refused(text: &str) -> ExitCode {
+    deliver(text);
+    Exit::Failed.into()
 }
 
 /// Writes a message to standard error and answers with the code.

@@ -3,77 +3,78 @@
 use std::fmt::{self, Write as _};
 use std::process::ExitCode;
 
-use ocird_model::Clock;
-use serde::Serialize;
+use ocird_model::{Pattern, Plan, RepositoryName};
 
-use crate::cli::{Exit, Failure, print, say};
-use crate::clock::SystemClock;
-use crate::cloud;
-use crate::config::Config;
-use crate::pass::{Decided, Purpose, Survey};
-use crate::plan_table::{PlanRow, PlanTable};
-use ocird_model::ErrorChain;
-
-/// The version of the JSON document. It grows when a field changes its meaning or goes.
-const SCHEMA: u32 = 1;
+use crate::cli::at::At;
+use crate::cli::look::Look;
+use crate::cli::{Failure, print};
+use crate::config::{self, Config};
+use crate::plan_table::PlanTable;
+use crate::plan_table::document::ImageRow;
 
 /// The width of the table: what every terminal shows.
 const WIDTH: u16 = 80;
 
+/// What of the plan is shown, and how.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct PlanArgs {
+    /// One JSON document with every image.
+    #[arg(long)]
+    json: bool,
+    /// List every image, not only sums.
+    #[arg(long)]
+    images: bool,
+    /// Show only the repositories whose names match; usage is still that of all.
+    #[arg(long, value_name = "GLOB")]
+    repository: Option<Pattern>,
+    /// Plan for a later moment, such as 2026-12-01 or +7d. What runs now is taken to run then.
+    #[arg(long, value_name = "TIME")]
+    at: Option<At>,
+}
+
 /// Looks, decides and prints.
-pub(crate) async fn plan(config: Config, json: bool, images: bool) -> Result<ExitCode, Failure> {
-    let clock = SystemClock::new();
-    let oci = cloud::client(&config.oci, clock)?;
-    let now = clock.now();
-    let mut survey = Survey::new(config, oci);
-    let store = match survey.consult_store().await {
-        Ok(true) => None,
-        Ok(false) => Some("made without a store: there is none yet, so everything was read anew".to_owned()),
-        Err(error) => Some(format!("made without the store, which cannot be read: {}", ErrorChain(&error))),
-    };
-    if let Some(note) = store {
-        say(&note, Exit::Ok);
+pub(crate) async fn plan(config: Config, args: PlanArgs) -> Result<ExitCode, Failure> {
+    let look = Look::at_everything(config, args.at).await?;
+    if let Some(glob) = &args.repository
+        && !look.inventory.repositories.keys().any(|name| glob.matches(name.as_str()))
+    {
+        let names: Vec<&str> = look.inventory.repositories.keys().map(RepositoryName::as_str).collect();
+        return Err(anyhow::anyhow!("no repository matches {glob}; there are {}", names.join(", ")).into());
     }
-    let decided = survey.decide(Purpose::Observe, now, &clock).await.map_err(Failure::unavailable)?;
-    Ok(print(&if json { document(&decided)? } else { pages(&decided, images)? }))
+    let plan = look.plan(&look.config.policies)?;
+    let table = PlanTable::new(&plan, &look.inventory, WIDTH).only(args.repository.as_ref());
+    if args.json {
+        let document = serde_json::to_string_pretty(&table.document(&look.in_use))?;
+        return Ok(print(&format!("{document}\n")));
+    }
+    let table = table.painted(config::paint());
+    Ok(print(&pages(&look, &plan, &table, args.images)?))
 }
 
-/// Every image and what was decided about it, for programs.
-#[derive(Debug, Serialize)]
-struct Document {
-    schema: u32,
-    at: chrono::DateTime<chrono::Utc>,
-    images: Vec<PlanRow>,
-    undecided: Vec<String>,
-}
-
-fn document(decided: &Decided) -> serde_json::Result<String> {
-    let plan = decided.checked.plan();
-    let table = PlanTable { plan, inventory: &decided.inventory, width: WIDTH };
-    let undecided = decided.inventory.repositories.iter().filter(|(_, state)| state.complete().is_none());
-    let undecided = undecided.map(|(name, _)| name.to_string()).collect();
-    let document = Document { schema: SCHEMA, at: plan.at, images: table.rows(), undecided };
-    Ok(format!("{}\n", serde_json::to_string_pretty(&document)?))
-}
-
-fn pages(decided: &Decided, images: bool) -> Result<String, fmt::Error> {
-    let table = PlanTable { plan: decided.checked.plan(), inventory: &decided.inventory, width: WIDTH };
-    let mut text: String = table.to_string().lines().flat_map(|line| [line.trim_end(), "\n"]).collect();
+fn pages(look: &Look, plan: &Plan, table: &PlanTable<'_>, images: bool) -> Result<String, fmt::Error> {
+    let mut text = String::new();
+    if let Some(assumption) = look.assumption() {
+        writeln!(text, "{assumption}\n")?;
+    }
+    write!(text, "{table}")?;
     if images {
         writeln!(text)?;
-        for row in table.rows() {
+        for row in table.images() {
             writeln!(text, "{}", line(&row))?;
         }
     }
-    for (repositories, why) in decided.gathered.in_use.doubts() {
+    for (repositories, why) in look.in_use.doubts() {
         writeln!(text, "what runs from {repositories} is not known: {why}")?;
+    }
+    if plan.repositories.is_empty() {
+        writeln!(text, "there is no repository in the compartments of [oci]")?;
     }
     Ok(text)
 }
 
 /// One image. Its digest is as short as people and tables write it; the JSON has all of it.
-fn line(row: &PlanRow) -> String {
-    let PlanRow { repository, digest, tags, verdict, code: _, reason, newest_time: _, size: _ } = row;
+fn line(row: &ImageRow) -> String {
+    let ImageRow { repository, digest, tags, verdict, reason, .. } = row;
     let digest: String = digest.trim_start_matches("sha256:").chars().take(12).collect();
     let tags = if tags.is_empty() { "untagged".to_owned() } else { tags.join(", ") };
     format!("{repository} {digest} ({tags}) {verdict}: {reason}")

@@ -11,6 +11,8 @@ use toml::Spanned;
 
 use super::cloud::{armed_for, oci};
 use super::environment::Environment;
+use super::findings::findings;
+use super::projects::projects;
 use super::raw::{RawConfig, RawGuardrails, RawHttp, RawLimits, RawLog, RawLogFormat, RawMode, RawSchedule};
 use super::settings::{Config, HttpConfig, Limits, LogConfig, LogFormat, Mode, ScheduleConfig};
 use super::source::Check;
@@ -53,6 +55,7 @@ pub(super) fn build(raw: &RawConfig, environment: &Environment, check: &mut Chec
     let policies_dir = check
         .path(raw.policies_dir.as_ref(), "policies_dir")
         .unwrap_or_else(|| check.source.directory().join(POLICIES_DIR));
+    let findings = findings(raw, &oci, check);
     Config {
         path: check.source.path.clone(),
         mode,
@@ -66,6 +69,8 @@ pub(super) fn build(raw: &RawConfig, environment: &Environment, check: &mut Chec
         policies: Policies { guardrails: guardrails(&raw.guardrails, check), policies: Vec::new() },
         limits: limits(&raw.limits, check),
         in_use: in_use(&raw.in_use, check),
+        projects: projects(raw, check),
+        findings,
         http: http(&raw.http, check),
         log: log(&raw.log, check),
         warnings: Vec::new(),

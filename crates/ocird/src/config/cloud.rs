@@ -1,45 +1,107 @@
 //! What is looked at and by which endpoints (`[oci]`), and what the operator believes that to be (`[armed_for]`).
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use ocird_model::CompartmentId;
 use toml::Spanned;
 
 use super::environment::Environment;
-use super::raw::{RawArmedFor, RawEndpoints, RawOci};
-use super::settings::{ArmedFor, Endpoints, OciConfig};
+use super::raw::{RawArmedFor, RawAuth, RawEndpoints, RawOci};
+use super::settings::{ArmedFor, AuthConfig, Endpoints, OciConfig, ProfileConfig, ProfileKind};
 use super::source::Check;
 use super::value::PlainHttp;
 
 /// What third-party code asks for with success; no maximum is documented.
 const PAGE_SIZE: u32 = 1000;
 
-/// What is looked at.
+/// The name that Oracle's SDKs take when none is given.
+const PROFILE: &str = "DEFAULT";
+
+/// Where Oracle's SDKs look, from the home directory.
+const CONFIG_FILE: &str = ".oci/config";
+
+/// What is looked at, and how the cloud is reached.
 pub(super) fn oci(
     raw: Option<&Spanned<RawOci>>,
     environment: &Environment,
     check: &mut Check<'_>,
 ) -> OciConfig {
     let span = raw.map(Spanned::span);
-    let nothing = RawOci::default();
-    let raw = raw.map_or(&nothing, Spanned::get_ref);
-    if raw.compartments.is_none() {
+    let given = raw.and_then(|raw| raw.get_ref().compartments.as_ref());
+    if given.is_none() {
         check.missing(
             span.as_ref(),
             "[oci] needs compartments, the OCIDs of the compartments to look at; none is never \"all\"",
         );
     }
-    let compartments =
-        raw.compartments.as_ref().map(|given| check.list(given, "oci.compartments")).unwrap_or_default();
+    let compartments = given.map(|given| check.list(given, "oci.compartments")).unwrap_or_default();
     OciConfig {
         compartments: compartments.into_iter().map(|(_, compartment)| compartment).collect(),
+        ..reach(raw.map(Spanned::get_ref), environment, check)
+    }
+}
+
+/// How the cloud is reached, without what is looked at there.
+pub(super) fn reach(raw: Option<&RawOci>, environment: &Environment, check: &mut Check<'_>) -> OciConfig {
+    let nothing = RawOci::default();
+    let raw = raw.unwrap_or(&nothing);
+    OciConfig {
+        auth: auth(raw, environment, check),
+        compartments: Vec::new(),
         region: region(raw.region.as_ref(), check),
+        region_metadata: environment.region_metadata(check),
         ca_file: check.path(raw.ca_file.as_ref(), "oci.ca_file"),
         endpoints: endpoints(&raw.endpoints, environment, check),
         page_size: check
             .count_up_to(PAGE_SIZE, raw.page_size.as_ref(), "oci.page_size")
             .map_or(PAGE_SIZE, u32::from),
     }
+}
+
+fn auth(raw: &RawOci, environment: &Environment, check: &mut Check<'_>) -> AuthConfig {
+    let kind = match raw.auth {
+        None | Some(RawAuth::InstancePrincipal) => {
+            let keys = [("profile", &raw.profile), ("config_file", &raw.config_file)];
+            for (key, given) in keys.into_iter().filter_map(|(key, given)| Some((key, given.as_ref()?))) {
+                let text = format!(
+                    "oci.{key} is for auth = \"api_key\" or \"security_token\"; an instance principal has no profile"
+                );
+                // The value of `auth` may be what could not be read.
+                check.missing(Some(&given.span()), text);
+            }
+            return AuthConfig::InstancePrincipal;
+        }
+        Some(RawAuth::ApiKey) => ProfileKind::ApiKey,
+        Some(RawAuth::SecurityToken) => ProfileKind::SecurityToken,
+    };
+    let home = environment.home();
+    AuthConfig::Profile(ProfileConfig {
+        kind,
+        name: check.text(raw.profile.as_ref(), "oci.profile").unwrap_or_else(|| PROFILE.to_owned()),
+        file: profile_file(raw, home, check).unwrap_or_default(),
+        home: home.map(Path::to_owned),
+    })
+}
+
+/// The file with the profile; `~/` at its start is the home directory, as in all files of Oracle's SDKs.
+fn profile_file(raw: &RawOci, home: Option<&Path>, check: &mut Check<'_>) -> Option<PathBuf> {
+    let Some(given) = &raw.config_file else {
+        let file = home.map(|home| home.join(CONFIG_FILE));
+        if file.is_none() {
+            let text =
+                "[oci] needs config_file, the file with the profile: without HOME there is no ~/.oci/config";
+            check.missing(raw.profile.as_ref().map(Spanned::span).as_ref(), text);
+        }
+        return file;
+    };
+    let Some(rest) = given.get_ref().strip_prefix("~/") else {
+        return check.path(raw.config_file.as_ref(), "oci.config_file");
+    };
+    if home.is_none() {
+        check.problem(&given.span(), "oci.config_file starts with ~, and HOME is not set");
+    }
+    Some(home?.join(rest))
 }
 
 fn region(given: Option<&Spanned<String>>, check: &mut Check<'_>) -> Option<String> {

@@ -1,5 +1,5 @@
 //! The directory of policies, and what only shows when all of them lie side by side: two owners of one repository,
-//! and repositories of which nobody says what runs.
+//! claims beyond what a project was given, and repositories of which nobody says what runs.
 
 use std::fs;
 use std::io;
@@ -10,6 +10,7 @@ use ocird_model::{Guardrails, Pattern, Policy};
 use super::cover::{both_claim, covers};
 use super::policy::{self, Written};
 use super::problem::Problem;
+use super::projects::{Projects, check_claims};
 use super::raw::RawPolicy;
 use super::read::read;
 use super::settings::{InUseConfig, Mode};
@@ -22,6 +23,8 @@ pub(super) struct Terms<'a> {
     pub(super) mode: Mode,
     pub(super) guardrails: &'a Guardrails,
     pub(super) in_use: &'a InUseConfig,
+    /// What each project may claim; anything when absent.
+    pub(super) projects: Option<&'a Projects>,
 }
 
 /// A policy with its file.
@@ -32,8 +35,8 @@ struct Owned {
 
 /// Reads every `*.toml` of the directory in the order of their names.
 pub(super) fn load(terms: Terms<'_>, findings: &mut Findings) -> Vec<Policy> {
-    let paths = match policy_files(terms.directory, findings) {
-        Ok(paths) => paths,
+    let (paths, others) = match policy_files(terms.directory) {
+        Ok(files) => files,
         Err(error) => {
             let text = format!("the policies cannot be listed: {error}");
             findings.problems.push(Problem::whole(terms.directory, text));
@@ -52,25 +55,27 @@ pub(super) fn load(terms: Terms<'_>, findings: &mut Findings) -> Vec<Policy> {
             policies.push(owned);
         }
     }
+    let lifecycles: Vec<&PathBuf> =
+        policies.iter().filter_map(|owned| owned.written.lifecycle.as_ref()).collect();
+    let ignored = others.iter().filter(|path| !lifecycles.contains(path)).map(|path| {
+        let text = "is ignored: the name of a policy file ends with .toml, and no policy names it as its ecr_lifecycle";
+        Problem::whole(path, text)
+    });
+    findings.warnings.extend(ignored);
     policies.into_iter().map(|owned| owned.written.policy).collect()
 }
 
-/// The files to read, sorted. What lies beside them is warned of: a policy in a misnamed file protects nobody.
-fn policy_files(directory: &Path, findings: &mut Findings) -> io::Result<Vec<PathBuf>> {
+/// The files to read, sorted, and what lies beside them, which is warned of: a policy in a misnamed file protects nobody.
+fn policy_files(directory: &Path) -> io::Result<(Vec<PathBuf>, Vec<PathBuf>)> {
     let mut paths =
         fs::read_dir(directory)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<PathBuf>>>()?;
     paths.sort();
     let is_hidden =
         |path: &Path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-    let (policies, others): (Vec<PathBuf>, Vec<PathBuf>) = paths
+    Ok(paths
         .into_iter()
         .filter(|path| !is_hidden(path))
-        .partition(|path| path.extension().is_some_and(|extension| extension == "toml"));
-    let ignored = others
-        .iter()
-        .map(|path| Problem::whole(path, "is ignored: the name of a policy file ends with .toml"));
-    findings.warnings.extend(ignored);
-    Ok(policies)
+        .partition(|path| path.extension().is_some_and(|extension| extension == "toml")))
 }
 
 fn check_emptiness(terms: Terms<'_>, findings: &mut Findings) {
@@ -96,6 +101,9 @@ fn load_one(path: &Path, terms: Terms<'_>, findings: &mut Findings) -> Option<Ow
     let written = policy::build(&raw, terms.guardrails, &mut check)?;
     if terms.mode == Mode::Enforce && !terms.in_use.accept_none {
         check_in_use(&written, terms.in_use, &mut check);
+    }
+    if let Some(projects) = terms.projects {
+        check_claims(&written, projects, &mut check);
     }
     Some(Owned { source, written })
 }

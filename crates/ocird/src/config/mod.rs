@@ -10,10 +10,15 @@
 mod build;
 mod cloud;
 mod cover;
+mod delete;
 mod directory;
+mod ecr;
 mod environment;
+mod findings;
+mod keep;
 mod policy;
 mod problem;
+mod projects;
 mod raw;
 mod read;
 mod settings;
@@ -27,15 +32,20 @@ mod tests;
 use std::path::Path;
 
 use ocird_model::Policies;
+use toml::Spanned;
 
 use self::directory::Terms;
 use self::environment::Environment;
-pub use self::environment::log_destination;
+pub use self::environment::{
+    config_file, credential_cache, ignores_stored_credentials, log_destination, paint, search_path,
+};
+pub use self::findings::{FindingsConfig, Home, NameTemplate, Recommended, WatchedUser};
 pub use self::problem::{Place, Problem, Problems};
-use self::raw::RawConfig;
+use self::raw::{RawConfig, RawReach};
+pub(crate) use self::read::nearest;
 pub use self::settings::{
-    ArmedFor, Config, Endpoints, FileSource, HttpConfig, InUseConfig, Limits, LogConfig, LogFormat, Mode,
-    OciConfig, ScheduleConfig,
+    ArmedFor, AuthConfig, Config, Endpoints, FileSource, HttpConfig, InUseConfig, Limits, LogConfig,
+    LogFormat, Mode, OciConfig, ProfileConfig, ProfileKind, ScheduleConfig,
 };
 use self::source::{Findings, Source};
 
@@ -52,6 +62,26 @@ pub fn load_policies(config: &Config) -> Result<Policies, Problems> {
     match Problems::new(findings.problems) {
         Some(problems) => Err(problems),
         None => Ok(Policies { guardrails: config.policies.guardrails, policies }),
+    }
+}
+
+/// Reads how to reach the cloud, and nothing else of the file: what is wrong in other tables is no concern of who pulls
+/// an image. Without a file it is the instance principal, with the usual endpoints. No compartments are read.
+pub fn load_reach(path: Option<&Path>) -> Result<OciConfig, Problems> {
+    reach_in(path, &Environment::of_process())
+}
+
+fn reach_in(path: Option<&Path>, environment: &Environment) -> Result<OciConfig, Problems> {
+    let source = match path {
+        Some(path) => Source::read(path).map_err(Problems::one)?,
+        None => Source { path: "the environment".into(), text: String::new() },
+    };
+    let mut findings = Findings::default();
+    let (raw, mut check) = read::read::<RawReach>(&source, &mut findings);
+    let reach = cloud::reach(raw.oci.as_ref().map(Spanned::get_ref), environment, &mut check);
+    match Problems::new(findings.problems) {
+        Some(problems) => Err(problems),
+        None => Ok(reach),
     }
 }
 
@@ -83,5 +113,6 @@ fn terms(config: &Config) -> Terms<'_> {
         mode: config.mode,
         guardrails: &config.policies.guardrails,
         in_use: &config.in_use,
+        projects: config.projects.as_ref(),
     }
 }

@@ -3,11 +3,14 @@
 //!
 //! The shape is closed: a key that is not here is an error, never ignored.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
+
+use super::findings::RawFindings;
 
 /// A value with its place, if it was given.
 pub(super) type Given<T> = Option<Spanned<T>>;
@@ -27,8 +30,18 @@ pub(super) struct RawConfig {
     pub(super) guardrails: RawGuardrails,
     pub(super) limits: RawLimits,
     pub(super) in_use: RawInUse,
+    pub(super) projects: Given<BTreeMap<String, Spanned<RawProject>>>,
+    pub(super) findings: RawFindings,
     pub(super) http: RawHttp,
     pub(super) log: RawLog,
+}
+
+/// `ocird.toml` as far as it says how to reach the cloud. The one shape that is open: whoever reads it has no use for
+/// the rest, and a slip there is not theirs to stumble over.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct RawReach {
+    pub(super) oci: Given<RawOci>,
 }
 
 /// `mode`.
@@ -52,8 +65,9 @@ pub(super) struct RawArmedFor {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawOci {
-    /// There is one way to sign in; the key exists so that a file can say so, and any other value is refused.
     pub(super) auth: Option<RawAuth>,
+    pub(super) profile: Given<String>,
+    pub(super) config_file: Given<String>,
     pub(super) compartments: GivenList,
     pub(super) region: Given<String>,
     pub(super) ca_file: Given<String>,
@@ -66,6 +80,8 @@ pub(super) struct RawOci {
 #[serde(rename_all = "snake_case")]
 pub(super) enum RawAuth {
     InstancePrincipal,
+    ApiKey,
+    SecurityToken,
 }
 
 /// `[oci.endpoints]`.
@@ -124,6 +140,14 @@ pub(super) struct RawFileSource {
     pub(super) expect: GivenList,
 }
 
+/// `[projects.NAME]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawProject {
+    pub(super) repositories: GivenList,
+    pub(super) compartments: GivenList,
+}
+
 /// `[http]`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -158,6 +182,7 @@ pub(super) struct RawPolicy {
     pub(super) public: Option<RawPublic>,
     pub(super) keep: Vec<Spanned<RawKeep>>,
     pub(super) delete: Vec<Spanned<RawDelete>>,
+    pub(super) ecr_lifecycle: Given<String>,
 }
 
 /// What happens in public repositories (S-35).
@@ -175,7 +200,12 @@ pub(super) struct RawKeep {
     pub(super) name: Given<String>,
     pub(super) tags: GivenList,
     pub(super) newest: Given<i64>,
+    pub(super) group_by: Given<String>,
     pub(super) newer_than: Given<DurationText>,
+    pub(super) pulled_within: Given<DurationText>,
+    pub(super) digests: GivenList,
+    pub(super) resource_tags: Given<BTreeMap<String, Spanned<String>>>,
+    pub(super) unless_usage_above: Given<SizeText>,
 }
 
 /// `[[delete]]`.
@@ -186,6 +216,8 @@ pub(super) struct RawDelete {
     pub(super) tagged: Given<bool>,
     pub(super) tags: GivenList,
     pub(super) older_than: Given<DurationText>,
+    pub(super) not_pulled_for: Given<DurationText>,
+    pub(super) while_usage_above: Given<SizeText>,
 }
 
 /// The text of a duration. A type of its own so that a bare number is answered with how to write one.
@@ -194,20 +226,34 @@ pub(super) struct DurationText(pub(super) String);
 
 impl<'de> Deserialize<'de> for DurationText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(DurationVisitor)
+        let such_as = "a number with its unit in quotes, such as \"14d\" or \"36h\"";
+        deserializer.deserialize_str(TextVisitor { such_as }).map(Self)
     }
 }
 
-struct DurationVisitor;
+/// The text of a size; a type of its own for the same reason.
+#[derive(Debug)]
+pub(super) struct SizeText(pub(super) String);
 
-impl Visitor<'_> for DurationVisitor {
-    type Value = DurationText;
+impl<'de> Deserialize<'de> for SizeText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let such_as = "a number with its unit in quotes, such as \"350MB\" or \"350MiB\"";
+        deserializer.deserialize_str(TextVisitor { such_as }).map(Self)
+    }
+}
+
+struct TextVisitor {
+    such_as: &'static str,
+}
+
+impl Visitor<'_> for TextVisitor {
+    type Value = String;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a number with its unit in quotes, such as \"14d\" or \"36h\"")
+        f.write_str(self.such_as)
     }
 
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<DurationText, E> {
-        Ok(DurationText(text.to_owned()))
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<String, E> {
+        Ok(text.to_owned())
     }
 }

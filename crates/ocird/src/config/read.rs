@@ -114,7 +114,7 @@ fn in_toml_words(wanted: &str) -> &str {
 }
 
 /// The word that differs least, when it differs in at most a third of its letters.
-fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
+pub(crate) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     known
         .iter()
         .map(|known| (distance(word, known), *known))

@@ -1,13 +1,15 @@
 //! The configuration as the rest of the daemon sees it: checked, typed, with every default filled in. Nothing here
 //! reads a file or knows TOML.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use chrono::TimeDelta;
 use ocird_model::{CompartmentId, Patterns, Policies, TenancyId};
+use ocird_oci::Region;
 
+use super::findings::FindingsConfig;
 use super::problem::Problem;
 use crate::schedule::{Schedule, Window};
 
@@ -35,6 +37,10 @@ pub struct Config {
     pub limits: Limits,
     /// Who says what runs (S-4).
     pub in_use: InUseConfig,
+    /// What the centre gives each project; a policy may claim nothing else. Anything may be claimed when absent.
+    pub projects: Option<BTreeMap<String, Patterns>>,
+    /// What is worth telling people beside what is deleted.
+    pub findings: FindingsConfig,
     /// The read-only HTTP surface (S-32).
     pub http: HttpConfig,
     /// What is logged, and how.
@@ -66,16 +72,68 @@ pub struct ArmedFor {
 /// What is looked at, and by which endpoints.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OciConfig {
-    /// The compartments whose repositories are looked at; at least one, none twice.
+    /// As whom requests are signed.
+    pub auth: AuthConfig,
+    /// The compartments whose repositories are looked at; at least one, none twice. Empty only where somebody reads how
+    /// to reach the cloud and nothing else ([`load_reach`](super::load_reach)).
     pub compartments: Vec<CompartmentId>,
     /// The region identifier; the instance's own when absent.
     pub region: Option<String>,
+    /// A region that is newer than the table of this program, from `OCI_REGION_METADATA`.
+    pub region_metadata: Option<Region>,
     /// A PEM file of certificate authorities to trust instead of the system's.
     pub ca_file: Option<PathBuf>,
     /// Endpoints that differ from the region's usual ones.
     pub endpoints: Endpoints,
     /// Rows per listing page.
     pub page_size: u32,
+}
+
+/// As whom requests are signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AuthConfig {
+    /// As the instance this runs on; no credential is stored.
+    InstancePrincipal,
+    /// As a user, by a profile of a configuration file of Oracle's SDKs.
+    Profile(ProfileConfig),
+}
+
+/// A profile of a configuration file of Oracle's SDKs.
+/// <https://docs.oracle.com/en-us/iaas/Content/API/Concepts/sdkconfig.htm>
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProfileConfig {
+    /// What the profile must hold.
+    pub kind: ProfileKind,
+    /// Its name, such as `DEFAULT`.
+    pub name: String,
+    /// The file it stands in.
+    pub file: PathBuf,
+    /// What `~` means inside that file; `None` where the process has no home.
+    pub home: Option<PathBuf>,
+}
+
+/// What signs for a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProfileKind {
+    /// A key that was uploaded for the user and does not expire.
+    ApiKey,
+    /// A token of an hour that a person got by signing in with a browser.
+    SecurityToken,
+}
+
+impl AuthConfig {
+    /// The value of `[oci] auth`.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::InstancePrincipal => "instance_principal",
+            Self::Profile(ProfileConfig { kind: ProfileKind::ApiKey, name: _, file: _, home: _ }) => {
+                "api_key"
+            }
+            Self::Profile(ProfileConfig { kind: ProfileKind::SecurityToken, name: _, file: _, home: _ }) => {
+                "security_token"
+            }
+        }
+    }
 }
 
 /// Base URLs that differ from the usual ones: https, or http on a loopback address. The metadata service may also be

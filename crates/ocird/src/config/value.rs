@@ -10,10 +10,10 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use chrono::TimeDelta;
-use ocird_model::{Pattern, Patterns};
+use ocird_model::{Bytes, Pattern, Patterns};
 use toml::Spanned;
 
-use super::raw::DurationText;
+use super::raw::{DurationText, SizeText};
 use super::source::Check;
 
 /// The largest count of anything: a repository holds at most 100,000 images, so more is a slip of the hand.
@@ -83,6 +83,24 @@ impl Check<'_> {
         None
     }
 
+    /// A size within bounds.
+    pub(super) fn size(
+        &mut self,
+        given: Option<&Spanned<SizeText>>,
+        key: &str,
+        (smallest, largest): (Bytes, Bytes),
+    ) -> Option<Bytes> {
+        let given = given?;
+        let problem = match given.get_ref().0.parse::<Bytes>() {
+            Err(error) => format!("{key}: {error}"),
+            Ok(size) if size < smallest => format!("{key} must be at least {smallest}"),
+            Ok(size) if size > largest => format!("{key} must be at most {largest}"),
+            Ok(size) => return Some(size),
+        };
+        self.problem(&given.span(), problem);
+        None
+    }
+
     /// A text that a type of its own can read.
     pub(super) fn parsed<T>(&mut self, text: &str, span: &Range<usize>) -> Option<T>
     where
@@ -147,6 +165,15 @@ impl Check<'_> {
             self.problem(span, text);
         } else {
             self.missing(Some(span), text);
+        }
+    }
+
+    /// A table may also be empty because what stood in it was cut out, which is on record then.
+    pub(super) fn empty_table(&mut self, span: &Range<usize>, text: &str) {
+        if self.has_holes {
+            self.missing(Some(span), text);
+        } else {
+            self.problem(span, text);
         }
     }
 

@@ -248,6 +248,8 @@ mod tests {
             created_at: None,
             first_seen_at: None,
             last_pulled_at: None,
+            resource_tags: None,
+            read_at: None,
             content: Content::Manifest { subject: None },
             layers: None,
             manifest_size: Bytes::ZERO,

@@ -203,6 +203,7 @@ fn cloud(sheet: &mut Sheet, counted: &CloudCounts) {
         requests,
         retries,
         throttled,
+        limit,
         token_refreshes,
         token_refresh_failures,
         token_expires_at,
@@ -218,6 +219,9 @@ fn cloud(sheet: &mut Sheet, counted: &CloudCounts) {
     }
     sheet.put(catalogue::OCI_RETRIES, *retries as f64);
     sheet.put(catalogue::OCI_THROTTLED, *throttled as f64);
+    if let Some(limit) = limit {
+        sheet.put(catalogue::OCI_CONCURRENCY_LIMIT, *limit as f64);
+    }
     sheet.put(catalogue::TOKEN_REFRESHES, *token_refreshes as f64);
     sheet.put(catalogue::TOKEN_REFRESH_FAILURES, *token_refresh_failures as f64);
     if let Some(at) = token_expires_at {

@@ -73,6 +73,7 @@ catalogue! {
     OCI_REQUESTS Counter "ocird_oci_requests_total" "Calls to the cloud, by operation and code: ok, or the kind of failure."
     OCI_RETRIES Counter "ocird_oci_retries_total" "Calls to the cloud that were made again."
     OCI_THROTTLED Counter "ocird_oci_throttled_total" "Answers of the cloud that asked to slow down."
+    OCI_CONCURRENCY_LIMIT Gauge "ocird_oci_concurrency_limit" "Calls to the cloud that may be under way at once; less while it asks to slow down."
     TOKEN_REFRESHES Counter "ocird_oci_token_refreshes_total" "Session tokens asked for."
     TOKEN_REFRESH_FAILURES Counter "ocird_oci_token_refresh_failures_total" "Session tokens asked for and not given."
     TOKEN_EXPIRY Gauge "ocird_oci_token_expiry_timestamp_seconds" "When the session token ends; absent when there is none."

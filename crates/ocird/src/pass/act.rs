@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use ocird_model::{
@@ -38,6 +39,8 @@ pub(crate) struct Act<'a, R, W, C> {
     pub(crate) in_use: &'a InUse,
     pub(crate) state_dir: &'a Path,
     pub(crate) stop: &'a CancellationToken,
+    /// When the pass began, by the clock that nobody can set.
+    pub(crate) began: Duration,
 }
 
 /// What came of one acting step.
@@ -74,6 +77,8 @@ enum Step {
     Unexpected(ErrorKind),
     /// The deletion was asked for and nobody knows what came of it: the intent stays open.
     Open(ErrorKind),
+    /// Something said stop while it was looked at again: nothing was asked of the registry.
+    Halted(RefusalCode, String),
 }
 
 impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Act<'_, R, W, C> {
@@ -115,6 +120,10 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Act<'_, R, W, C> {
                         .add(RefusalCode::OpenIntent, format!("{text}; the next pass reads what came of it"));
                     break;
                 }
+                Step::Halted(code, why) => {
+                    refusals.add(code, why);
+                    break;
+                }
                 Step::Held(_) => n_held += 1,
                 Step::Unexpected(_) => {}
             }
@@ -133,7 +142,11 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Act<'_, R, W, C> {
         if let Some(why) = gate::paused(self.state_dir) {
             return Some((RefusalCode::Paused, why));
         }
-        if self.clock.now() - self.inventory.taken_at > PLAN_SERVES {
+        // By both clocks: one that is set back makes no plan younger.
+        let by_wall = self.clock.now() - self.inventory.taken_at;
+        let by_monotonic = self.clock.monotonic().saturating_sub(self.began);
+        if by_wall > PLAN_SERVES || TimeDelta::from_std(by_monotonic).unwrap_or(TimeDelta::MAX) > PLAN_SERVES
+        {
             return Some((
                 RefusalCode::Moved,
                 "the plan is too old by now; the next pass makes another".to_owned(),
@@ -168,6 +181,10 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Act<'_, R, W, C> {
                 "its manifest is not in the store, so that it could not be undone".to_owned(),
             ));
         };
+        // Looking again may have waited for its turn, and whoever pauses ocird expects nothing to go after that (S-24).
+        if let Some((code, why)) = self.halt(0) {
+            return Ok(Step::Halted(code, why));
+        }
         let intent = intent(due, etag.clone(), manifest);
         let id = self.store.intend(&intent, self.clock.now()).await?;
         let answer = self.writer.delete(&target(due), &etag).await;
@@ -221,7 +238,7 @@ impl Step {
     const fn is_unexpected(&self) -> bool {
         match self {
             Self::Unexpected(_) | Self::Open(_) | Self::Settled(OutcomeKind::Failed(_)) => true,
-            Self::Settled(_) | Self::Drifted(_) | Self::Held(_) => false,
+            Self::Settled(_) | Self::Drifted(_) | Self::Held(_) | Self::Halted(_, _) => false,
         }
     }
 }
@@ -309,7 +326,7 @@ fn note(due: &Due, step: &Step) {
     let (outcome, detail) = match step {
         Step::Settled(kind) => (kind.as_str(), ""),
         Step::Drifted(why) => ("drifted", why.as_str()),
-        Step::Held(why) => ("held", why.as_str()),
+        Step::Held(why) | Step::Halted(_, why) => ("held", why.as_str()),
         Step::Unexpected(kind) | Step::Open(kind) => ("unknown", kind.as_str()),
     };
     let tags: Vec<&str> = due.image().tags.keys().map(ocird_model::Tag::as_str).collect();

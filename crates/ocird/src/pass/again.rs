@@ -14,8 +14,12 @@ use ocird_plan::{CheckedPlan, Due};
 
 use crate::pass::observe;
 
-/// A second listing serves the deletions of this long: a push that names what is about to go must not hide behind it.
-const LISTING_SERVES: Duration = Duration::from_secs(30);
+/// A second look serves the deletions of this long: a push that names what is about to go must not hide behind it.
+const LOOK_SERVES: Duration = Duration::from_secs(30);
+
+/// Times that a second look begins anew when it has become too old before it was over, as every read waits for its turn
+/// at a cloud that throttles. After that the next pass looks.
+const MAX_LOOKS: u32 = 2;
 
 /// Looks again during one acting step.
 pub(crate) struct Again<'a, R, C> {
@@ -38,7 +42,7 @@ struct Listing {
 /// What a second look at a family found.
 pub(crate) enum Found {
     /// Everything is as it was decided about; here is the image now.
-    Same(ImageDetails),
+    Same(Box<ImageDetails>),
     /// It or a member of its family is no longer what was decided about.
     Drifted(String),
     /// Nothing of it goes in this pass, and nothing is held against it.
@@ -64,14 +68,6 @@ impl<'a, R: ReadRegistry, C: Clock> Again<'a, R, C> {
         else {
             return Ok(Found::Held("its repository was not read whole".to_owned()));
         };
-        if let Some(why) = self.moved(planned, due).await? {
-            return Ok(Found::Held(why));
-        }
-        if let Some(head) = head
-            && self.is_back(head).await?
-        {
-            return Ok(Found::Held("the head of its family is back".to_owned()));
-        }
         let members = due.members().iter().filter_map(|member| planned.image(member));
         for member in members.filter(|member| member.digest != due.image().digest) {
             match self.image(planned, member).await? {
@@ -79,15 +75,37 @@ impl<'a, R: ReadRegistry, C: Clock> Again<'a, R, C> {
                 other => return Ok(other),
             }
         }
-        self.image(planned, due.image()).await
+        // What goes now is looked at last, and none of that may be old when it goes.
+        for _ in 0..MAX_LOOKS {
+            if let Some(why) = self.moved(planned, due).await? {
+                return Ok(Found::Held(why));
+            }
+            if let Some(head) = head
+                && self.is_back(head).await?
+            {
+                return Ok(Found::Held("the head of its family is back".to_owned()));
+            }
+            let found = self.image(planned, due.image()).await?;
+            if self.serves(&planned.id) {
+                return Ok(found);
+            }
+        }
+        Ok(Found::Held("the registry answers too slowly for a second look to be fresh".to_owned()))
+    }
+
+    /// Whether the second listing of a repository is there and fresh.
+    fn serves(&self, repository: &RepositoryId) -> bool {
+        let listing = self.listings.get(repository);
+        let age = listing.map(|listing| self.clock.monotonic().saturating_sub(listing.listed_at));
+        age.is_some_and(|age| age < LOOK_SERVES)
     }
 
     /// Why the repository is not as the plan saw it: something was pushed that may name what is about to go, something
     /// is gone that was to stay (so that the newest are others now), or the due image itself is no longer listed.
     async fn moved(&mut self, planned: &Repository, due: &Due) -> Result<Option<String>, RegistryError> {
-        let now = self.clock.monotonic();
-        let serves = |listing: &Listing| now.saturating_sub(listing.listed_at) < LISTING_SERVES;
-        if !self.listings.get(&planned.id).is_some_and(serves) {
+        if !self.serves(&planned.id) {
+            // Dated before it is asked for, as nobody knows when within the answer it was made.
+            let now = self.clock.monotonic();
             let rows = self.reader.images(&planned.compartment, &planned.id).await?;
             let listing = match observe::listed_digests(&planned.id, rows) {
                 Ok(images) => Listing { listed_at: now, moved: self.changes(planned, &images), images },
@@ -136,7 +154,7 @@ impl<'a, R: ReadRegistry, C: Clock> Again<'a, R, C> {
             (Some(pulled_at), Some(looked_at)) if pulled_at > looked_at => {
                 Found::Held("it was pulled since anybody said what runs".to_owned())
             }
-            _ => Found::Same(details),
+            _ => Found::Same(Box::new(details)),
         })
     }
 }
@@ -151,6 +169,8 @@ fn difference(planned: &Image, repository: &RepositoryId, now: &ImageDetails) ->
         Some("its tags changed".to_owned())
     } else if now.last_pulled_at > planned.last_pulled_at {
         Some("it was pulled".to_owned())
+    } else if now.resource_tags != planned.resource_tags {
+        Some("its resource tags changed".to_owned())
     } else {
         None
     }

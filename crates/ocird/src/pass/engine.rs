@@ -4,6 +4,7 @@
 //! passes never overlap, because there is one engine and it is borrowed mutably.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ocird_model::{Clock, Policies, ReadRegistry, RepositoryId, WriteRegistry};
@@ -82,7 +83,7 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
         let acted = match &decided {
             Ok(decided) => {
                 self.record(purpose, started_at, decided, &mut refusals).await;
-                self.act(purpose, decided, &mut refusals, stop).await
+                self.act(purpose, started, decided, &mut refusals, stop).await
             }
             Err(error) => {
                 let code = match error {
@@ -136,6 +137,7 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
     async fn act(
         &mut self,
         purpose: Purpose,
+        began: Duration,
         decided: &Decided,
         refusals: &mut Refusals,
         stop: &CancellationToken,
@@ -160,6 +162,7 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
             in_use: &again.in_use,
             state_dir: &self.survey.config.state_dir,
             stop,
+            began,
         };
         let acted = match self.allowed(decided, refusals).await {
             Ok(due) => act.all(&due, refusals).await,

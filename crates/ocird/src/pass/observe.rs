@@ -29,7 +29,8 @@ const READS_AT_ONCE: usize = 8;
 pub(crate) struct Rereads {
     /// These, because they are about to go.
     pub(crate) about_to_go: BTreeSet<Digest>,
-    /// Those whose details are at least this old; no longer than the grace, so that no mark grows ripe on stale tags.
+    /// Those whose details are at least this old; no longer than the grace, so that no mark grows ripe on stale tags, and
+    /// no longer than rules believe them, where a rule asks for what no list shows.
     pub(crate) after: TimeDelta,
 }
 
@@ -40,6 +41,13 @@ pub(crate) struct Sight {
     pub(crate) state: RepositoryState,
     /// What was read, to be remembered.
     pub(crate) fresh: Fresh,
+}
+
+/// One image as it was read, now or before.
+#[derive(Debug)]
+struct Read {
+    details: ImageDetails,
+    at: DateTime<Utc>,
 }
 
 /// One image by all its rows.
@@ -162,7 +170,7 @@ impl<R: ReadRegistry> Look<'_, R> {
         listed: &BTreeMap<ImageId, Listed>,
         known: &mut Known,
         fresh: &mut Fresh,
-    ) -> Result<BTreeMap<ImageId, ImageDetails>, Unreadable> {
+    ) -> Result<BTreeMap<ImageId, Read>, Unreadable> {
         let mut details = BTreeMap::new();
         let mut to_read = Vec::new();
         for (id, row) in listed {
@@ -173,7 +181,7 @@ impl<R: ReadRegistry> Look<'_, R> {
                         && (TimeDelta::zero()..self.rereads.after).contains(&(self.now - image.read_at))
                         && !self.rereads.about_to_go.contains(&row.digest) =>
                 {
-                    details.insert(id.clone(), image.details.clone());
+                    details.insert(id.clone(), Read { details: image.details.clone(), at: image.read_at });
                 }
                 _ => to_read.push(id),
             }
@@ -184,7 +192,7 @@ impl<R: ReadRegistry> Look<'_, R> {
             match answer {
                 Ok(image) if agrees(&image, id, &listed[id], &self.row.id) => {
                     fresh.details.push((image.clone(), listed[id].tags.clone()));
-                    details.insert(id.clone(), image);
+                    details.insert(id.clone(), Read { details: image, at: self.now });
                 }
                 Ok(_) => failure = failure.or(Some(Unreadable::Disagreement { image: id.clone() })),
                 Err(error) => {
@@ -196,24 +204,24 @@ impl<R: ReadRegistry> Look<'_, R> {
         if let Some(why) = failure {
             return Err(why);
         }
-        if details.values().any(|image| image.lifecycle == Lifecycle::Unknown) {
+        if details.values().any(|read| read.details.lifecycle == Lifecycle::Unknown) {
             return Err(Unreadable::UnknownState);
         }
-        details.retain(|_, image| image.lifecycle == Lifecycle::Available);
+        details.retain(|_, read| read.details.lifecycle == Lifecycle::Available);
         Ok(details)
     }
 
     /// What every manifest refers to: known for ever by digest, or read now.
     async fn contents(
         &self,
-        details: &BTreeMap<ImageId, ImageDetails>,
+        details: &BTreeMap<ImageId, Read>,
         known: &mut Known,
         fresh: &mut Fresh,
     ) -> Result<BTreeMap<Digest, Content>, Unreadable> {
         let mut contents = std::mem::take(&mut known.contents);
         let to_read: Vec<Digest> = details
             .values()
-            .map(|image| image.digest)
+            .map(|read| read.details.digest)
             .filter(|digest| !contents.contains_key(digest))
             .collect();
         let reads: Vec<_> = to_read.into_iter().map(|digest| self.manifest(digest)).collect();
@@ -245,17 +253,17 @@ impl<R: ReadRegistry> Look<'_, R> {
     fn assemble(
         &self,
         listed: &BTreeMap<ImageId, Listed>,
-        details: BTreeMap<ImageId, ImageDetails>,
+        details: BTreeMap<ImageId, Read>,
         contents: &BTreeMap<Digest, Content>,
         known: &Known,
     ) -> Repository {
         let mut images: Vec<Image> = details
             .into_values()
-            .map(|details| {
-                let first_seen_at =
-                    known.images.get(&details.id).map_or(self.now, |image| image.first_seen_at);
-                let row_tags = &listed[&details.id].tags;
-                assemble_image(details, row_tags, contents, first_seen_at)
+            .map(|read| {
+                let id = &read.details.id;
+                let first_seen_at = known.images.get(id).map_or(self.now, |image| image.first_seen_at);
+                let row_tags = &listed[id].tags;
+                assemble_image(read, row_tags, contents, first_seen_at)
             })
             .collect();
         images.sort_by_key(|image| image.digest);
@@ -300,7 +308,7 @@ fn agrees(details: &ImageDetails, id: &ImageId, row: &Listed, repository: &Repos
 /// One image from its details and rows. The tags are the union of both (S-5): a tag that only a row shows has no
 /// time, which keeps the image until the next read of its details tells.
 fn assemble_image(
-    details: ImageDetails,
+    Read { details, at: read_at }: Read,
     row_tags: &BTreeSet<Tag>,
     contents: &BTreeMap<Digest, Content>,
     first_seen_at: DateTime<Utc>,
@@ -317,6 +325,8 @@ fn assemble_image(
         created_at: details.created_at,
         first_seen_at: Some(first_seen_at),
         last_pulled_at: details.last_pulled_at,
+        resource_tags: details.resource_tags,
+        read_at: Some(read_at),
         layers: Some(details.layers),
         manifest_size: details.manifest_size,
     }

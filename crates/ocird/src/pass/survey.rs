@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ocird_model::{
-    Clock, CompartmentId, Digest, Inventory, Lifecycle, Mark, MarkKey, Policies, ReadRegistry, RegistryError,
-    RepositoryId, RepositoryName, RepositoryRow, TenancyId,
+    Clock, CompartmentId, Digest, EffectivePolicy, Inventory, Lifecycle, Mark, MarkKey, Policies,
+    ReadRegistry, RegistryError, RepositoryId, RepositoryName, RepositoryRow, TenancyId,
 };
-use ocird_plan::{CheckedPlan, Due, MIN_PASSES, Violations};
+use ocird_plan::{CheckedPlan, DETAILS_SERVE, Due, MIN_PASSES, Violations};
 use ocird_store::{Known, StoreError};
 
 use crate::config::Config;
@@ -204,7 +204,6 @@ impl<R: ReadRegistry> Survey<R> {
     ) -> Observed {
         let inventory = Inventory { taken_at: now, repositories: BTreeMap::new() };
         let mut observed = Observed { inventory, observe_only: BTreeMap::new(), gaps: BTreeMap::new() };
-        let reread_after = REREAD_AFTER.min(self.policies.guardrails.grace);
         let ripe = self.ripe(marks, now);
         for chunk in rows.chunks(REPOSITORIES_AT_ONCE) {
             let mut looks = Vec::with_capacity(chunk.len());
@@ -220,7 +219,11 @@ impl<R: ReadRegistry> Survey<R> {
                 };
                 let gap = self.gap(known.last_complete_at, now);
                 gaps.extend(gap.map(|gap| (row.id.clone(), gap)));
-                looks.push((row, known, Rereads { about_to_go, after: reread_after }));
+                looks.push((
+                    row,
+                    known,
+                    Rereads { about_to_go, after: reread_after(&self.policies, &row.name) },
+                ));
             }
             let reader = &self.reader;
             let looks = looks.into_iter();
@@ -286,6 +289,16 @@ impl<R: ReadRegistry> Survey<R> {
     }
 }
 
+/// How old the details of an image may become before they are read again. Where a rule asks for pulls or resource tags,
+/// which no list shows, no older than rules believe them.
+fn reread_after(policies: &Policies, repository: &RepositoryName) -> TimeDelta {
+    let usually = REREAD_AFTER.min(policies.guardrails.grace);
+    match policies.governing(repository) {
+        EffectivePolicy::One(policy) if policy.asks_what_no_list_shows() => usually.min(DETAILS_SERVE),
+        EffectivePolicy::One(_) | EffectivePolicy::None | EffectivePolicy::Contested(_, _) => usually,
+    }
+}
+
 /// A look at one repository, with its row.
 async fn look<'r, R: ReadRegistry>(
     reader: &R,
@@ -334,7 +347,9 @@ fn without_gaps(
 
 #[cfg(test)]
 mod tests {
-    use ocird_model::Bytes;
+    use ocird_model::{
+        Bytes, DeleteRule, Guardrails, KeepRule, Patterns, Policy, ResourceTagPatterns, Selects,
+    };
 
     use super::*;
 
@@ -352,6 +367,32 @@ mod tests {
             layers_size: Bytes::ZERO,
             is_public: false,
             lifecycle: Lifecycle::Available,
+        }
+    }
+
+    #[test]
+    fn details_are_read_again_sooner_where_a_rule_asks_for_what_no_list_shows() {
+        let span = Some(TimeDelta::days(9));
+        let keep = || KeepRule::named("k".parse().unwrap());
+        let delete = || DeleteRule::about("d".parse().unwrap(), Selects::Tagged);
+        let bears = BTreeMap::from([("keep".to_owned(), "yes".parse().unwrap())]);
+        let cases = [
+            (KeepRule { newer_than: span, ..keep() }, delete(), REREAD_AFTER),
+            (KeepRule { pulled_within: span, ..keep() }, delete(), DETAILS_SERVE),
+            (KeepRule { resource_tags: ResourceTagPatterns::new(bears), ..keep() }, delete(), DETAILS_SERVE),
+            (keep(), DeleteRule { not_pulled_for: span, ..delete() }, DETAILS_SERVE),
+        ];
+        for (keep, delete, expected) in cases {
+            let policy = Policy {
+                project: "mgh".to_owned(),
+                repositories: Patterns::new(vec!["mgh-*".parse().unwrap()]).unwrap(),
+                keep: vec![keep],
+                delete: vec![delete],
+                enforce_public: false,
+            };
+            let policies = Policies { guardrails: Guardrails::default(), policies: vec![policy] };
+            assert_eq!(reread_after(&policies, &"mgh-docs".parse().unwrap()), expected);
+            assert_eq!(reread_after(&policies, &"todo-web".parse().unwrap()), REREAD_AFTER);
         }
     }
 

@@ -131,6 +131,30 @@ mod tests {
         }
     }
 
+    /// zot's cases. <https://zotregistry.dev/latest/articles/retention/>
+    #[test]
+    fn the_windows_of_another_registry_hold_the_same_minutes() {
+        let cases = [
+            ("01:00-08:00", ["01:00", "04:00"].as_slice(), ["00:30", "08:00", "12:00"].as_slice()),
+            ("22:00-06:00", &["23:00", "00:30", "05:59"], &["06:00", "12:00"]),
+        ];
+        for (window, inside, outside) in cases {
+            for time in inside {
+                assert!(contains(window, &format!("{time}:00")), "{window} at {time}");
+            }
+            for time in outside {
+                assert!(!contains(window, &format!("{time}:00")), "{window} at {time}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_another_registry_refuses_as_a_window_is_refused() {
+        assert_eq!("0100".parse::<Window>(), Err(ParseWindowError::Form));
+        assert_eq!("25:00-26:00".parse::<Window>(), Err(ParseWindowError::Form));
+        assert_eq!("05:00-05:00".parse::<Window>(), Err(ParseWindowError::Empty));
+    }
+
     #[test]
     fn a_window_prints_with_its_time_zone() {
         assert_eq!("22:00 - 06:30".parse::<Window>().unwrap().to_string(), "22:00-06:30 UTC");

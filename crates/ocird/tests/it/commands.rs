@@ -48,15 +48,17 @@ async fn plan_shows_a_table_of_eighty_columns() {
     assert_eq!(plan.code, Some(0));
     assert!(plan.stderr.contains("made without a store"), "{}", plan.stderr);
     insta::assert_snapshot!(plan.stdout, @r#"
-    repository verdict                                 images newest oldest   size
-    web-docs   delete: rule "builds after a day"            6    3 d    3 d 8.5 MB
-               keep: among the newest that always stay      3    3 d    3 d 4.0 MB
-               keep: in use                                 1    3 d    3 d 3.5 MB
-               keep: named by an index that stays           2    3 d    3 d 7.0 MB
-    web-shop   delete: rule "builds after a day"            6    3 d    3 d 8.5 MB
-               keep: among the newest that always stay      3    3 d    3 d 4.0 MB
-               keep: in use                                 1    4 d    4 d 3.5 MB
-               keep: named by an index that stays           2    3 d    3 d 7.0 MB
+    repository                                images age    size  freed
+    web-docs                                      12     11.0 MB
+      delete: rule "builds after a day"            6 3 d  8.5 MB 2.5 MB
+      keep: among the newest that always stay      3 3 d  4.0 MB
+      keep: in use                                 1 3 d  3.5 MB
+      keep: named by an index that stays           2 3 d  7.0 MB
+    web-shop                                      12     11.0 MB
+      delete: rule "builds after a day"            6 3 d  8.5 MB 2.5 MB
+      keep: among the newest that always stay      3 3 d  4.0 MB
+      keep: in use                                 1 4 d  3.5 MB
+      keep: named by an index that stays           2 3 d  7.0 MB
     12 of 24 images may go; 22.0 MB now, 17.0 MB without them (5.0 MB freed)
     "#);
     assert!(plan.stdout.lines().all(|line| line.len() <= 80));
@@ -150,6 +152,17 @@ async fn the_version_needs_no_configuration() {
     assert_eq!(run(command).await.code, Some(78), "a configuration that is not there is wrong");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_environment_names_the_configuration_and_the_command_line_wins() {
+    let world = World::new(Setting::default()).await;
+    let mut named = tokio::process::Command::new(env!("CARGO_BIN_EXE_ocird"));
+    named.env_clear().env("OCIRD_CONFIG", world.config_file()).arg("check");
+    assert_eq!(run(named).await.code, Some(0));
+    let mut other = ocird(std::path::Path::new("/nowhere/ocird.toml"));
+    other.env("OCIRD_CONFIG", world.config_file()).arg("check");
+    assert_eq!(run(other).await.code, Some(78));
+}
+
 #[tokio::test]
 async fn help_lists_the_commands_and_the_exit_codes() {
     let mut command = ocird(std::path::Path::new("/nowhere/ocird.toml"));
@@ -163,15 +176,20 @@ async fn help_lists_the_commands_and_the_exit_codes() {
     Usage: ocird [OPTIONS] <COMMAND>
 
     Commands:
-      run      Run the daemon: passes by schedule, pages over HTTP
-      plan     Show what would go, and why. Writes and deletes nothing
-      check    List every problem of configuration and policies, without the cloud
-      status   Show what the running daemon does, did and will do
-      version  Print version, revision and processor
-      help     Print this message or the help of the given subcommand(s)
+      run         Run the daemon: passes by schedule, pages over HTTP
+      plan        Show what would go, and why. Writes and deletes nothing
+      explain     Show what every rule said of one image, and when it would go
+      check       List every problem of configuration and policies; without the
+                  cloud, unless it is told to look
+      status      Show what the running daemon does, did and will do
+      doctor      Try step by step what works, and say what to do. Changes nothing
+      credential  Log in to the registry: Docker's credential helper
+      version     Print version, revision and processor
+      help        Print this message or the help of the given subcommand(s)
 
     Options:
-      -c, --config <FILE>  The configuration file [default: /etc/ocird/ocird.toml]
+      -c, --config <FILE>  The configuration file [default: $OCIRD_CONFIG,
+                           /etc/ocird/ocird.toml]
       -h, --help           Print help
       -V, --version        Print version
 
@@ -184,7 +202,10 @@ async fn help_lists_the_commands_and_the_exit_codes() {
 
     Examples:
       ocird check                    list every problem of the configuration
+      ocird doctor                   try step by step what works, and say what to do
       ocird plan                     show what would go, and why
+      ocird explain app:v1           show every rule and what it said of one image
+      ocird check --diff NEW.d       show what other policies would decide otherwise
       ocird run --once               one pass, then the status
       curl -s localhost:6247/status  what the daemon does now
     ");

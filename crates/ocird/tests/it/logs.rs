@@ -78,7 +78,7 @@ async fn a_log_for_people_has_one_line_for_each_event() {
 }
 
 /// The secrets that went over the wire: lines of private keys, tokens of the sign-in and of the registry, signatures.
-fn secrets(heard: &str) -> BTreeSet<String> {
+pub(crate) fn secrets(heard: &str) -> BTreeSet<String> {
     let mut secrets = BTreeSet::new();
     let (_, key) = heard.split_once("PRIVATE KEY-----").expect("the key was fetched");
     let key = key.split("-----END").next().unwrap();

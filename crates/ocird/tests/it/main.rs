@@ -5,12 +5,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+mod checks;
 mod commands;
+mod credential;
+mod doctor;
+mod explains;
 mod kills;
 mod logs;
 mod pages;
 mod process;
 mod second;
+mod secrets;
 mod signals;
 mod systemd;
 mod tap;

@@ -109,6 +109,11 @@ impl Daemon {
         assert!(sent.unwrap().success(), "the signal {name} was not sent");
     }
 
+    /// The process's number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().expect("it still runs")
+    }
+
     /// Ends it at once.
     pub(crate) async fn kill(mut self) {
         self.child.kill().await.unwrap();

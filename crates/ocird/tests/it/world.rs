@@ -184,6 +184,13 @@ impl World {
         self.path("ocird.toml")
     }
 
+    /// Names the host that must have written what it runs, as a configuration should.
+    pub(crate) fn expect_the_host(&self) {
+        let config = std::fs::read_to_string(self.config_file()).unwrap();
+        let expecting = config.replace("[http]", "expect = [\"milan-1\"]\n\n[http]");
+        std::fs::write(self.config_file(), expecting).unwrap();
+    }
+
     /// Replaces the one policy.
     pub(crate) fn write_policy(&self, text: &str) {
         std::fs::write(self.path("policies.d/web.toml"), text).unwrap();

@@ -94,6 +94,8 @@ impl Parameters {
             depth: self.depth(),
             image: parsed("imageId", self.image_id.as_deref())?,
             repository: parsed("repositoryId", self.repository_id.as_deref())?,
+            repository_name: self.repository_name.clone(),
+            digest: parsed("imageDigest", self.image_digest.as_deref())?,
             cursor: self.cursor(max_page_size)?,
         })
     }

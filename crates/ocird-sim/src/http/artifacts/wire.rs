@@ -5,15 +5,20 @@
 
 #![expect(clippy::struct_field_names, reason = "fields are called as the API calls them")]
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, SecondsFormat, Utc};
 use ocird_model::Lifecycle;
 use serde::{Serialize, Serializer};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::view::{
     AuthTokenView, ConfigurationView, ImageRowView, ImageView, LayerView, Mutability, RepositoryView,
     SignatureView, TagView, Visibility,
 };
+
+/// The algorithm of every image signature here.
+const SIGNING_ALGORITHM: &str = "SHA_256_RSA_PKCS_PSS";
 
 /// The three maps of resource tags that every resource carries, empty here.
 #[derive(Debug, Default, Serialize)]
@@ -154,7 +159,6 @@ pub(super) struct Configuration<'a> {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Signature<'a> {
     compartment_id: &'a str,
-    created_by: &'a str,
     display_name: String,
     id: &'a str,
     image_id: &'a str,
@@ -163,6 +167,7 @@ pub(super) struct Signature<'a> {
     message: String,
     signature: &'static str,
     signing_algorithm: &'static str,
+    lifecycle_state: &'static str,
     #[serde(serialize_with = "instant")]
     time_created: DateTime<Utc>,
     #[serde(flatten)]
@@ -178,9 +183,10 @@ pub(in crate::http) struct AuthToken<'a> {
     description: &'a str,
     #[serde(serialize_with = "instant")]
     time_created: DateTime<Utc>,
-    /// Auth tokens never expire: always null.
-    time_expires: (),
-    lifecycle_state: &'static str,
+    /// Null for one that never expires, and so never left out.
+    #[serde(serialize_with = "optional_instant")]
+    time_expires: Option<DateTime<Utc>>,
+    lifecycle_state: &'a str,
     inactive_status: (),
 }
 
@@ -280,22 +286,30 @@ impl<'a> From<&'a ConfigurationView> for Configuration<'a> {
 
 impl<'a> From<&'a SignatureView> for Signature<'a> {
     fn from(view: &'a SignatureView) -> Self {
+        let kms_key_version_id = view.kms_key.replacen("ocid1.key.", "ocid1.keyversion.", 1);
+        let [key, version, id] = [&view.kms_key, &kms_key_version_id, &view.id].map(|text| last_ten(text));
+        let message = json!({ "imageDigest": view.digest.to_string(), "repositoryName": view.repository_name.as_str() });
         Self {
             compartment_id: view.compartment.as_str(),
-            created_by: &view.created_by,
-            display_name: format!("{}@{}::simulated", view.repository_name, view.digest),
+            display_name: format!("{key}::{version}::{SIGNING_ALGORITHM}::{id}"),
             id: &view.id,
             image_id: view.image.as_str(),
             kms_key_id: &view.kms_key,
-            kms_key_version_id: view.kms_key.replacen("ocid1.key.", "ocid1.keyversion.", 1),
-            message: format!(r#"{{"imageDigest":"{}"}}"#, view.digest),
+            kms_key_version_id,
+            message: STANDARD.encode(message.to_string()),
             // Nobody here checks it: the simulator has no key management service.
             signature: "c2ltdWxhdGVk",
-            signing_algorithm: "SHA_256_RSA_PKCS_PSS",
+            signing_algorithm: SIGNING_ALGORITHM,
+            lifecycle_state: lifecycle_state(Lifecycle::Available),
             time_created: view.created_at,
             resource_tags: ResourceTags::default(),
         }
     }
+}
+
+/// The end of an identifier, as names of signatures are put together from such ends.
+fn last_ten(text: &str) -> &str {
+    text.char_indices().nth_back(9).map_or(text, |(start, _)| &text[start..])
 }
 
 impl<'a> From<&'a AuthTokenView> for AuthToken<'a> {
@@ -305,8 +319,8 @@ impl<'a> From<&'a AuthTokenView> for AuthToken<'a> {
             user_id: &view.user,
             description: &view.description,
             time_created: view.created_at,
-            time_expires: (),
-            lifecycle_state: "ACTIVE",
+            time_expires: view.expires_at,
+            lifecycle_state: &view.lifecycle_state,
             inactive_status: (),
         }
     }

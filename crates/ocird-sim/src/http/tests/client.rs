@@ -45,6 +45,14 @@ pub(super) fn content_sha256(body: &str) -> String {
     STANDARD.encode(digest(&SHA256, body.as_bytes()))
 }
 
+/// A text as the value of a parameter: all but letters and digits percent-encoded.
+fn encoded(text: &str) -> String {
+    let encode = |byte: u8| {
+        if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") }
+    };
+    text.bytes().map(encode).collect()
+}
+
 /// A request that can still be tampered with after it was signed.
 #[derive(Clone)]
 pub(super) struct Letter {
@@ -144,6 +152,14 @@ pub(super) struct Answer {
 impl Answer {
     pub(super) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// The parameter that asks for the next page; empty after the last.
+    pub(super) fn next_page(&self) -> String {
+        match self.header("opc-next-page") {
+            "" => String::new(),
+            token => format!("&page={}", encoded(token)),
+        }
     }
 
     /// Status and code of a refusal.

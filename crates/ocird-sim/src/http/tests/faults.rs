@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::http::Answer as Ended;
-use crate::{Fault, Operation, When};
+use crate::{Fault, Operation, RetryAfter, When};
 
 const LIST: Operation = Operation::ListContainerImages;
 
@@ -38,9 +38,87 @@ async fn an_empty_page_leads_on_to_the_rows() {
     world.tenancy.inject(LIST, When::Call(1), Fault::EmptyPage);
     let empty = world.ask(&session, "GET", &world.list("")).await;
     assert_eq!((empty.status, empty.column("id").len()), (200, 0));
-    let next = world.list(&format!("&page={}", empty.header("opc-next-page")));
+    let next = world.list(&empty.next_page());
     let full = world.ask(&session, "GET", &next).await;
     assert_eq!((full.column("version"), full.header("opc-next-page")), (vec!["v1"], ""));
+}
+
+#[tokio::test]
+async fn a_later_page_can_be_empty_too_and_its_cursor_is_new() {
+    let world = World::with(Settings { page_size: 1, ..Settings::default() }, Options::default());
+    world.push("r1", &["v1"]);
+    world.tenancy.clock().advance(TimeDelta::hours(1));
+    world.push("r2", &["v2"]);
+    let session = world.sign_in().await;
+    world.tenancy.inject(LIST, When::Call(2), Fault::EmptyPage);
+    let (mut rows, mut cursors) = (Vec::new(), Vec::new());
+    let mut page = world.ask(&session, "GET", &world.list("")).await;
+    loop {
+        rows.extend(page.column("version").into_iter().map(str::to_owned));
+        let next = page.next_page();
+        if next.is_empty() {
+            break;
+        }
+        page = world.ask(&session, "GET", &world.list(&next)).await;
+        cursors.push(next);
+    }
+    assert_eq!(rows, ["v2", "v1"]);
+    assert_eq!(cursors.len(), 2, "one more than two pages need: {cursors:?}");
+    assert_ne!(cursors[0], cursors[1]);
+}
+
+#[tokio::test]
+async fn a_throttled_call_says_when_to_come_again_in_either_form() {
+    let world = World::new();
+    let session = world.sign_in().await;
+    let target = world.list("");
+    let date = RetryAfter::Date(TimeDelta::seconds(90));
+    for (retry_after, expected) in [
+        (None, String::new()),
+        (Some(RetryAfter::Seconds(7)), "7".to_owned()),
+        (Some(date), world.date_in(TimeDelta::seconds(90))),
+    ] {
+        world.tenancy.inject(LIST, When::Call(1), Fault::Throttled { retry_after });
+        let answer = world.ask(&session, "GET", &target).await;
+        assert_eq!(answer.refusal(), (429, "TooManyRequests"));
+        assert_eq!(answer.header("retry-after"), expected);
+    }
+    assert_eq!(world.ask(&session, "GET", &target).await.status, 200);
+}
+
+#[tokio::test]
+async fn every_second_request_of_any_kind_can_be_throttled() {
+    let world = World::new();
+    let session = world.sign_in().await;
+    world.tenancy.inject(None, When::Every(2), Fault::throttled_for(1));
+    let mut statuses = Vec::new();
+    for target in [world.list(""), world.list("&limit=1"), "/20180419/docker/token".to_owned()] {
+        statuses.push(world.ask(&session, "GET", &target).await.status);
+        statuses.push(world.ask(&session, "GET", &target).await.status);
+    }
+    assert_eq!(statuses, [200, 429, 200, 429, 200, 429]);
+}
+
+#[tokio::test]
+async fn a_certificate_can_rotate_between_its_own_read_and_that_of_its_key() {
+    let world = World::new();
+    world.tenancy.inject(Operation::Metadata, When::Call(2), Fault::Rotation);
+    let torn = sign_in::SignIn::of(&world).await;
+    assert_eq!(world.send(torn.letter(&world)).await.refusal(), (401, "NotAuthenticated"));
+    let whole = sign_in::SignIn::of(&world).await;
+    assert_eq!(world.send(whole.letter(&world)).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_sign_in_can_bring_rubbish() {
+    let world = World::new();
+    let sign_in = sign_in::SignIn::of(&world).await;
+    let rubbish = r#"{"token":"not one"}"#;
+    world.tenancy.inject(Operation::Federation, When::Call(1), Fault::Instead(rubbish.to_owned()));
+    let answer = world.send(sign_in.letter(&world)).await;
+    assert_eq!((answer.status, answer.text.as_str()), (200, rubbish));
+    let answer = world.send(sign_in.letter(&world)).await;
+    assert_ne!(answer.text, rubbish);
 }
 
 #[tokio::test]
@@ -50,7 +128,7 @@ async fn a_repeated_cursor_never_ends() {
     let session = world.sign_in().await;
     world.tenancy.inject(LIST, When::Always, Fault::RepeatedCursor);
     let first = world.ask(&session, "GET", &world.list("")).await;
-    let next = world.list(&format!("&page={}", first.header("opc-next-page")));
+    let next = world.list(&first.next_page());
     let second = world.ask(&session, "GET", &next).await;
     assert_eq!(first.header("opc-next-page"), second.header("opc-next-page"));
     assert_eq!(first.body, second.body);

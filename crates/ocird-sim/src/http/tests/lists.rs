@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::ListingShape;
+use crate::view::AuthTokenView;
 
 /// Every value of one field over all pages, and the number of pages.
 async fn everything(world: &World, session: &Session, target: &str, field: &str) -> (Vec<String>, usize) {
@@ -11,9 +12,9 @@ async fn everything(world: &World, session: &Session, target: &str, field: &str)
         assert_eq!(answer.status, 200, "{}", answer.text);
         values.extend(answer.column(field).into_iter().map(str::to_owned));
         n_pages += 1;
-        match answer.header("opc-next-page") {
-            "" => return (values, n_pages),
-            next => page = format!("&page={next}"),
+        page = answer.next_page();
+        if page.is_empty() {
+            return (values, n_pages);
         }
     }
 }
@@ -149,6 +150,39 @@ async fn a_missing_compartment_a_foreign_one_and_a_subtree_below_the_root_are_re
 }
 
 #[tokio::test]
+async fn a_page_token_whose_plus_is_sent_back_as_it_came_is_another_one() {
+    let world = World::with(Settings { page_size: 1, ..Settings::default() }, Options::default());
+    world.push("r1", &["v1", "v2"]);
+    let session = world.sign_in().await;
+    let first = world.ask(&session, "GET", &world.list("")).await;
+    let as_it_came = first.next_page().replace("%2B", "+");
+    assert_ne!(as_it_came, first.next_page());
+    let refused = world.ask(&session, "GET", &world.list(&as_it_came)).await;
+    assert_eq!(refused.refusal(), (400, "InvalidParameter"));
+    assert_eq!(world.ask(&session, "GET", &world.list(&first.next_page())).await.status, 200);
+}
+
+#[tokio::test]
+async fn auth_tokens_can_be_set_with_their_end_and_their_state() {
+    let world = World::new();
+    let session = world.sign_in().await;
+    let token = AuthTokenView {
+        expires_at: Some(world.tenancy.now() + TimeDelta::days(90)),
+        lifecycle_state: "INACTIVE".to_owned(),
+        ..world.tenancy.add_auth_token("ocid1.user.oc1..u", "pull")
+    };
+    world.tenancy.set_auth_tokens("ocid1.user.oc1..u", vec![token]);
+    world.tenancy.set_auth_tokens("ocid1.user.oc1..none", Vec::new());
+    let list = async |user: &str| {
+        world.ask(&session, "GET", &format!("/20160918/users/{user}/authTokens")).await.body
+    };
+    let tokens = list("ocid1.user.oc1..u").await;
+    assert_eq!(tokens[0]["timeExpires"], "2026-04-01T00:00:00.000Z");
+    assert_eq!((tokens.as_array().unwrap().len(), &tokens[0]["lifecycleState"]), (1, &"INACTIVE".into()));
+    assert_eq!(list("ocid1.user.oc1..none").await, serde_json::json!([]));
+}
+
+#[tokio::test]
 async fn made_up_page_tokens_and_impossible_values_are_invalid_parameters() {
     let world = World::new();
     let session = world.sign_in().await;
@@ -167,7 +201,11 @@ async fn image_signatures_and_the_configuration_are_there() {
     let compartment = world.tenancy.compartment();
     let signatures =
         format!("/20160918/container/imageSignatures?compartmentId={compartment}&imageId={image}");
-    assert_eq!(world.ask(&session, "GET", &signatures).await.column("imageId"), [image.as_str()]);
+    let answer = world.ask(&session, "GET", &signatures).await;
+    assert_eq!(answer.column("imageId"), [image.as_str()]);
+    assert_eq!(answer.column("lifecycleState"), ["AVAILABLE"]);
+    let other = format!("{signatures}&repositoryName=another");
+    assert!(world.ask(&session, "GET", &other).await.column("id").is_empty());
     let root = world.tenancy.settings().tenancy;
     let configuration = format!("/20160918/container/configuration?compartmentId={root}");
     let answer = world.ask(&session, "GET", &configuration).await;

@@ -4,6 +4,7 @@
 
 mod client;
 mod faults;
+mod forgeries;
 mod images;
 mod lists;
 mod refusals;
@@ -13,7 +14,7 @@ mod sign_in;
 use chrono::{DateTime, TimeDelta, Utc};
 use ocird_model::{ImageId, RepositoryName, Tag};
 
-use self::client::{Answer, Key, Letter};
+use self::client::{Answer, Key, Letter, content_sha256};
 use super::signature::HTTP_DATE;
 use super::{Options, Server};
 use crate::{Build, NewRepository, Settings, Tenancy};

@@ -34,7 +34,7 @@ impl SignIn {
         }
     }
 
-    fn body(&self) -> Value {
+    pub(super) fn body(&self) -> Value {
         json!({
             "certificate": self.certificate,
             "publicKey": self.session_key.public(),
@@ -46,13 +46,22 @@ impl SignIn {
         STANDARD.decode(&self.certificate).unwrap()
     }
 
-    /// With the SHA-1 key id of the Python SDK.
-    pub(super) fn letter(&self, world: &World) -> Letter {
-        let key_id = format!("{}/fed-x509/{}", self.tenancy, sha1_fingerprint(&self.der()));
-        self.letter_by(world, &self.body(), &key_id)
+    /// The SHA-1 key id of the Python SDK.
+    pub(super) fn key_id(&self) -> String {
+        format!("{}/fed-x509/{}", self.tenancy, sha1_fingerprint(&self.der()))
     }
 
-    fn letter_by(&self, world: &World, body: &Value, key_id: &str) -> Letter {
+    pub(super) fn letter(&self, world: &World) -> Letter {
+        self.letter_by(world, &self.body(), &self.key_id())
+    }
+
+    /// Signed by a clock that is off.
+    pub(super) fn letter_at(&self, world: &World, ahead: TimeDelta) -> Letter {
+        let letter = self.letter(world).header("date", &world.date_in(ahead));
+        letter.sign_headers(SIGNED, &self.key_id(), &self.key)
+    }
+
+    pub(super) fn letter_by(&self, world: &World, body: &Value, key_id: &str) -> Letter {
         let letter = Letter::new("POST", "/v1/x509").header("date", &world.date()).json(&body.to_string());
         letter.sign_headers(SIGNED, key_id, &self.key)
     }

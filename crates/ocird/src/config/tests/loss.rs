@@ -79,7 +79,7 @@ fn unbounded(config: &Config) -> Vec<&str> {
     let rules = config.policies.policies.iter().flat_map(|policy| {
         policy.delete.iter().filter(|rule| {
             let bounds = |tags: Option<&Patterns>| match (&rule.selects, tags) {
-                (Selects::Tagged | Selects::Tags(_), None) => true,
+                (Selects::Tagged | Selects::Tags(_), None) | (Selects::Lifecycle(_), _) => true,
                 (Selects::Tags(selected), Some(tags)) => tags == selected,
                 (Selects::Untagged, _) | (Selects::Tagged, Some(_)) => false,
             };

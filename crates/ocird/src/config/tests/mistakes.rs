@@ -11,7 +11,7 @@ tenancy = "ocid1.compartment.oc1..a"
 compartments = ["ocid1.compartment.oc1..a", "ocid1.compartment.oc1..a"]
 region = "Milan"
 endpoints.auth = "http://auth.example"
-auth = "api_key"
+auth = "api-key"
 page_size = 0
 [schedule]
 observe = "0 */15 * * * *"
@@ -74,9 +74,9 @@ fn every_mistake_is_named_at_once_and_at_its_place() {
     8 | endpoints.auth = "http://auth.example"
       |                  ^^^^^^^^^^^^^^^^^^^^^
 
-    ocird.toml:9:8: unknown value `api_key`; known here: instance_principal
+    ocird.toml:9:8: unknown value `api-key`; did you mean `api_key`?
       |
-    9 | auth = "api_key"
+    9 | auth = "api-key"
       |        ^^^^^^^^^
 
     ocird.toml:10:13: oci.page_size must be a number from 1 to 1000
@@ -196,6 +196,11 @@ const CENTRAL: &[(&str, &str, &str)] = &[
         "ocird.toml:6:",
         "above already",
     ),
+    ("[projects]", "ocird.toml:3:", "gives nothing to anybody"),
+    ("[projects.mgh]", "ocird.toml:3:", "needs repositories"),
+    ("[projects.mgh]\nrepositories = []", "ocird.toml:4:16", "never \"all\""),
+    ("[projects.mgh]\nrepository = ['a']", "ocird.toml:4:1", "did you mean `repositories`"),
+    ("[projects.' ']\nrepositories = ['a']", "ocird.toml:3:", "a project is 1 to 80"),
     ("[in_use.prometheus]\nurl = 'x'", "ocird.toml:3:", "unknown key `prometheus`"),
 ];
 
@@ -213,24 +218,44 @@ const POLICIES: &[(&str, &str, &str)] = &[
     ("[[keep]]\nname = ' '\nnewest = 5", "4:8", "not a rule name"),
     ("[[keep]]\nname = 'a'\nnewest = 0", "5:10", "from 1 to"),
     ("[[keep]]\nname = 'a'\ntags = []", "5:8", "never \"all\""),
-    ("[[keep]]\nname = 'a'\npulled_within = '30d'", "5:1", "unknown key `pulled_within`"),
-    ("[[keep]]\nname = 'a'\ndigests = ['x']", "5:1", "unknown key `digests`"),
-    ("[[keep]]\nname = 'a'\nresource_tags = ['x']", "5:1", "unknown key `resource_tags`"),
-    (
-        "[[keep]]\nname = 'a'\nnewest = 9\nunless_usage_above = '1MB'",
-        "6:1",
-        "unknown key `unless_usage_above`",
-    ),
+    ("[[keep]]\nname = 'a'\npulled_within = '23h'", "5:17", "at least 1day"),
+    ("[[keep]]\nname = 'a'\npulled_within = ''", "5:17", "not a duration"),
+    ("[[keep]]\nname = 'a'\npulled_with = '30d'", "5:1", "did you mean `pulled_within`"),
+    ("[[keep]]\nname = 'a'\ndigests = []", "5:11", "never \"all\""),
+    ("[[keep]]\nname = 'a'\ndigests = ['sha256:abc']", "5:12", "digest"),
+    ("[[keep]]\nname = 'a'\ndigests = ['*']", "5:12", "digest"),
+    ("[[keep]]\nname = 'a'\nresource_tags = ['x']", "5:17", "expected"),
+    ("[[keep]]\nname = 'a'\nresource_tags = {}", "5:17", "never \"all\""),
+    ("[[keep]]\nname = 'a'\nresource_tags = { keep = '' }", "5:26", "empty pattern"),
+    ("[[keep]]\nname = 'a'\nresource_tags = { ' ' = 'x' }", "5:25", "is named by its key"),
+    ("[[keep]]\nname = 'a'\nunless_usage_above = '1MB'", "3:", "needs a condition"),
+    ("[[keep]]\nname = 'a'\ngroup_by = '^(v)'", "3:", "needs a condition"),
+    ("[[keep]]\nname = 'a'\ntags = ['v*']\ngroup_by = '^(v)'", "6:12", "needs newest beside it"),
+    ("[[keep]]\nname = 'a'\nnewest = 9\ngroup_by = ''", "6:12", "exactly one group"),
+    ("[[keep]]\nname = 'a'\nnewest = 9\ngroup_by = '^v'", "6:12", "exactly one group"),
+    ("[[keep]]\nname = 'a'\nnewest = 9\ngroup_by = '^(v'", "6:12", "not a regular expression"),
+    ("[[keep]]\nname = 'a'\nnewest = 9\nunless_usage_above = ''", "6:22", "is not a size"),
+    ("[[keep]]\nname = 'a'\nnewest = 9\nunless_usage_above = '0MB'", "6:22", "at least 1.0 MB"),
+    ("[[keep]]\nname = 'a'\nnewest = 9\nunless_usage_above = 475", "6:22", "such as \"350MB\""),
     ("[[delete]]\nname = 'a'\nolder_than = '1d'", "3:", "says what it takes"),
     ("[[delete]]\nname = 'a'\ntagged = true", "3:", "needs a bound"),
     ("[[delete]]\nname = 'a'\ntagged = false", "3:", "needs older_than"),
     ("[[delete]]\nname = 'a'\ntagged = false\ntags = ['x']", "5:10", "contradict"),
     ("[[delete]]\nname = 'a'\ntagged = true\nolder_than = '6m'", "6:14", "m is minutes"),
     ("[[delete]]\nname = 'a'\ntagged = true\nolder_then = '6d'", "6:1", "did you mean `older_than`"),
-    ("[[delete]]\nname = 'a'\ntagged = true\nnot_pulled_for = '6d'", "6:1", "unknown key"),
-    ("[[delete]]\nname = 'a'\ntagged = true\nwhile_usage_above = '1MB'", "6:1", "unknown key"),
+    ("[[delete]]\nname = 'a'\ntagged = true\nnot_pulled_for = '6d'", "6:18", "needs older_than beside it"),
+    (
+        "[[delete]]\nname = 'a'\ntagged = true\nolder_than = '9d'\nnot_pulled_for = '1h'",
+        "7:18",
+        "at least 1day",
+    ),
+    ("[[delete]]\nname = 'a'\ntagged = true\nwhile_usage_above = '0'", "6:21", "is not a size"),
+    ("[[delete]]\nname = 'a'\ntagged = true\nwhile_usage_above = '0kB'", "6:21", "at least 1.0 MB"),
+    ("[[delete]]\nname = 'a'\ntagged = true\nwhile_usage_above = '2000PB'", "6:21", "at most 1.0 PB"),
+    ("[[delete]]\nname = 'a'\nwhile_usage_above = '350MB'", "3:", "says what it takes"),
     ("[[keep]]\nname = 'a'\nnewest = 9\n[[delete]]\nname = 'a'\ntagged = true", "7:8", "two rules"),
-    ("ecr_lifecycle = 'x.json'", "3:1", "unknown key `ecr_lifecycle`"),
+    ("ecr_lifecycle = 'x.json'", "3:17", "x.json cannot be read"),
+    ("ecr_lifecycles = 'x.json'", "3:1", "did you mean `ecr_lifecycle`"),
     ("public = 'yes'", "3:10", "known here: observe, enforce"),
 ];
 

@@ -1,13 +1,15 @@
 //! Whole configurations, through files as an operator writes them.
 
+mod ecr;
 mod loss;
 mod mistakes;
+mod published;
 
 use std::fs;
 use std::num::NonZeroU32;
 
 use chrono::TimeDelta;
-use ocird_model::{Patterns, Selects};
+use ocird_model::{Bytes, Patterns, Selects};
 use tempfile::TempDir;
 
 use super::*;
@@ -72,7 +74,8 @@ fn armed_example() -> String {
     let is_key = |line: &str| line.starts_with('#') && !line.starts_with("# ") && line != "#";
     let lines = EXAMPLE.lines().map(|line| if is_key(line) { &line[1..] } else { line });
     let text: Vec<&str> = lines.collect();
-    text.join("\n").replace("mode = \"report\"", "mode = \"enforce\"")
+    let text = text.join("\n").replace("mode = \"report\"", "mode = \"enforce\"");
+    text.replace("auth = \"instance_principal\"", "auth = \"api_key\"")
 }
 
 fn example(central: &str) -> Files {
@@ -116,11 +119,16 @@ fn the_policies_of_the_example_say_what_they_read_like() {
     let [mgh, todo] = config.policies.policies.as_slice() else {
         panic!("two policies");
     };
-    assert_eq!((mgh.project.as_str(), mgh.keep.len(), mgh.delete.len()), ("mgh", 2, 2));
-    assert_eq!(mgh.keep[1].newest, NonZeroU32::new(10));
+    assert_eq!((mgh.project.as_str(), mgh.keep.len(), mgh.delete.len()), ("mgh", 3, 2));
+    assert_eq!(
+        (mgh.keep[1].newest, mgh.keep[1].unless_usage_above),
+        (NonZeroU32::new(10), Some(Bytes(475_000_000)))
+    );
+    assert_eq!((mgh.keep[2].newest, mgh.keep[2].unless_usage_above), (NonZeroU32::new(5), None));
     assert_eq!(mgh.delete[0].selects, Selects::Untagged);
     assert_eq!(mgh.delete[0].older_than, Some(TimeDelta::days(14)));
     assert_eq!((mgh.delete[1].selects.clone(), mgh.delete[1].older_than), (Selects::Tagged, None));
+    assert_eq!(mgh.delete[1].while_usage_above, Some(Bytes(350_000_000)));
     assert_eq!((todo.project.as_str(), todo.enforce_public), ("todo", false));
     assert!(matches!(&todo.delete[1].selects, Selects::Tags(tags) if tags.matches("v1.2.3")));
 }
@@ -133,7 +141,7 @@ fn the_least_configuration_only_reports() {
     assert!(warnings(&config)[0].contains("no policy here"));
 }
 
-fn refused(loaded: Result<Config, String>, place: &str, words: &str) {
+fn refused<T: std::fmt::Debug>(loaded: Result<T, String>, place: &str, words: &str) {
     let problems = loaded.unwrap_err();
     let found = problems.split("\n\n").any(|problem| problem.starts_with(place) && problem.contains(words));
     assert!(found, "wanted {words:?} at {place:?}, found:\n{problems}");
@@ -202,6 +210,11 @@ fn a_newest_rule_bounds_only_the_tags_it_is_over() {
     refused(rules("tags = ['v*']", "tagged = true"), "", "needs a bound");
     refused(rules("newer_than = '2d'", "tagged = true"), "", "needs a bound");
     refused(rules("", "tagged = false"), "", "needs older_than");
+    refused(rules("unless_usage_above = '9MB'", "tagged = true"), "", "needs a bound");
+    refused(rules("pulled_within = '9d'", "tagged = true"), "", "needs a bound");
+    refused(rules("group_by = '^(v)'", "tagged = true"), "", "needs a bound");
+    assert!(rules("tags = ['v*']", "tagged = true\nwhile_usage_above = '9MB'").is_ok());
+    assert!(rules("", "tagged = false\nwhile_usage_above = '9MB'").is_ok());
 }
 
 #[test]
@@ -213,6 +226,63 @@ fn a_project_and_a_repository_have_one_policy() {
         let other = format!("project = 'b'\nrepositories = ['{pattern}']");
         refused(load(&other), "policies.d/b.toml:2:17", "exactly one policy governs");
     }
+}
+
+#[test]
+fn every_condition_of_a_rule_is_read() {
+    let digest = format!("sha256:{}", "a".repeat(64));
+    let config = policy(&format!(
+        "{POLICY}[[keep]]\nname = 'k'\ntags = ['v*']\nnewest = 9\ngroup_by = '^v([0-9]+)'\nnewer_than = '2d'
+pulled_within = '30d'\ndigests = ['{digest}']\nresource_tags = {{ keep = 'y*', 'Retention.keep' = 'yes' }}
+unless_usage_above = '1.5GiB'\n[[delete]]\nname = 'd'\ntags = ['v*']\nolder_than = '7d'\nnot_pulled_for = '60d'
+while_usage_above = '2 GB'\n"
+    ));
+    let policies = config.unwrap().policies.policies;
+    let [keep] = policies[0].keep.as_slice() else { panic!("one keep rule") };
+    assert_eq!(keep.group_by.as_ref().unwrap().group("v12.3"), Some("12"));
+    assert_eq!(keep.pulled_within, Some(TimeDelta::days(30)));
+    assert!(keep.digests.as_ref().unwrap().contains(&digest.parse().unwrap()));
+    let names: Vec<&str> = keep.resource_tags.as_ref().unwrap().iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["Retention.keep", "keep"]);
+    assert_eq!(keep.unless_usage_above, Some(Bytes(1_610_612_736)));
+    let [delete] = policies[0].delete.as_slice() else { panic!("one delete rule") };
+    assert_eq!(delete.not_pulled_for, Some(TimeDelta::days(60)));
+    assert_eq!(delete.while_usage_above, Some(Bytes(2_000_000_000)));
+}
+
+#[test]
+fn a_policy_claims_only_what_its_project_was_given() {
+    let load = |projects: &str, claims: &str| {
+        let central = format!("{LEAST}{projects}\n");
+        Files::new(&central, &[("mgh.toml", &format!("project = 'mgh'\nrepositories = {claims}\n"))]).load()
+    };
+    let given = "[projects.mgh]\nrepositories = ['mgh-*', 'legacy']";
+    for claims in ["['mgh-docs']", "['mgh-*']", "['mgh-a*', 'legacy']", "['mgh-{a,b}']"] {
+        assert!(load(given, claims).is_ok(), "{claims}");
+        assert!(load("", claims).is_ok(), "{claims}");
+    }
+    for claims in ["['todo-web']", "['*']", "['mgh*']", "['legacy-*']", "['{mgh-a,todo}']", "['?gh-a']"] {
+        refused(load(given, claims), "policies.d/mgh.toml:2:17", "is not within mgh-*, legacy");
+        assert!(load("", claims).is_ok(), "{claims}");
+    }
+    let other = "[projects.todo]\nrepositories = ['*']";
+    refused(load(other, "['mgh-docs']"), "policies.d/mgh.toml:1:11", "gives nothing to \"mgh\"");
+    insta::assert_snapshot!(load(given, "['mgh-docs', 'todo-*']").unwrap_err(), @r#"
+    policies.d/mgh.toml:2:29: todo-* is not within mgh-*, legacy, which is what [projects] gives "mgh"; claim names, or a pattern that begins like one of those
+      |
+    2 | repositories = ['mgh-docs', 'todo-*']
+      |                             ^^^^^^^^
+    "#);
+}
+
+#[test]
+fn a_reload_keeps_to_what_the_projects_were_given() {
+    let central = format!("{LEAST}[projects.mgh]\nrepositories = ['mgh-*']\n");
+    let files = Files::new(&central, &[("mgh.toml", POLICY)]);
+    let config = files.load().unwrap();
+    files.policy("mgh.toml", "project = 'mgh'\nrepositories = ['todo-*']");
+    let problems = load_policies(&config).unwrap_err().to_string();
+    assert!(problems.contains("is not within mgh-*"), "{problems}");
 }
 
 #[test]
@@ -302,7 +372,7 @@ fn a_missing_directory_of_policies_is_a_problem() {
 fn the_environment_names_the_metadata_service_and_the_file_wins() {
     let load = |value: &str, central: &str| {
         let files = Files::new(central, &[]);
-        let environment = Environment::from_value(Some(value.to_owned()));
+        let environment = Environment::of(|name| (name == "OCI_METADATA_BASE_URL").then(|| value.into()));
         let loaded = load_in(&files.0.path().join("ocird.toml"), &environment);
         loaded
             .map(|config| config.oci.endpoints.metadata)
@@ -314,4 +384,74 @@ fn the_environment_names_the_metadata_service_and_the_file_wins() {
     assert_eq!(load("http://127.0.0.1:1", &file), Ok(Some("http://127.0.0.1:2".into())));
     let problem = load("http://10.0.0.1", LEAST).unwrap_err();
     assert!(problem.contains("OCI_METADATA_BASE_URL must be https"), "{problem}");
+}
+
+fn signing(oci: &str) -> Result<AuthConfig, String> {
+    let files = Files::new(&format!("{LEAST}{oci}"), &[]);
+    let environment = Environment::of(|name| (name == "HOME").then(|| "/home/op".into()));
+    let loaded = load_in(&files.0.path().join("ocird.toml"), &environment);
+    loaded.map(|config| config.oci.auth).map_err(|problems| files.shown(&problems.to_string()))
+}
+
+#[test]
+fn a_profile_signs_where_auth_says_so_and_has_the_defaults_of_the_sdks() {
+    assert_eq!(signing(""), Ok(AuthConfig::InstancePrincipal));
+    assert_eq!(signing("auth = 'instance_principal'"), Ok(AuthConfig::InstancePrincipal));
+    let profile = |kind, name: &str, file: &str| {
+        let home = Some("/home/op".into());
+        Ok(AuthConfig::Profile(ProfileConfig { kind, name: name.to_owned(), file: file.into(), home }))
+    };
+    let file = "/home/op/.oci/config";
+    assert_eq!(signing("auth = 'api_key'"), profile(ProfileKind::ApiKey, "DEFAULT", file));
+    let given = "auth = 'security_token'\nprofile = 'DEV'\nconfig_file = '~/dev'";
+    assert_eq!(signing(given), profile(ProfileKind::SecurityToken, "DEV", "/home/op/dev"));
+    let given = "auth = 'api_key'\nconfig_file = '/etc/oci'";
+    assert_eq!(signing(given), profile(ProfileKind::ApiKey, "DEFAULT", "/etc/oci"));
+}
+
+#[test]
+fn an_instance_principal_has_no_profile() {
+    for key in ["profile", "config_file"] {
+        let problem = signing(&format!("{key} = 'DEFAULT'")).unwrap_err();
+        let expected = format!("oci.{key} is for auth = \"api_key\" or \"security_token\"");
+        assert!(problem.starts_with("ocird.toml:3:") && problem.contains(&expected), "{problem}");
+        assert!(problem.contains("^^^^^^^^^"), "{problem}");
+    }
+    let blank = signing("auth = 'api_key'\nprofile = ' '").unwrap_err();
+    assert!(blank.contains("oci.profile is blank"), "{blank}");
+    let homeless = central(&format!("{LEAST}auth = 'api_key'")).unwrap_err();
+    assert!(homeless.contains("[oci] needs config_file"), "{homeless}");
+    let homeless = central(&format!("{LEAST}auth = 'api_key'\nconfig_file = '~/x'")).unwrap_err();
+    assert!(homeless.contains("HOME is not set"), "{homeless}");
+}
+
+#[test]
+fn how_to_reach_the_cloud_is_read_without_the_rest() {
+    let reach = |text: &str| {
+        let files = Files::new(text, &[]);
+        let read = reach_in(Some(&files.0.path().join("ocird.toml")), &Environment::default());
+        read.map_err(|problems| files.shown(&problems.to_string()))
+    };
+    let read = reach("mod = 1\n[oci]\nregion = 'eu-milan-1'\n[htpp]\n[limits]\nmax_per_day = 0").unwrap();
+    assert_eq!((read.region.as_deref(), read.compartments.len()), (Some("eu-milan-1"), 0));
+    refused(reach("[oci]\nregoin = 'eu-milan-1'"), "ocird.toml:2:1: ", "did you mean `region`?");
+    refused(reach("[oci"), "ocird.toml:1:", "");
+    let nothing = reach_in(None, &Environment::default()).unwrap();
+    assert_eq!((nothing.auth, nothing.endpoints), (AuthConfig::InstancePrincipal, Endpoints::default()));
+}
+
+#[test]
+fn the_environment_describes_a_region_that_is_newer_than_the_table() {
+    let load = |value: &str| {
+        let environment = Environment::of(|name| (name == "OCI_REGION_METADATA").then(|| value.into()));
+        reach_in(None, &environment)
+            .map(|reach| reach.region_metadata)
+            .map_err(|problems| problems.to_string())
+    };
+    let new = r#"{"regionIdentifier": "eu-new-9", "regionKey": "NEW", "realmKey": "oc1",
+        "realmDomainComponent": "oraclecloud.com"}"#;
+    assert_eq!(load(new).unwrap().unwrap().registry_url(), "https://ocir.eu-new-9.oci.oraclecloud.com");
+    assert_eq!(load(" ").unwrap(), None);
+    let problem = load("{}").unwrap_err();
+    assert!(problem.contains("the environment variable OCI_REGION_METADATA is wrong"), "{problem}");
 }

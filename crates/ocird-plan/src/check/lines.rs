@@ -1,0 +1,207 @@
+//! Whether the account asked for what goes by a line (S-13, S-16): a tally of its own, from which the families of the plan are
+//! crossed out in their order, each looked at when everything before it has gone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use ocird_model::{
+    Bytes, Content, DeleteReason, Digest, EffectivePolicy, KeepReason, Policy, RepositoryName, RuleName,
+    Verdict,
+};
+
+use super::needed::kept_by;
+use super::rule::Reach;
+use super::world::{Ties, World};
+use super::{Report, Violation};
+
+/// What counts in one repository.
+struct Tally {
+    /// Each layer with its size and the images that hold it.
+    layers: BTreeMap<Digest, (Bytes, BTreeSet<usize>)>,
+    /// Each image that counts with the size of its manifest.
+    manifests: BTreeMap<usize, Bytes>,
+    /// What goes with each head, itself included.
+    families: BTreeMap<Digest, Vec<usize>>,
+    /// What counts of its own account and has not been crossed out: all but what ocird deleted the head of.
+    own: Vec<bool>,
+}
+
+/// A head that the plan lets go, or spares, by a rule.
+struct Claim<'a> {
+    time: Option<DateTime<Utc>>,
+    name: &'a RepositoryName,
+    digest: Digest,
+    /// The place of its repository among the worlds.
+    world: usize,
+    /// It may go while the account is above this; `None` for at any account.
+    above: Option<Bytes>,
+    is_spared: bool,
+}
+
+/// Checks the plans of all repositories together. `is_whole` tells whether each of them was read whole.
+pub(super) fn check(worlds: &[World<'_>], is_whole: bool, found: &mut Vec<Violation>) {
+    let ties: Vec<Ties> = worlds.iter().map(World::ties).collect();
+    let mut claims: Vec<Claim<'_>> = Vec::new();
+    for (number, (world, ties)) in worlds.iter().zip(&ties).enumerate() {
+        if let EffectivePolicy::One(policy) = world.policies.governing(&world.repository.name) {
+            claims.extend(claims_in(world, ties, policy, number));
+        }
+    }
+    claims.sort_by_key(|claim| (claim.time, claim.name, claim.digest));
+    let tallies: Option<Vec<Tally>> =
+        worlds.iter().zip(&ties).map(|(world, ties)| Tally::of(world, ties)).collect();
+    match tallies.filter(|_| is_whole) {
+        Some(tallies) => cross_out(worlds, &ties, &claims, tallies, found),
+        None => {
+            for claim in claims.iter().filter(|claim| claim.above.is_some()) {
+                claim.refuse("S-7", "it is to go by a line, and the account is not known", found);
+            }
+        }
+    }
+}
+
+/// Goes through the claims in their order, those that go at any account first.
+fn cross_out(
+    worlds: &[World<'_>],
+    ties: &[Ties],
+    claims: &[Claim<'_>],
+    mut tallies: Vec<Tally>,
+    found: &mut Vec<Violation>,
+) {
+    for claim in claims.iter().filter(|claim| claim.above.is_none()) {
+        if claim.is_spared {
+            claim.refuse("S-16", "it is spared, and no line speaks of it", found);
+        } else {
+            tallies[claim.world].cross_out(&worlds[claim.world], &ties[claim.world], claim.digest);
+        }
+    }
+    let mut account: Bytes = tallies.iter().map(Tally::total).sum();
+    let at_first = Some(account);
+    let mut is_one_passed_over = false;
+    for claim in claims.iter().filter(|claim| claim.above.is_some()) {
+        if claim.is_spared {
+            if at_first <= claim.above {
+                claim.refuse("S-16", "it is spared, and its line is not exceeded", found);
+            }
+            is_one_passed_over |= Some(account) > claim.above;
+            continue;
+        }
+        if Some(account) <= claim.above {
+            claim.refuse("S-16", "the account is at its line without it", found);
+        }
+        if is_one_passed_over {
+            claim.refuse("S-16", "an older one is spared in its place", found);
+        }
+        let freed = tallies[claim.world].cross_out(&worlds[claim.world], &ties[claim.world], claim.digest);
+        account = account.saturating_sub(freed);
+    }
+}
+
+impl Claim<'_> {
+    fn refuse(&self, rule: &'static str, text: &str, found: &mut Vec<Violation>) {
+        Report { repository: self.name, found }.image(self.digest, rule, text);
+    }
+}
+
+fn claims_in<'a>(world: &World<'a>, ties: &Ties, policy: &Policy, number: usize) -> Vec<Claim<'a>> {
+    let reach: Vec<Reach> = policy.delete.iter().map(|rule| Reach::of(world, ties, rule)).collect();
+    let lent = lent(world, ties, policy);
+    let lowest_line = |rule: &RuleName, place: usize| {
+        let takers = policy.delete.iter().zip(&reach);
+        let takers = takers.filter(|(known, reach)| known.name == *rule && reach.takes(place));
+        takers.map(|(known, _)| known.while_usage_above).min()
+    };
+    let claim = |(place, decision): (usize, &'a ocird_model::Decision)| {
+        let (rule, is_spared) = match &decision.verdict {
+            Verdict::Delete(DeleteReason::Rule { rule }) => (rule, false),
+            Verdict::Keep(KeepReason::Spared { rule }) => (rule, true),
+            Verdict::Delete(DeleteReason::WithHead { rule: _ } | DeleteReason::Rest) | Verdict::Keep(_) => {
+                return None;
+            }
+        };
+        Some(Claim {
+            time: world.repository.images[place].times().flatten().max(),
+            name: &world.repository.name,
+            digest: decision.digest,
+            world: number,
+            // Where no rule takes it that is another violation, found elsewhere.
+            above: lowest_line(rule, place)?.max(lent[place]),
+            is_spared,
+        })
+    };
+    world.decisions.iter().enumerate().filter_map(claim).collect()
+}
+
+/// For each image the highest line of the keep rules that hold it or something it carries.
+fn lent(world: &World<'_>, ties: &Ties, policy: &Policy) -> Vec<Option<Bytes>> {
+    let mut lent = vec![None; world.decisions.len()];
+    for rule in policy.keep.iter().filter(|rule| rule.unless_usage_above.is_some()) {
+        let held = kept_by(world, ties, rule);
+        for (lent, is_held) in lent.iter_mut().zip(ties.above(&held)) {
+            *lent = (*lent).max(rule.unless_usage_above.filter(|_| is_held));
+        }
+    }
+    lent
+}
+
+impl Tally {
+    /// `None` when the layers of something that counts are not known. What ocird deleted the head of counts no more, unless
+    /// something that counts carries it.
+    fn of(world: &World<'_>, ties: &Ties) -> Option<Self> {
+        let own: Vec<bool> = world.headless().into_iter().map(|headless| !headless).collect();
+        let counting = ties.below(&own);
+        let mut tally =
+            Self { layers: BTreeMap::new(), manifests: BTreeMap::new(), families: BTreeMap::new(), own };
+        for (place, image) in world.images().filter(|(place, _)| counting[*place]) {
+            let is_index = matches!(image.content, Content::Index { children: _, subject: _ });
+            if image.layers.is_none() && !is_index {
+                return None;
+            }
+            for layer in image.layers.iter().flat_map(|layers| layers.iter()) {
+                let (size, holders) = tally.layers.entry(layer.digest).or_default();
+                *size = layer.size.max(*size);
+                holders.insert(place);
+            }
+            tally.manifests.insert(place, image.manifest_size);
+            let decision = &world.decisions[place];
+            if decision.verdict.is_delete() {
+                tally.families.entry(decision.head).or_default().push(place);
+            }
+        }
+        Some(tally)
+    }
+
+    fn total(&self) -> Bytes {
+        let held = self.layers.values().filter(|(_, holders)| !holders.is_empty());
+        let layers: Bytes = held.map(|(size, _)| *size).sum();
+        layers + self.manifests.values().copied().sum()
+    }
+
+    /// Crosses out a head and all that the plan lets go with it, and what counted for their sake alone. Answers what that
+    /// frees.
+    fn cross_out(&mut self, world: &World<'_>, ties: &Ties, head: Digest) -> Bytes {
+        let mut going = self.families.remove(&head).unwrap_or_default();
+        for &place in &going {
+            self.own[place] = false;
+        }
+        if !world.repository.rests.is_empty() {
+            let counting = ties.below(&self.own);
+            going = self.manifests.keys().copied().filter(|&place| !counting[place]).collect();
+        }
+        going.into_iter().map(|place| self.cross_out_one(world, place)).sum()
+    }
+
+    fn cross_out_one(&mut self, world: &World<'_>, place: usize) -> Bytes {
+        let Some(mut freed) = self.manifests.remove(&place) else { return Bytes::ZERO };
+        let image = &world.repository.images[place];
+        for layer in image.layers.iter().flat_map(|layers| layers.iter()) {
+            if let Some((size, holders)) = self.layers.get_mut(&layer.digest)
+                && holders.remove(&place)
+                && holders.is_empty()
+            {
+                freed += *size;
+            }
+        }
+        freed
+    }
+}

@@ -1,0 +1,37 @@
+//! Families as an Amazon ECR lifecycle document sees them: one image each, with the tags of its head and the time of its
+//! last push. What the document's rules mean is in [`crate::ecr`].
+
+use ocird_model::{EcrSelection, Image};
+
+use super::Law;
+use super::scene::{Facts, Scene};
+use crate::ecr::{EcrImage, expired};
+
+/// For each image whether it is a head that the rule of the document expires with everything it carries. A document
+/// speaks of what it can see: where something below a head bears a tag of its own, the head stays. The age asked for is
+/// that of everything together.
+pub(super) fn taken_by(scene: &Scene<'_>, law: &Law<'_>, selection: &EcrSelection) -> Vec<bool> {
+    let heads: Vec<usize> = (0..scene.facts.len())
+        .filter(|&place| scene.graph.is_head(place) && !scene.facts[place].is_mere_rest)
+        .collect();
+    let images: Vec<EcrImage<'_>> =
+        heads.iter().map(|&place| seen(&scene.repository.images[place], &scene.facts[place])).collect();
+    let mut is_named: Vec<bool> = scene.facts.iter().map(|facts| facts.tagging.is_free()).collect();
+    scene.graph.hand_up(&mut is_named, |holder, carried| holder || carried);
+    let mut taken = vec![false; scene.facts.len()];
+    for (&place, expiry) in heads.iter().zip(expired(selection.lifecycle(), &images, law.now)) {
+        let carries_a_name = || scene.graph.carried_by(place).iter().any(|edge| is_named[edge.carried]);
+        taken[place] = expiry.is_some_and(|expiry| {
+            expiry.rule == selection.rule()
+                && scene.facts[place].newest_below.is_some_and(|time| time < expiry.before)
+                && !carries_a_name()
+        });
+    }
+    taken
+}
+
+/// A time that cannot be true is not known.
+fn seen<'a>(image: &'a Image, facts: &Facts) -> EcrImage<'a> {
+    let pushed_at = facts.time.filter(|_| facts.is_plausible);
+    EcrImage { tags: image.tags.keys().map(ocird_model::Tag::as_str).collect(), pushed_at }
+}

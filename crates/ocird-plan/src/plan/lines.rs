@@ -1,0 +1,143 @@
+//! The lines that rules draw in the account. This is the one place where repositories bear on each other.
+//!
+//! # One number for each family
+//! A delete rule with a line takes while the account is above it; a keep rule with a line holds until the account is above it. So
+//! for each family that nothing else holds there is one number above which it may go: the lowest line of the delete rules
+//! that select it (none at all for a rule without), or the highest of the keep rules that hold it, whichever is more.
+//!
+//! # Who goes
+//! First what may go at any account, and it is taken out of the account. Then all other families in order of age, the oldest
+//! first, whatever their repository and rule: each goes if the account as it is by then is above its number. So whatever lines
+//! the policies draw, the outcome does not depend on the order of files, rules or images; every family that goes was needed to
+//! bring the account to a line; and to delete some of them, from the oldest on, and plan again selects exactly the others.
+//!
+//! # Who is spared
+//! A family whose number lies under the account, but whose turn finds it there no more, is spared: the next push may change
+//! that, so it is marked like those that go (S-16). A family whose line is not exceeded at all is not selected, and loses its
+//! mark: a line must have been exceeded in every pass of a whole grace before it costs anything, however usage swings.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use ocird_model::{Bytes, RepositoryName};
+
+use super::ledger::Ledger;
+use super::opinion::{Bench, Wish};
+
+/// What the account says of one head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It goes as far as the account is concerned.
+    Goes,
+    /// It could go, but older ones are enough.
+    Spared,
+    /// The account is at or under its number, or is not known.
+    Stays,
+}
+
+/// The accounts of all repositories, and what they come to.
+pub(super) struct Accounts {
+    /// One for each bench.
+    ledgers: Vec<Ledger>,
+    total: Bytes,
+}
+
+/// A family whose going is a matter of usage.
+struct Candidate {
+    time: Option<DateTime<Utc>>,
+    bench: usize,
+    place: usize,
+    above: Bytes,
+}
+
+/// The lines of every policy that governs something.
+pub(super) fn lines(benches: &[Bench<'_>]) -> BTreeSet<Bytes> {
+    benches.iter().flat_map(Bench::lines).collect()
+}
+
+impl Accounts {
+    /// The accounts, or the repository for whose sake nobody knows them.
+    pub(super) fn of(benches: &[Bench<'_>]) -> Result<Self, RepositoryName> {
+        let mut accounts = Self { ledgers: Vec::with_capacity(benches.len()), total: Bytes::ZERO };
+        for bench in benches {
+            let unknown = || bench.repository().name.clone();
+            let ledger = Ledger::of(bench.repository(), bench.graph()).ok_or_else(unknown)?;
+            accounts.total += ledger.size();
+            // A sum that is no longer exact is a registry's lie, and nothing goes by a lie.
+            if accounts.total == Bytes(u64::MAX) {
+                return Err(unknown());
+            }
+            accounts.ledgers.push(ledger);
+        }
+        Ok(accounts)
+    }
+
+    /// What everything takes that has not been taken out.
+    pub(super) const fn total(&self) -> Bytes {
+        self.total
+    }
+
+    /// True when the image counts, and has not been taken out.
+    pub(super) fn counts(&self, bench: usize, place: usize) -> bool {
+        self.ledgers[bench].counts(place)
+    }
+
+    fn take_out(&mut self, bench: usize, from: &Bench<'_>, head: usize) {
+        let freed = self.ledgers[bench].take_out(from.repository(), from.graph(), head);
+        self.total = self.total.saturating_sub(freed);
+    }
+}
+
+/// Lets every family that waits for the account to be known stay.
+pub(super) fn stay(benches: &mut [Bench<'_>]) {
+    for bench in benches {
+        let waits: Vec<usize> =
+            bench.wishes().filter(|(_, wish)| *wish != Wish::Goes).map(|(head, _)| head).collect();
+        for head in waits {
+            bench.stand(head, Standing::Stays);
+        }
+    }
+}
+
+/// What everything took before anything was settled.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Settled {
+    /// Everything.
+    pub(super) now: Bytes,
+    /// Everything but what goes at any account.
+    pub(super) at_first: Bytes,
+}
+
+/// Says of every family whether the account lets it go, and takes out of the accounts what does.
+pub(super) fn settle(benches: &mut [Bench<'_>], accounts: &mut Accounts) -> Settled {
+    let now = accounts.total();
+    let mut candidates = Vec::new();
+    for (number, bench) in benches.iter().enumerate() {
+        for (place, wish) in bench.wishes() {
+            match wish {
+                Wish::Goes if bench.is_open() => accounts.take_out(number, bench, place),
+                Wish::Goes => {}
+                Wish::GoesAbove(above) => {
+                    candidates.push(Candidate { time: bench.time(place), bench: number, place, above });
+                }
+            }
+        }
+    }
+    candidates.sort_unstable_by_key(|candidate| (candidate.time, candidate.bench, candidate.place));
+    let at_first = accounts.total();
+    for Candidate { time: _, bench, place, above } in candidates {
+        let standing = if at_first > above && !benches[bench].is_open() {
+            // It would go, and what closes the repository is the reason why it does not.
+            Standing::Goes
+        } else if accounts.total() > above {
+            accounts.take_out(bench, &benches[bench], place);
+            Standing::Goes
+        } else if at_first > above {
+            Standing::Spared
+        } else {
+            Standing::Stays
+        };
+        benches[bench].stand(place, standing);
+    }
+    Settled { now, at_first }
+}

@@ -1,0 +1,61 @@
+//! What findings are made from: everything that one pass saw, was told and decided, by reference.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use ocird_model::{
+    FindingKey, InUse, Inventory, Patterns, Plan, Policies, Repository, RepositoryName, RepositoryRow,
+    Standing, Subject,
+};
+use ocird_store::Vanished;
+
+use super::Answers;
+use crate::config::FindingsConfig;
+
+/// One pass, as far as findings need it.
+#[derive(Debug, Clone, Copy)]
+pub struct Look<'a> {
+    /// When the pass looked.
+    pub at: DateTime<Utc>,
+    /// What is worth telling.
+    pub config: &'a FindingsConfig,
+    /// What the centre gives each project; anything may be claimed when absent.
+    pub projects: Option<&'a BTreeMap<String, Patterns>>,
+    /// Every policy in force.
+    pub policies: &'a Policies,
+    /// Every repository as the list shows it.
+    pub rows: &'a [RepositoryRow],
+    /// What was seen.
+    pub inventory: &'a Inventory,
+    /// What runs.
+    pub in_use: &'a InUse,
+    /// What was decided.
+    pub plan: &'a Plan,
+    /// What the cloud said beside the registry.
+    pub answers: &'a Answers,
+    /// What went by another hand lately; `None` where no store could tell.
+    pub vanished: Option<&'a [Vanished]>,
+    /// Why the last reload of the policies was refused; `None` when the policies on disk are in force.
+    pub refused_policies: Option<&'a str>,
+    /// Why the clock is in doubt.
+    pub clock_doubt: Option<&'a str>,
+    /// What stood before this pass.
+    pub standing: &'a BTreeMap<FindingKey, Standing>,
+}
+
+impl<'a> Look<'a> {
+    /// A repository that was read whole.
+    pub(super) fn complete(&self, name: &RepositoryName) -> Option<&'a Repository> {
+        self.inventory.repositories.get(name)?.complete()
+    }
+}
+
+/// A repository as a subject.
+pub(super) fn repository(name: &RepositoryName) -> Subject {
+    Subject::Repository { name: name.clone() }
+}
+
+/// A policy as a subject.
+pub(super) fn policy(project: &str) -> Subject {
+    Subject::Policy { project: project.to_owned() }
+}
