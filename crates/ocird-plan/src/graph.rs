@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use ocird_model::{KeepReason, Repository};
+use ocird_model::{Digest, Image, KeepReason, Repository};
 
 use crate::tag::subject_named_by;
 
@@ -194,14 +194,42 @@ fn starts(n_images: usize, keys: impl Iterator<Item = usize>) -> Vec<usize> {
 }
 
 fn edges(repository: &Repository) -> Vec<Edge> {
+    let places = Places::of(repository);
     let mut edges = Vec::new();
     for (place, image) in repository.images.iter().enumerate() {
-        let children = image.content.children().iter().filter_map(|child| repository.position(child));
+        let children = image.content.children().iter().filter_map(|child| places.find(child));
         edges.extend(children.map(|carried| Edge { holder: place, carried, kind: EdgeKind::Names }));
         let by_tag = image.tags.keys().filter_map(subject_named_by);
         let subjects = image.content.subject().into_iter().chain(by_tag);
-        let subjects = subjects.filter_map(|subject| repository.position(&subject));
+        let subjects = subjects.filter_map(|subject| places.find(&subject));
         edges.extend(subjects.map(|holder| Edge { holder, carried: place, kind: EdgeKind::IsSubject }));
     }
     edges
+}
+
+/// Where each digest is in a repository. The first bytes of all digests lie side by side, so that a search reads a few
+/// lines of memory instead of an image at every step.
+struct Places<'a> {
+    images: &'a [Image],
+    firsts: Vec<u64>,
+}
+
+impl<'a> Places<'a> {
+    fn of(repository: &'a Repository) -> Self {
+        let firsts = repository.images.iter().map(|image| first_bytes(&image.digest)).collect();
+        Self { images: &repository.images, firsts }
+    }
+
+    fn find(&self, digest: &Digest) -> Option<usize> {
+        let first = first_bytes(digest);
+        let from = self.firsts.partition_point(|known| *known < first);
+        let n_alike = self.firsts[from..].iter().take_while(|known| **known == first).count();
+        let alike = &self.images[from..from + n_alike];
+        alike.binary_search_by_key(digest, |image| image.digest).ok().map(|at| from + at)
+    }
+}
+
+/// The first eight bytes as a number that sorts as they do.
+fn first_bytes(digest: &Digest) -> u64 {
+    digest.as_bytes().first_chunk().map_or(0, |first| u64::from_be_bytes(*first))
 }
