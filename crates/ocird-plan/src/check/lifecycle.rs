@@ -41,23 +41,27 @@ fn concerns(rule: &EcrRule, image: &Image) -> bool {
 /// For each image whether the rule would leave it alone for its time or its rank, if it were about it.
 fn spared(world: &World<'_>, ties: &Ties, rule: &EcrRule) -> Vec<bool> {
     let undated = world.those(|_, image| pushed_at(world, image).is_none());
-    let in_time = match rule.expires {
-        EcrCount::DaysSincePush(days) => {
-            let limit = TimeDelta::days(days.get().into());
-            let is_young = |image: &Image| image.times().flatten().any(|time| world.age(time) <= limit);
-            ties.above(&world.those(|place, image| !ties.leftover[place] && is_young(image)))
-        }
+    let Some(limit) = limit(world, ties, rule) else {
+        return vec![true; undated.len()];
+    };
+    let is_newer = |image: &Image| image.times().flatten().any(|time| time >= limit);
+    let newer = ties.above(&world.those(|place, image| !ties.leftover[place] && is_newer(image)));
+    undated.into_iter().zip(newer).map(|(undated, newer)| undated || newer).collect()
+}
+
+/// What was pushed at this instant or later is left alone; `None` when everything is.
+fn limit(world: &World<'_>, ties: &Ties, rule: &EcrRule) -> Option<DateTime<Utc>> {
+    match rule.expires {
+        EcrCount::DaysSincePush(days) => world.now.checked_sub_signed(TimeDelta::days(days.get().into())),
         EcrCount::BeyondNewest(n_kept) => {
-            let n_kept = usize::try_from(n_kept.get()).unwrap_or(usize::MAX);
             let counted =
                 world.images().filter(|(other, image)| is_counted(ties, *other) && concerns(rule, image));
             let mut dates: Vec<_> = counted.filter_map(|(_, image)| pushed_at(world, image)).collect();
             dates.sort_unstable();
-            let n_newer = |own| dates.len() - dates.partition_point(|time| *time <= own);
-            world.those(|_, image| pushed_at(world, image).is_none_or(|own| n_newer(own) < n_kept))
+            let older = dates.len().checked_sub(usize::try_from(n_kept.get()).ok()?)?;
+            Some(dates[older])
         }
-    };
-    undated.into_iter().zip(in_time).map(|(undated, in_time)| undated || in_time).collect()
+    }
 }
 
 /// The newest of its times, where all of them can be believed.

@@ -2,12 +2,12 @@
 //! families. What the document alone would expire is in `ecr`.
 
 use chrono::TimeDelta;
-use ocird_model::{EcrLifecycle, EcrSelection, EcrTags, KeepRule};
-use ocird_plan::fingerprint;
+use ocird_model::{DeleteReason, EcrLifecycle, EcrSelection, EcrTags, KeepRule, RepositoryPlan, Verdict};
+use ocird_plan::{check, fingerprint};
 use proptest::prelude::*;
 
 use crate::ecr::{beyond, document, in_days, prefixes, some_document};
-use crate::fleet::{Fleet, days, patterns};
+use crate::fleet::{Fleet, days, name, now, patterns};
 use crate::world::world;
 
 fn governed_by(lifecycle: EcrLifecycle) -> Fleet {
@@ -135,6 +135,28 @@ proptest! {
         let mut fleet = world.build();
         fleet.policies.policies[0].delete = EcrSelection::rules(lifecycle);
         fleet.checked();
+    }
+
+    /// And it refuses each deletion of what the planner keeps, by whatever rule of the document.
+    #[test]
+    fn the_check_refuses_whatever_a_document_does_not_take(
+        world in world(), lifecycle in some_document(), flipped in 0..9_usize,
+    ) {
+        let mut fleet = world.build();
+        fleet.policies.policies[0].delete = EcrSelection::rules(lifecycle);
+        for rule in &fleet.policies.policies[0].delete {
+            let mut plan = fleet.plan();
+            let Some(RepositoryPlan::Decided { id: _, decisions }) = plan.repositories.get_mut(&name()) else {
+                panic!("the repository was read whole");
+            };
+            let decision = &mut decisions[flipped % fleet.repository.images.len()];
+            if decision.verdict.is_delete() {
+                continue;
+            }
+            decision.verdict = Verdict::Delete(DeleteReason::Rule { rule: rule.name.clone() });
+            let refused = check(plan, &fleet.inventory(), &fleet.policies, &fleet.in_use, now());
+            prop_assert!(refused.is_err(), "{} by {}", flipped, rule.name);
+        }
     }
 
     #[test]
