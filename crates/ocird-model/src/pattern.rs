@@ -7,8 +7,8 @@ use globset::{Glob, GlobBuilder, GlobMatcher};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// An anchored glob: `*` any run (also over `/`), `?` one character, `[a-z]` one of a set, `{a,b}` one of a list.
-/// Everything else stands for itself, and the whole name must match.
+/// An anchored glob: `*` any run (also over `/`), `?` one character, `[a-z]` one of a set, `{a,b}` one of a list,
+/// in which an item may be empty as in a shell's. Everything else stands for itself, and the whole name must match.
 #[derive(Clone)]
 pub struct Pattern {
     glob: Glob,
@@ -65,7 +65,7 @@ impl FromStr for Pattern {
         let glob = GlobBuilder::new(text)
             .literal_separator(false)
             .backslash_escape(false)
-            .empty_alternates(false)
+            .empty_alternates(true)
             .build()
             .map_err(|source| ParsePatternError::Glob { text: text.to_owned(), source })?;
         let matcher = glob.compile_matcher();
@@ -165,6 +165,9 @@ mod tests {
             ("v[0-9]", "vx", false),
             ("{prod,staging}", "staging", true),
             ("{prod,staging}", "prod,staging", false),
+            ("prod{,-eu}", "prod", true),
+            ("prod{,-eu}", "prod-eu", true),
+            ("prod{,-eu}", "prod-us", false),
             ("PROD", "prod", false),
         ];
         for (pattern, name, expected) in cases {

@@ -348,7 +348,7 @@ mod tests {
 
     /// One call, answered so, with the longest throw of the dice.
     async fn call(throttle: &Throttle, clock: &StandingClock, answer: Result<Answer, OciError>) -> OciError {
-        let permit = throttle.permit(READ, clock).await.unwrap();
+        let permit = throttle.permit(READ, Duration::ZERO, clock).await.unwrap();
         permit.settle(answer, clock.monotonic(), 1.0).unwrap_err()
     }
 

@@ -63,8 +63,8 @@ impl Recording<'_> {
     pub async fn vanished_since(&mut self, since: DateTime<Utc>) -> Result<Vec<Vanished>, StoreError> {
         // What ocird meant and nobody knows the end of may be its own doing, and counts as that.
         let select = "SELECT name, gone_at, n_images, digest FROM (SELECT repositories.name, images.gone_at, images.digest, \
-             count(*) OVER (PARTITION BY images.repository, images.gone_at) AS n_images, \
-             row_number() OVER (PARTITION BY images.repository, images.gone_at ORDER BY images.digest) AS place \
+             count(*) OVER (PARTITION BY repositories.name, images.gone_at) AS n_images, \
+             row_number() OVER (PARTITION BY repositories.name, images.gone_at ORDER BY images.digest) AS place \
              FROM images JOIN repositories ON repositories.id = images.repository \
              WHERE images.gone_at IS NOT NULL AND images.gone_at >= ? AND NOT EXISTS (SELECT 1 FROM intents \
              LEFT JOIN outcomes ON outcomes.intent = intents.id WHERE intents.image = images.ocid \
@@ -80,12 +80,11 @@ impl Recording<'_> {
         for (name, gone_at, n_images, bytes) in rows {
             let (repository, at) = (parse("repositories.name", &name)?, time("images.gone_at", gone_at)?);
             let first = digest("images.digest", &bytes)?;
-            match all.last_mut().filter(|last| last.repository == repository && last.at == at) {
-                Some(last) => last.digests.push(first),
-                None => {
-                    let n_images = uncount("images.n_images", n_images)?;
-                    all.push(Vanished { repository, at, n_images, digests: vec![first] });
-                }
+            if let Some(last) = all.last_mut().filter(|last| last.repository == repository && last.at == at) {
+                last.digests.push(first);
+            } else {
+                let n_images = uncount("images.n_images", n_images)?;
+                all.push(Vanished { repository, at, n_images, digests: vec![first] });
             }
         }
         Ok(all)

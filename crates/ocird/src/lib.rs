@@ -11,6 +11,7 @@ mod core_dump;
 mod credential;
 pub mod daemon;
 mod doctor;
+pub mod findings;
 pub mod http;
 pub mod in_use;
 pub mod log;

@@ -22,17 +22,18 @@ use tracing_subscriber::{EnvFilter, fmt as layer_fmt};
 
 /// Every field that an event may bear, with what it holds. One word per idea, the same as in metrics and SQL; the
 /// unit is in the name. No digest or tag stands in a message: what varies is a field.
-pub const FIELDS: [(&str, &str); 40] = [
+pub const FIELDS: [(&str, &str); 43] = [
     ("bytes", "a number of bytes"),
     ("code", "a refusal code: a word of `RefusalCode::ALL`"),
     ("command", "the administrative command"),
     ("compartment", "the OCID of a compartment"),
-    ("detail", "more about an outcome, for people"),
+    ("detail", "more about an outcome or a finding, for people"),
     ("digest", "the digest of an image"),
     ("duration_ms", "wall time in milliseconds, by the monotonic clock"),
     ("enforcing", "whether the pass is to act"),
     ("error", "an error with its whole chain of causes"),
     ("expires_at", "when a session token ends"),
+    ("finding", "the kind of a finding: a word of `FindingKind::ALL`"),
     ("head", "the digest of the head of a family"),
     ("image", "the OCID of an image"),
     ("key_file", "the file of a private key"),
@@ -57,9 +58,11 @@ pub const FIELDS: [(&str, &str); 40] = [
     ("repository", "the name of a repository, without the namespace"),
     ("request_id", "the id of an HTTP request, ours or the cloud's"),
     ("rule", "the name of a rule"),
+    ("severity", "how much a finding matters: a word of `Severity::ALL`"),
     ("source", "a source of what is in use"),
     ("stage", "where a pass failed, as its metric label has it"),
     ("started_at", "when a pass began"),
+    ("subject", "what a finding is about, such as `repository mgh-docs`"),
     ("tags", "the tags of an image"),
     ("tenancy", "the OCID of the tenancy"),
     ("version", "the version of the program"),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use ocird_model::{Bytes, RepositoryName, Unreadable};
+use ocird_model::{Bytes, RepositoryName, Standing, Unreadable};
 use serde::Serialize;
 use tokio::sync::watch;
 
@@ -57,6 +57,8 @@ pub struct Status {
     pub pending: Vec<Pending>,
     /// Why nothing goes, or less than the rules say: one entry per cause (S-33).
     pub refusals: Vec<Refusal>,
+    /// What is odd, since when, and what to do about it; the worst first. It never changes what goes.
+    pub findings: Vec<Standing>,
     /// Each source of what is in use.
     pub in_use: Vec<SourceStatus>,
     /// Each part that can fail on its own.

@@ -110,16 +110,26 @@ impl<'a> Scene<'a> {
         has_lost_its_head(self.repository, &self.repository.images[place])
     }
 
-    /// From holders down to what they carry: one holder outside the lost family, and it is no mere rest.
+    /// What has lost its head and bears no plain tag is a mere rest, unless something that is none reaches it. A circle of
+    /// references is no reason to count as an image again: whoever pushes could make one.
     fn find_mere_rests(&mut self) {
         if self.repository.rests.is_empty() {
             return;
         }
-        for place in self.graph.order().iter().copied().rev() {
-            let holders = self.graph.holders_of(place);
-            self.facts[place].is_mere_rest = self.facts[place].tagging != Tagging::Plain
-                && self.has_lost_its_head(place)
-                && holders.iter().all(|edge| self.facts[edge.holder].is_mere_rest);
+        let mut open = Vec::new();
+        for place in 0..self.facts.len() {
+            let may_be = self.facts[place].tagging != Tagging::Plain && self.has_lost_its_head(place);
+            self.facts[place].is_mere_rest = may_be;
+            if !may_be {
+                open.push(place);
+            }
+        }
+        while let Some(place) = open.pop() {
+            for edge in self.graph.carried_by(place) {
+                if std::mem::take(&mut self.facts[edge.carried].is_mere_rest) {
+                    open.push(edge.carried);
+                }
+            }
         }
     }
 }

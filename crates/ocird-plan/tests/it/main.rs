@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "builders of test worlds unwrap what the tests themselves wrote")]
 
 mod accounting;
+mod attack;
 mod conditions;
 mod ecr;
 mod estate;

@@ -8,6 +8,7 @@ mod budget;
 mod calls;
 mod clock;
 mod deleting;
+mod findings;
 mod gaps;
 mod in_use;
 mod life;

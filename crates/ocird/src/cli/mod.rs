@@ -4,6 +4,7 @@ mod at;
 mod check;
 mod doctor;
 mod explain;
+mod findings;
 mod look;
 mod plan;
 mod run;
@@ -94,6 +95,12 @@ enum Command {
     /// Show what the running daemon does, did and will do.
     Status {
         /// The whole status as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what is odd, since when, and what to do; from the store while no daemon runs.
+    Findings {
+        /// Every finding as JSON.
         #[arg(long)]
         json: bool,
     },
@@ -216,10 +223,12 @@ async fn dispatch(path: PathBuf, command: Command) -> ExitCode {
         Err(problems) => return say(&problems.to_string(), Exit::Config),
     };
     ended(match command {
-        Command::Run { once } => run::run(config, once).await,
+        // On the heap: it holds the whole daemon.
+        Command::Run { once } => Box::pin(run::run(config, once)).await,
         Command::Plan(args) => plan::plan(config, args).await,
         Command::Explain(args) => explain::explain(config, args).await,
         Command::Status { json } => Ok(status::status(&config, json).await),
+        Command::Findings { json } => findings::findings(&config, json).await,
         Command::Check(_)
         | Command::Doctor { json: _ }
         | Command::Credential { verb: _ }

@@ -34,8 +34,9 @@ pub struct Assembled<C: Clock> {
 pub fn assemble<C: Clock + Clone>(config: &Config, clock: C) -> Result<Assembled<C>, ConnectError> {
     let oci = cloud::client(&config.oci, clock.clone())?;
     let board = Board::new(first_status(crate::cli::version::long(), clock.now()));
-    let writer = oci.writer();
-    let engine = Engine::new(Survey::new(config.clone(), oci), writer, clock, board.clone());
+    let (writer, audit) = (oci.writer(), Arc::new(oci.clone()));
+    let engine =
+        Engine::new(Survey::new(config.clone(), oci), writer, clock, board.clone()).with_audit(audit);
     Ok(Assembled { engine, shown: Shown::new(board) })
 }
 

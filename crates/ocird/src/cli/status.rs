@@ -32,13 +32,14 @@ pub(crate) async fn status(config: &Config, json: bool) -> ExitCode {
     }
 }
 
-async fn fetch(url: &str) -> anyhow::Result<String> {
+/// The page at `url`, from a daemon on this machine.
+pub(super) async fn fetch(url: &str) -> anyhow::Result<String> {
     let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).tls_certs_only([]).build()?;
     Ok(client.get(url).send().await?.error_for_status()?.text().await?)
 }
 
 /// The address to ask: a daemon that listens on every address is asked on loopback.
-fn reachable(listen: SocketAddr) -> SocketAddr {
+pub(super) fn reachable(listen: SocketAddr) -> SocketAddr {
     match listen {
         SocketAddr::V4(v4) if v4.ip().is_unspecified() => SocketAddr::from(([127, 0, 0, 1], v4.port())),
         SocketAddr::V6(v6) if v6.ip().is_unspecified() => {

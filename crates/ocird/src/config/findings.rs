@@ -189,7 +189,7 @@ fn homes(raw: &RawConfig, oci: &OciConfig, check: &mut Check<'_>) -> Vec<Home> {
             home.insert(compartment);
         }
         // What is wrong with the patterns is taken down where `[projects]` itself is read.
-        let patterns = given.repositories.iter().flat_map(|list| list.get_ref());
+        let patterns = given.repositories.iter().flat_map(Spanned::get_ref);
         let patterns = patterns.filter_map(|pattern| pattern.get_ref().parse().ok()).collect();
         if let Some(repositories) = Patterns::new(patterns) {
             homes.push(Home { project: project.clone(), repositories, compartments: home });

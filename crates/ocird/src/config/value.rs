@@ -184,6 +184,15 @@ impl Check<'_> {
         key: &str,
     ) -> Option<(Vec<Range<usize>>, Patterns)> {
         let (spans, patterns): (Vec<_>, Vec<Pattern>) = self.list(given?, key).into_iter().unzip();
+        for (span, pattern) in spans.iter().zip(&patterns) {
+            if let Some(letter) = impossible_letter(pattern.as_str(), key) {
+                let text = format!(
+                    "{key}: no name there has {letter:?} in it, so that this would match nothing; it is a glob with \
+                     *, ?, [a-z] and {{a,b}}, and the whole name must match"
+                );
+                self.problem(span, text);
+            }
+        }
         Some((spans, Patterns::new(patterns)?))
     }
 
@@ -220,6 +229,28 @@ impl Check<'_> {
             }
         }
     }
+}
+
+/// The first character of a pattern that means nothing in a glob and is in no name: what was meant is a regular
+/// expression, a list in one text or a negation, and a keep rule with it would hold nothing.
+fn impossible_letter(pattern: &str, key: &str) -> Option<char> {
+    let (mut previous, mut depth) = (' ', 0_u32);
+    pattern.chars().find(|&letter| {
+        match letter {
+            '{' => depth += 1,
+            '}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        let is_possible = match letter {
+            '!' | '^' => previous == '[',
+            ',' => depth > 0,
+            '/' => key != "tags",
+            '_' | '.' | '-' | '*' | '?' | '[' | ']' | '{' | '}' => true,
+            _ => letter.is_ascii_alphanumeric(),
+        };
+        previous = letter;
+        !is_possible
+    })
 }
 
 /// A base URL without its trailing slash, or the end of a sentence that says what is wrong with it.

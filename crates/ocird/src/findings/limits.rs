@@ -12,8 +12,7 @@ const MAX_REPOSITORIES: u64 = 500;
 /// The most images of a repository.
 const MAX_IMAGES: u64 = 100_000;
 
-/// A limit is told from this share of it on: at two pushes a day, a fifth of the images is decades, and a tenth of
-/// the repositories is a project.
+/// A limit is told from this share of it on, so that there is time to have it raised or to keep less.
 const NEAR_PERCENT: u64 = 80;
 
 pub(super) fn find(look: &Look<'_>, found: &mut Vec<Finding>) {
@@ -72,7 +71,9 @@ fn near_repositories(n_repositories: u64) -> Option<Finding> {
         FindingKind::NearRepositoryLimit,
         Subject::Tenancy,
         severity,
-        format!("There are {n_repositories} repositories in the watched compartments, and a region has at most {MAX_REPOSITORIES}."),
+        format!(
+            "There are {n_repositories} repositories in the watched compartments, and a region has at most {MAX_REPOSITORIES}."
+        ),
         "Delete empty repositories, or have the limit raised; ocird deletes none.",
     ))
 }
@@ -109,11 +110,9 @@ mod tests {
     #[test]
     fn a_limit_is_near_from_four_fifths_on() {
         let near = |n| near(n, 500);
-        assert_eq!([near(399), near(400), near(499), near(500)], [
-            None,
-            Some(Severity::Warning),
-            Some(Severity::Warning),
-            Some(Severity::Problem),
-        ]);
+        assert_eq!(
+            [near(399), near(400), near(499), near(500)],
+            [None, Some(Severity::Warning), Some(Severity::Warning), Some(Severity::Problem),]
+        );
     }
 }

@@ -14,33 +14,33 @@ use crate::config::FindingsConfig;
 
 /// One pass, as far as findings need it.
 #[derive(Debug, Clone, Copy)]
-pub struct Look<'a> {
+pub(crate) struct Look<'a> {
     /// When the pass looked.
-    pub at: DateTime<Utc>,
+    pub(crate) at: DateTime<Utc>,
     /// What is worth telling.
-    pub config: &'a FindingsConfig,
+    pub(crate) config: &'a FindingsConfig,
     /// What the centre gives each project; anything may be claimed when absent.
-    pub projects: Option<&'a BTreeMap<String, Patterns>>,
+    pub(crate) projects: Option<&'a BTreeMap<String, Patterns>>,
     /// Every policy in force.
-    pub policies: &'a Policies,
+    pub(crate) policies: &'a Policies,
     /// Every repository as the list shows it.
-    pub rows: &'a [RepositoryRow],
+    pub(crate) rows: &'a [RepositoryRow],
     /// What was seen.
-    pub inventory: &'a Inventory,
+    pub(crate) inventory: &'a Inventory,
     /// What runs.
-    pub in_use: &'a InUse,
+    pub(crate) in_use: &'a InUse,
     /// What was decided.
-    pub plan: &'a Plan,
+    pub(crate) plan: &'a Plan,
     /// What the cloud said beside the registry.
-    pub answers: &'a Answers,
+    pub(crate) answers: &'a Answers,
     /// What went by another hand lately; `None` where no store could tell.
-    pub vanished: Option<&'a [Vanished]>,
+    pub(crate) vanished: Option<&'a [Vanished]>,
     /// Why the last reload of the policies was refused; `None` when the policies on disk are in force.
-    pub refused_policies: Option<&'a str>,
+    pub(crate) refused_policies: Option<&'a str>,
     /// Why the clock is in doubt.
-    pub clock_doubt: Option<&'a str>,
+    pub(crate) clock_doubt: Option<&'a str>,
     /// What stood before this pass.
-    pub standing: &'a BTreeMap<FindingKey, Standing>,
+    pub(crate) standing: &'a BTreeMap<FindingKey, Standing>,
 }
 
 impl<'a> Look<'a> {

@@ -28,15 +28,19 @@ mod words;
 
 use ocird_model::{Finding, FindingKey, FindingKind, Severity, Subject};
 
+use crate::plain::plain;
+
 pub use self::audit::Audit;
-pub(crate) use self::auditor::Auditor;
-pub use self::auditor::{Answers, Tokens};
-pub use self::look::Look;
-pub use self::standing::{changes, stand};
-pub use self::vanished::VANISHED_STANDS;
+pub(crate) use self::auditor::{Answers, Auditor, Tokens};
+pub(crate) use self::look::Look;
+pub(crate) use self::standing::{log_changes, stand};
+pub(crate) use self::vanished::VANISHED_STANDS;
+
+/// The longest sentence, in characters.
+const MAX_TEXT: usize = 700;
 
 /// Everything that is odd, at most one finding of each kind about each subject, in order of kind and subject.
-pub fn of(look: &Look<'_>) -> Vec<Finding> {
+pub(crate) fn of(look: &Look<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     ownership::find(look, &mut found);
     place::find(look, &mut found);
@@ -51,7 +55,7 @@ pub fn of(look: &Look<'_>) -> Vec<Finding> {
     found
 }
 
-/// A finding in its parts.
+/// A finding in its parts. Its sentences quote names, files and servers, and are shown on terminals (S-34).
 fn finding(
     kind: FindingKind,
     subject: Subject,
@@ -59,7 +63,8 @@ fn finding(
     what: impl Into<String>,
     remedy: impl Into<String>,
 ) -> Finding {
-    Finding { kind, subject, severity, what: what.into(), remedy: remedy.into() }
+    let fit = |text: String| plain(&text, MAX_TEXT);
+    Finding { kind, subject, severity, what: fit(what.into()), remedy: fit(remedy.into()) }
 }
 
 /// What stood before, for a subject of which this pass cannot tell.

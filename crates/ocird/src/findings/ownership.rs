@@ -40,7 +40,10 @@ fn governed(row: &RepositoryRow, governing: EffectivePolicy<'_>) -> Option<Findi
             FindingKind::Contested,
             repository(name),
             Severity::Problem,
-            format!("{name} is claimed by the policies of {} and {}, so nothing of it goes.", one.project, other.project),
+            format!(
+                "{name} is claimed by the policies of {} and {}, so nothing of it goes.",
+                one.project, other.project
+            ),
             "Have the two projects agree: exactly one policy governs a repository.",
         )),
     }

@@ -33,7 +33,10 @@ fn misplaced(look: &Look<'_>, row: &RepositoryRow) -> Option<Finding> {
         FindingKind::Misplaced,
         repository(name),
         Severity::Warning,
-        format!("{name} belongs to {} and lies in compartment {}, which is none of its.", home.project, row.compartment),
+        format!(
+            "{name} belongs to {} and lies in compartment {}, which is none of its.",
+            home.project, row.compartment
+        ),
         format!("Move it to a compartment of [projects.{}], or add this one there.", home.project),
     ))
 }

@@ -16,7 +16,8 @@ use super::{carried, finding};
 pub(super) fn find(look: &Look<'_>, found: &mut Vec<Finding>) {
     let tallies = ocird_plan::tally(look.inventory, look.policies, look.in_use, look.at);
     for policy in &look.policies.policies {
-        let governed: Vec<&RepositoryRow> = look.rows.iter().filter(|row| governs(look, policy, row)).collect();
+        let governed: Vec<&RepositoryRow> =
+            look.rows.iter().filter(|row| governs(look, policy, row)).collect();
         if governed.is_empty() {
             found.extend(idle_policy(look, policy));
             continue;
@@ -68,10 +69,8 @@ fn idle_rules(
         tallies.filter_map(|tally| tally.keep.get(number)).any(|kept| kept.n_families > 0)
     };
     let rules = owner.keep.iter().enumerate();
-    let idle: Vec<String> = rules
-        .filter(|(number, _)| !holds(*number))
-        .map(|(_, rule)| format!("\"{}\"", rule.name))
-        .collect();
+    let idle: Vec<String> =
+        rules.filter(|(number, _)| !holds(*number)).map(|(_, rule)| format!("\"{}\"", rule.name)).collect();
     (!idle.is_empty()).then(|| {
         finding(
             FindingKind::IdleKeepRule,
@@ -98,7 +97,12 @@ fn wide_rules(look: &Look<'_>, owner: &Policy, whole: &Repository, tally: &Tally
             FindingKind::WideDeleteRule,
             repository(&whole.name),
             Severity::Warning,
-            format!("Of the {} tagged families of {}, delete rule {}.", tally.n_tagged, whole.name, listed(wide)),
+            format!(
+                "Of the {} tagged families of {}, delete rule {}.",
+                tally.n_tagged,
+                whole.name,
+                listed(wide)
+            ),
             format!("Look at `ocird plan --repository {}`, and tell whether that is meant.", whole.name),
         )
     })
@@ -106,8 +110,7 @@ fn wide_rules(look: &Look<'_>, owner: &Policy, whole: &Repository, tally: &Tally
 
 fn n_tagged_taken(rule: &DeleteRule, whole: &Repository, decisions: &[Decision]) -> usize {
     let by_rule = Verdict::Delete(DeleteReason::Rule { rule: rule.name.clone() });
-    let is_tagged = |decision: &&Decision| {
-        whole.image(&decision.digest).is_some_and(|image| !image.tags.is_empty())
-    };
+    let is_tagged =
+        |decision: &&Decision| whole.image(&decision.digest).is_some_and(|image| !image.tags.is_empty());
     decisions.iter().filter(|decision| decision.verdict == by_rule).filter(is_tagged).count()
 }

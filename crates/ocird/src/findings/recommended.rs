@@ -17,10 +17,13 @@ pub(super) fn find(look: &Look<'_>, found: &mut Vec<Finding>) {
 fn loose(look: &Look<'_>, owner: &Policy) -> Option<Finding> {
     let recommended = &look.config.recommended;
     let untagged = recommended.untagged_older_than.filter(|age| !clears_untagged(owner, *age));
-    let untagged = untagged.map(|age| format!("no rule deletes untagged images at {} at the latest", days(age)));
+    let untagged =
+        untagged.map(|age| format!("no rule deletes untagged images at {} at the latest", days(age)));
     let newest = recommended.keep_newest.filter(|n| {
         let floor = look.policies.guardrails.min_newest;
-        floor < *n && owner.delete.iter().any(takes_tagged) && !owner.keep.iter().any(|rule| keeps_newest(rule, n.get()))
+        floor < *n
+            && owner.delete.iter().any(takes_tagged)
+            && !owner.keep.iter().any(|rule| keeps_newest(rule, n.get()))
     });
     let newest = newest.map(|n| format!("no rule always keeps the newest {n}"));
     let reasons: Vec<String> = untagged.into_iter().chain(newest).collect();
@@ -42,7 +45,9 @@ fn clears_untagged(owner: &Policy, age: TimeDelta) -> bool {
         is_unconditional
             && match &rule.selects {
                 Selects::Untagged => rule.older_than.is_none_or(|older_than| older_than <= age),
-                Selects::Lifecycle(selection) => rule_of(selection).is_some_and(|rule| expires_untagged(rule, age)),
+                Selects::Lifecycle(selection) => {
+                    rule_of(selection).is_some_and(|rule| expires_untagged(rule, age))
+                }
                 Selects::Tagged | Selects::Tags(_) => false,
             }
     })

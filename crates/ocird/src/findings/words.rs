@@ -13,12 +13,11 @@ const MAX_TEXT: usize = 200;
 /// `a, b, c and 4 more`.
 pub(super) fn listed<T: Display>(items: impl IntoIterator<Item = T>) -> String {
     let mut items = items.into_iter();
-    let mut text = items.by_ref().take(MAX_ITEMS).map(|item| item.to_string()).collect::<Vec<_>>().join(", ");
-    let n_more = items.count();
-    if n_more > 0 {
-        text.push_str(&format!(" and {n_more} more"));
+    let text = items.by_ref().take(MAX_ITEMS).map(|item| item.to_string()).collect::<Vec<_>>().join(", ");
+    match items.count() {
+        0 => text,
+        n_more => format!("{text} and {n_more} more"),
     }
-    text
 }
 
 /// The beginning of a text that may be of any length.
@@ -33,7 +32,11 @@ pub(super) fn counted(n: u64, noun: &str) -> String {
 
 /// An age or span in whole days, or in hours under two days.
 pub(super) fn days(span: TimeDelta) -> String {
-    if span < TimeDelta::days(2) { format!("{} h", span.num_hours()) } else { format!("{} d", span.num_days()) }
+    if span < TimeDelta::days(2) {
+        format!("{} h", span.num_hours())
+    } else {
+        format!("{} d", span.num_days())
+    }
 }
 
 #[cfg(test)]

@@ -28,6 +28,7 @@ pub fn screen(status: &Status, now: DateTime<Utc>) -> String {
     tables::pending(&mut page, status, now);
     tables::recent(&mut page, status, now);
     tables::in_use(&mut page, status, now);
+    tables::findings(&mut page, status, now);
     checks(&mut page, status);
     page.finish()
 }

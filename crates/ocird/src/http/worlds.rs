@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use ocird_model::{Bytes, ErrorKind, Unreadable};
+use ocird_model::{Bytes, ErrorKind, Finding, FindingKind, Severity, Standing, Subject, Unreadable};
 
 use crate::status::{
     Arming, Check, Checks, Counts, PassResult, PassSummary, Pending, Place, RecentOutcome, Refusal,
@@ -39,6 +39,7 @@ pub(crate) fn fresh_start() -> Status {
         repositories: BTreeMap::new(),
         pending: Vec::new(),
         refusals: vec![refusal(RefusalCode::ReportMode, "set mode = \"enforce\" and armed_for to arm")],
+        findings: Vec::new(),
         in_use: Vec::new(),
         checks: Checks {
             sign_in: Check::Ok,
@@ -123,6 +124,18 @@ pub(crate) fn armed_with_failures() -> Status {
     docs.freeable = None;
     status.in_use[0].doubt = Some("written 31 h ago; 26 h are allowed".to_owned());
     status.in_use[0].written_at = Some(now() - TimeDelta::hours(31));
+    status.findings = vec![
+        finding(
+            FindingKind::Contested,
+            Severity::Problem,
+            "mgh-docs is claimed by the policies of mgh and docs, so nothing of it goes.",
+        ),
+        finding(
+            FindingKind::Public,
+            Severity::Warning,
+            "Anybody may pull from mgh-website, so it is only observed.",
+        ),
+    ];
     status.checks.registry = failed("1 of 4 repositories could not be read; see the log for its error");
     status.checks.in_use = failed("1 of 1 sources is too old: is ocird-collect.timer running on milan-1?");
     status.recent = (0..3).map(recent).collect();
@@ -144,6 +157,7 @@ pub(crate) fn hostile() -> Status {
         doubt: Some(HOSTILE.repeat(500)),
         ..source(HOSTILE, 1)
     }];
+    status.findings = vec![finding(FindingKind::Vanished, Severity::Problem, &HOSTILE.repeat(500))];
     for family in &mut status.pending {
         family.digest = HOSTILE.to_owned();
         family.rule = HOSTILE.to_owned();
@@ -199,6 +213,15 @@ fn source(name: &str, n_references: u64) -> SourceStatus {
         written_at: Some(now() - minutes(7)),
         n_references,
         doubt: None,
+    }
+}
+
+fn finding(kind: FindingKind, severity: Severity, what: &str) -> Standing {
+    let subject = Subject::Repository { name: "mgh-docs".parse().unwrap() };
+    let (what, remedy) = (what.to_owned(), "Look at it.".to_owned());
+    Standing {
+        finding: Finding { kind, subject, severity, what, remedy },
+        since: now() - TimeDelta::hours(50),
     }
 }
 

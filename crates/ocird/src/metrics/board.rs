@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use chrono::{DateTime, Utc};
-use ocird_model::{Bytes, DeleteReason, ErrorKind, KeepReason, OutcomeKind, RepositoryName, Unreadable};
+use ocird_model::{
+    Bytes, DeleteReason, ErrorKind, FindingKind, KeepReason, OutcomeKind, RepositoryName, Severity, Standing,
+    Unreadable,
+};
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 
@@ -65,6 +68,7 @@ impl Collector for BoardCollector {
         let mut sheet = Sheet::default();
         identity(&mut sheet, &status);
         permission(&mut sheet, &status);
+        findings(&mut sheet, &status.findings);
         passes(&mut sheet, &status);
         registry(&mut sheet, &status);
         repositories(&mut sheet, &status.repositories);
@@ -103,6 +107,20 @@ fn permission(sheet: &mut Sheet, status: &Status) {
         sheet.put_labelled(catalogue::CHECK_FAILED, &[("check", check)], one_if(state.is_failed()));
     }
     sheet.put(catalogue::STORE_UP, one_if(!status.checks.store.is_failed()));
+}
+
+/// What stands, with a zero for every kind and severity of which nothing does.
+fn findings(sheet: &mut Sheet, standing: &[Standing]) {
+    let all =
+        FindingKind::ALL.iter().flat_map(|kind| Severity::ALL.map(|severity| ((*kind, severity), 0_u32)));
+    let mut counts: BTreeMap<(FindingKind, Severity), u32> = all.collect();
+    for Standing { finding, since: _ } in standing {
+        *counts.entry((finding.kind, finding.severity)).or_default() += 1;
+    }
+    for ((kind, severity), n) in counts {
+        let labels = [("kind", kind.as_str()), ("severity", severity.as_str())];
+        sheet.put_labelled(catalogue::FINDINGS, &labels, f64::from(n));
+    }
 }
 
 fn passes(sheet: &mut Sheet, status: &Status) {

@@ -32,6 +32,7 @@ catalogue! {
     MODE Gauge "ocird_mode" "1 for the present mode (report, armed, disarmed), 0 for the others."
     REFUSING Gauge "ocird_refusing" "1 while this cause keeps some or all deletions back."
     REFUSALS Counter "ocird_refusals_total" "Passes in which this cause kept some or all deletions back."
+    FINDINGS Gauge "ocird_findings" "Findings that stand, by kind and severity."
     CHECK_FAILED Gauge "ocird_check_failed" "1 while this part is known not to work."
 
     PASSES Counter "ocird_passes_total" "Passes begun."

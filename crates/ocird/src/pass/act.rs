@@ -302,7 +302,11 @@ fn intent(due: &Due, etag: Etag, manifest: ocird_model::FetchedManifest) -> Inte
 /// What the decision rested on, for people who ask later.
 fn evidence(due: &Due) -> String {
     let newest = due.image().newest_time().map_or_else(|| "unknown".to_owned(), |time| time.to_rfc3339());
-    let pulled = due.image().last_pulled_at.map_or_else(|| "never".to_owned(), |time| time.to_rfc3339());
+    let pulled = match due.image().last_pulled_at {
+        None => "never".to_owned(),
+        Some(at) if at == observe::NOBODY_KNOWS_WHEN => "at a time that nobody knows".to_owned(),
+        Some(at) => at.to_rfc3339(),
+    };
     let marked = due.since().map_or_else(String::new, |since| {
         format!("; selected since {} in {} passes in a row", since.to_rfc3339(), due.n_passes())
     });

@@ -33,7 +33,10 @@ pub(crate) struct Again<'a, R, C> {
 
 /// What a second listing showed.
 struct Listing {
-    listed_at: Duration,
+    /// When it was asked for: so old is what its first page shows.
+    asked_at: Duration,
+    /// When its last page had come. One of a hundred pages takes as long as it takes, and must not freeze its repository.
+    ended_at: Duration,
     images: BTreeMap<Digest, ImageId>,
     /// Why nothing of the repository goes in this pass.
     moved: Option<String>,
@@ -86,31 +89,35 @@ impl<'a, R: ReadRegistry, C: Clock> Again<'a, R, C> {
                 return Ok(Found::Held("the head of its family is back".to_owned()));
             }
             let found = self.image(planned, due.image()).await?;
-            if self.serves(&planned.id) {
+            if self.is_fresh(&planned.id, |listing| listing.ended_at) {
                 return Ok(found);
             }
         }
         Ok(Found::Held("the registry answers too slowly for a second look to be fresh".to_owned()))
     }
 
-    /// Whether the second listing of a repository is there and fresh.
-    fn serves(&self, repository: &RepositoryId) -> bool {
+    /// Whether the second listing of a repository is there and serves, counted from one of its times.
+    fn is_fresh(&self, repository: &RepositoryId, since: impl Fn(&Listing) -> Duration) -> bool {
         let listing = self.listings.get(repository);
-        let age = listing.map(|listing| self.clock.monotonic().saturating_sub(listing.listed_at));
+        let age = listing.map(|listing| self.clock.monotonic().saturating_sub(since(listing)));
         age.is_some_and(|age| age < LOOK_SERVES)
     }
 
     /// Why the repository is not as the plan saw it: something was pushed that may name what is about to go, something
     /// is gone that was to stay (so that the newest are others now), or the due image itself is no longer listed.
     async fn moved(&mut self, planned: &Repository, due: &Due) -> Result<Option<String>, RegistryError> {
-        if !self.serves(&planned.id) {
-            // Dated before it is asked for, as nobody knows when within the answer it was made.
-            let now = self.clock.monotonic();
+        if !self.is_fresh(&planned.id, |listing| listing.asked_at) {
+            let asked_at = self.clock.monotonic();
             let rows = self.reader.images(&planned.compartment, &planned.id).await?;
-            let listing = match observe::listed_digests(&planned.id, rows) {
-                Ok(images) => Listing { listed_at: now, moved: self.changes(planned, &images), images },
-                Err(why) => Listing { listed_at: now, moved: Some(why.to_string()), images: BTreeMap::new() },
+            let ended_at = self.clock.monotonic();
+            let (images, moved) = match observe::listed_digests(&planned.id, rows) {
+                Ok(images) => {
+                    let moved = self.changes(planned, &images);
+                    (images, moved)
+                }
+                Err(why) => (BTreeMap::new(), Some(why.to_string())),
             };
+            let listing = Listing { asked_at, ended_at, images, moved };
             self.listings.insert(planned.id.clone(), listing);
         }
         let listing = &self.listings[&planned.id];
@@ -167,7 +174,7 @@ fn difference(planned: &Image, repository: &RepositoryId, now: &ImageDetails) ->
         Some("its OCID now stands for another manifest".to_owned())
     } else if now.tags != planned.tags {
         Some("its tags changed".to_owned())
-    } else if now.last_pulled_at > planned.last_pulled_at {
+    } else if observe::last_pulled_at(now) > planned.last_pulled_at {
         Some("it was pulled".to_owned())
     } else if now.resource_tags != planned.resource_tags {
         Some("its resource tags changed".to_owned())

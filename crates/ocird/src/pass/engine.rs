@@ -4,6 +4,7 @@
 //! passes never overlap, because there is one engine and it is borrowed mutably.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -12,6 +13,7 @@ use ocird_plan::{Due, DueKind};
 use ocird_store::StoreError;
 use tokio_util::sync::CancellationToken;
 
+use crate::findings::{Audit, Auditor};
 use crate::pass::act::{Act, Acted};
 use crate::pass::clock_watch::{ClockWatch, Reading};
 use crate::pass::gate::{self, Refusals};
@@ -37,6 +39,10 @@ pub struct Engine<R, W, C> {
     clock_watch: ClockWatch,
     /// Repositories with a deletion of which nobody can tell what came: nothing of them goes until it is known.
     pub(crate) unsettled: BTreeSet<RepositoryId>,
+    /// Asks what findings need beside the registry.
+    pub(crate) auditor: Auditor,
+    /// A pass has asked it already, so that acting passes need not.
+    pub(crate) has_audited: bool,
 }
 
 impl<R, W, C> std::fmt::Debug for Engine<R, W, C> {
@@ -48,7 +54,22 @@ impl<R, W, C> std::fmt::Debug for Engine<R, W, C> {
 impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
     /// An engine that has not looked yet. The writer is handed to the acting step and to nothing else.
     pub fn new(survey: Survey<R>, writer: W, clock: C, board: Board) -> Self {
-        Self { survey, writer, clock, board, clock_watch: ClockWatch::default(), unsettled: BTreeSet::new() }
+        Self {
+            survey,
+            writer,
+            clock,
+            board,
+            clock_watch: ClockWatch::default(),
+            unsettled: BTreeSet::new(),
+            auditor: Auditor::default(),
+            has_audited: false,
+        }
+    }
+
+    /// The engine with somebody to ask for what findings need beside the registry.
+    #[must_use]
+    pub fn with_audit(self, audit: Arc<dyn Audit>) -> Self {
+        Self { auditor: Auditor::new(audit), ..self }
     }
 
     /// Puts other policies into force. Marks made under a policy that changed start anew (S-14).
@@ -82,6 +103,7 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
         let mut refusals = self.refusals(decided.as_ref().ok(), newest_recorded);
         let acted = match &decided {
             Ok(decided) => {
+                self.audit(purpose, decided).await;
                 self.record(purpose, started_at, decided, &mut refusals).await;
                 self.act(purpose, started, decided, &mut refusals, stop).await
             }

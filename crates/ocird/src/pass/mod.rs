@@ -7,6 +7,7 @@
 //! | all of them, what runs, plan and check | `survey` |
 //! | every reason not to delete | `gate`, `clock_watch` |
 //! | record, settle what was left open | `write_down`, `settle` |
+//! | find what is odd, beside it | `find` |
 //! | look again, act, prove | `again`, `act` |
 //! | show | `publish` |
 
@@ -14,6 +15,7 @@ mod act;
 mod again;
 mod clock_watch;
 mod engine;
+mod find;
 pub mod gate;
 mod notebook;
 mod observe;
@@ -23,5 +25,6 @@ mod survey;
 mod write_down;
 
 pub use engine::{Engine, Purpose};
+pub(crate) use observe::NOBODY_KNOWS_WHEN;
 pub use publish::first_status;
 pub use survey::{Decided, Survey, SurveyError};

@@ -20,6 +20,10 @@ use ocird_model::ErrorChain;
 /// the newest tag, so a tag that moved away shows here at the latest. Before anything is deleted it is read anyway.
 pub(crate) const REREAD_AFTER: TimeDelta = TimeDelta::hours(24);
 
+/// The time of a pull that was counted without one. It is no time that a rule believes, so that such a pull may have been
+/// just now (S-8).
+pub(crate) const NOBODY_KNOWS_WHEN: DateTime<Utc> = DateTime::UNIX_EPOCH;
+
 /// Reads of one repository that are under way at once. A first look at 80 images with 50 ms an answer then takes
 /// 160 × 50 ms / 8 = 1 s, and a service that throttles is met by the client's own back-off.
 const READS_AT_ONCE: usize = 8;
@@ -305,6 +309,11 @@ fn agrees(details: &ImageDetails, id: &ImageId, row: &Listed, repository: &Repos
     details.id == *id && details.digest == row.digest && details.repository == *repository
 }
 
+/// When an image was last pulled, if ever; [`NOBODY_KNOWS_WHEN`] for pulls without a time.
+pub(crate) fn last_pulled_at(details: &ImageDetails) -> Option<DateTime<Utc>> {
+    details.last_pulled_at.or((details.n_pulls > 0).then_some(NOBODY_KNOWS_WHEN))
+}
+
 /// One image from its details and rows. The tags are the union of both (S-5): a tag that only a row shows has no
 /// time, which keeps the image until the next read of its details tells.
 fn assemble_image(
@@ -313,6 +322,7 @@ fn assemble_image(
     contents: &BTreeMap<Digest, Content>,
     first_seen_at: DateTime<Utc>,
 ) -> Image {
+    let last_pulled_at = last_pulled_at(&details);
     let mut tags = details.tags;
     for tag in row_tags {
         tags.entry(tag.clone()).or_insert(None);
@@ -324,7 +334,7 @@ fn assemble_image(
         tags,
         created_at: details.created_at,
         first_seen_at: Some(first_seen_at),
-        last_pulled_at: details.last_pulled_at,
+        last_pulled_at,
         resource_tags: details.resource_tags,
         read_at: Some(read_at),
         layers: Some(details.layers),
@@ -368,6 +378,32 @@ mod tests {
             row("a", '1', Some("prod"), Available),
         ];
         assert_eq!(grouped(rows), Ok(vec![('1', 2), ('2', 0)]));
+    }
+
+    #[test]
+    fn a_pull_that_was_counted_without_a_time_is_no_absence_of_pulls() {
+        let pulled = |n_pulls, last_pulled_at| {
+            let row = row("a", '1', None, Lifecycle::Available);
+            let details = ImageDetails {
+                id: row.id,
+                digest: row.digest,
+                repository: row.repository,
+                tags: BTreeMap::new(),
+                layers: std::sync::Arc::from([]),
+                manifest_size: ocird_model::Bytes::ZERO,
+                n_pulls,
+                last_pulled_at,
+                created_at: None,
+                created_by: None,
+                resource_tags: None,
+                lifecycle: Lifecycle::Available,
+                etag: None,
+            };
+            super::last_pulled_at(&details)
+        };
+        let at = DateTime::from_timestamp(1_700_000_000, 0);
+        assert_eq!((pulled(0, None), pulled(3, at)), (None, at));
+        assert_eq!(pulled(3, None), Some(NOBODY_KNOWS_WHEN), "which no rule believes");
     }
 
     #[test]

@@ -275,6 +275,7 @@ pub fn first_status(version: String, started_at: DateTime<Utc>) -> Status {
         repositories: BTreeMap::new(),
         pending: Vec::new(),
         refusals: Vec::new(),
+        findings: Vec::new(),
         in_use: Vec::new(),
         checks: Checks {
             sign_in: Check::Pending,

@@ -8,6 +8,7 @@ use ocird_model::{
     Clock, CompartmentId, Digest, EffectivePolicy, Inventory, Lifecycle, Mark, MarkKey, Policies,
     ReadRegistry, RegistryError, RepositoryId, RepositoryName, RepositoryRow, TenancyId,
 };
+use ocird_oci::Region;
 use ocird_plan::{CheckedPlan, DETAILS_SERVE, Due, MIN_PASSES, Violations};
 use ocird_store::{Known, StoreError};
 
@@ -132,7 +133,7 @@ impl<R: ReadRegistry> Survey<R> {
     ) -> Result<Decided, SurveyError> {
         self.reader.begin_pass();
         let identity = self.reader.identity().await.map_err(SurveyError::SignIn)?;
-        let rows = self.repositories().await?;
+        let rows = self.repositories(&identity.1).await?;
         let hosts = self.reader.registry_hosts().await.map_err(SurveyError::SignIn)?;
         let folder = rows.first().map(|row| Folder::new(hosts, row.namespace.clone()));
         let previous = self.previous_marks().await;
@@ -149,8 +150,9 @@ impl<R: ReadRegistry> Survey<R> {
         Ok(Decided { identity, rows, folder, gathered, inventory, checked, marks, observe_only, due })
     }
 
-    /// Every repository of the configured compartments, except those on their way out.
-    async fn repositories(&self) -> Result<Vec<RepositoryRow>, SurveyError> {
+    /// Every repository of the configured compartments, except those on their way out. `region` is the one that the
+    /// credentials are for.
+    async fn repositories(&self, region: &str) -> Result<Vec<RepositoryRow>, SurveyError> {
         let mut all = Vec::new();
         for compartment in &self.config.oci.compartments {
             let listed = self.reader.repositories(compartment).await;
@@ -158,12 +160,12 @@ impl<R: ReadRegistry> Survey<R> {
                 compartment: compartment.clone(),
                 source,
             })?;
-            all.extend(rows.into_iter().map(|row| inside(row, compartment)).filter(
-                |row| match row.lifecycle {
+            all.extend(rows.into_iter().map(|row| inside(row, compartment, region)).filter(|row| {
+                match row.lifecycle {
                     Lifecycle::Available | Lifecycle::Unknown => true,
                     Lifecycle::Deleting | Lifecycle::Deleted => false,
-                },
-            ));
+                }
+            }));
         }
         Ok(one_of_each_name(all))
     }
@@ -310,9 +312,14 @@ async fn look<'r, R: ReadRegistry>(
     (row, observe::repository(reader, row, known, &rereads, now).await)
 }
 
-/// A row that lies in the compartment that was asked about; one that claims another is of no known kind (S-10).
-fn inside(row: RepositoryRow, compartment: &CompartmentId) -> RepositoryRow {
-    let lifecycle = if row.compartment == *compartment { row.lifecycle } else { Lifecycle::Unknown };
+/// A row that lies in the compartment and region that were asked about; one that claims another is of no known kind (S-10).
+/// An endpoint may lead to another region than the one that is armed, whatever the configuration calls it.
+fn inside(row: RepositoryRow, compartment: &CompartmentId, region: &str) -> RepositoryRow {
+    // ocid1.containerrepo.<realm>.<region or its key>...: what is in no table says nothing.
+    let named = row.id.as_str().split('.').nth(3).and_then(Region::find);
+    let is_elsewhere = named.is_some_and(|named| named.identifier() != region);
+    let is_inside = row.compartment == *compartment && !is_elsewhere;
+    let lifecycle = if is_inside { row.lifecycle } else { Lifecycle::Unknown };
     RepositoryRow { lifecycle, ..row }
 }
 
@@ -398,8 +405,26 @@ mod tests {
 
     #[test]
     fn a_row_of_another_compartment_is_of_no_known_kind() {
-        assert_eq!(inside(row("a", "1", "ours"), &compartment("ours")).lifecycle, Lifecycle::Available);
-        assert_eq!(inside(row("a", "1", "theirs"), &compartment("ours")).lifecycle, Lifecycle::Unknown);
+        let state = |lies_in| inside(row("a", "1", lies_in), &compartment("ours"), "eu-milan-1").lifecycle;
+        assert_eq!((state("ours"), state("theirs")), (Lifecycle::Available, Lifecycle::Unknown));
+    }
+
+    #[test]
+    fn a_row_of_another_region_is_of_no_known_kind() {
+        let state = |region: &str| {
+            let id = format!("ocid1.containerrepo.oc1.{region}.0.ns.a").parse().unwrap();
+            let row = RepositoryRow { id, ..row("a", "1", "ours") };
+            inside(row, &compartment("ours"), "eu-milan-1").lifecycle
+        };
+        for (region, expected) in [
+            ("eu-milan-1", Lifecycle::Available),
+            ("lin", Lifecycle::Available),
+            ("eu-nowhere-1", Lifecycle::Available),
+            ("eu-frankfurt-1", Lifecycle::Unknown),
+            ("fra", Lifecycle::Unknown),
+        ] {
+            assert_eq!(state(region), expected, "{region}");
+        }
     }
 
     #[test]

@@ -1,14 +1,15 @@
 //! Writes a pass down, settles what an earlier one left open, and looks whether anything that ocird deleted is needed.
 //! Whatever fails here stops the act: without a record nothing is deleted (S-28).
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ocird_model::{
-    Clock, Digest, ErrorChain, KeepReason, ReadRegistry, Repository, RepositoryId, Tag, Verdict,
+    Clock, Digest, ErrorChain, KeepReason, ReadRegistry, Repository, RepositoryId, Standing, Tag, Verdict,
     WriteRegistry,
 };
-use ocird_store::{OpenIntent, PassRecord, StoreError, UsageSample};
+use ocird_store::{OpenIntent, PassRecord, Store, StoreError, UsageSample};
 
 use crate::pass::engine::{Engine, Purpose};
 use crate::pass::gate::Refusals;
@@ -28,11 +29,15 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
         decided: &Decided,
         refusals: &mut Refusals,
     ) {
-        let Some(store) = self.survey.notebook.writable() else { return };
+        let now = self.clock.now();
+        let Some(store) = self.survey.notebook.writable() else {
+            let findings = self.find_off_record(decided, refusals, now);
+            return self.board.update(|status| status.findings = sorted(findings));
+        };
         let n_unreadable = decided.inventory.repositories.len() - decided.inventory.complete().count();
         let record = PassRecord {
             started_at,
-            finished_at: self.clock.now(),
+            finished_at: now,
             enforcing: purpose == Purpose::Enforce,
             result: if n_unreadable == 0 { "complete" } else { "partial" },
             inventory: Some(&decided.inventory),
@@ -41,8 +46,11 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
             marks: Some(&decided.marks),
             adopted: adopted(decided),
         };
-        let settled = match store.record(&record).await {
-            Ok(_) => settle::open_intents(&self.survey.reader, store, &decided.inventory, started_at).await,
+        let settled = match self.put_on_record(store, &record, decided, refusals).await {
+            Ok(findings) => {
+                self.board.update(|status| status.findings = sorted(findings));
+                settle::open_intents(&self.survey.reader, store, &decided.inventory, started_at).await
+            }
             Err(error) => Err(error),
         };
         let needed = match self.needed_but_deleted(decided, started_at).await {
@@ -59,6 +67,18 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
             Ok(open) => self.hold_unsettled(open, started_at, refusals),
             Err(error) => self.no_store(&error, refusals),
         }
+    }
+
+    /// The pass with its findings.
+    async fn put_on_record(
+        &self,
+        store: &Store,
+        record: &PassRecord<'_>,
+        decided: &Decided,
+        refusals: &Refusals,
+    ) -> Result<Vec<Standing>, StoreError> {
+        let recording = store.recording(record).await?;
+        self.find_on_record(recording, decided, refusals, record.finished_at).await
     }
 
     /// A deletion whose answer was lost a moment ago holds everything until it is settled. One that cannot be settled,
@@ -123,6 +143,12 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
             self.survey.notebook.fail(&error);
         }
     }
+}
+
+/// The worst first.
+fn sorted(mut findings: Vec<Standing>) -> Vec<Standing> {
+    findings.sort_by_key(|standing| (Reverse(standing.finding.severity), standing.finding.key()));
+    findings
 }
 
 /// One sample of usage for every repository that was read whole.

@@ -182,6 +182,8 @@ async fn help_lists_the_commands_and_the_exit_codes() {
       check       List every problem of configuration and policies; without the
                   cloud, unless it is told to look
       status      Show what the running daemon does, did and will do
+      findings    Show what is odd, since when, and what to do; from the store while
+                  no daemon runs
       doctor      Try step by step what works, and say what to do. Changes nothing
       credential  Log in to the registry: Docker's credential helper
       version     Print version, revision and processor

@@ -10,6 +10,7 @@ mod commands;
 mod credential;
 mod doctor;
 mod explains;
+mod findings;
 mod kills;
 mod logs;
 mod pages;

@@ -12,6 +12,7 @@ use super::words;
 use crate::cli::sheet::Sheet;
 use crate::config::Mode;
 use crate::paint::Ink;
+use crate::pass::NOBODY_KNOWS_WHEN;
 use crate::plan_table::document::size;
 use crate::plan_table::{age, distinct_size};
 
@@ -72,7 +73,11 @@ fn facts(image: &Image, at: DateTime<Utc>, sheet: &mut Sheet) {
         sheet.entry(if i == 0 { "tags" } else { "" }, &format!("{tag} ({})", when(*time)));
     }
     sheet.entry("pushed", &when(image.created_at));
-    let pulled = image.last_pulled_at.map_or_else(|| "never".to_owned(), |pulled| when(Some(pulled)));
+    let pulled = match image.last_pulled_at {
+        None => "never".to_owned(),
+        Some(pulled) if pulled == NOBODY_KNOWS_WHEN => "at a time that nobody knows".to_owned(),
+        pulled => when(pulled),
+    };
     let known =
         image.read_at.map_or_else(String::new, |read_at| format!("; known as of {}", read_at.format(MINUTE)));
     sheet.entry("last pull", &format!("{pulled}{known}"));

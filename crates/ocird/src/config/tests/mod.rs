@@ -1,6 +1,7 @@
 //! Whole configurations, through files as an operator writes them.
 
 mod ecr;
+mod findings;
 mod loss;
 mod mistakes;
 mod published;
@@ -97,6 +98,7 @@ fn the_example_loads_and_says_the_defaults() {
     assert_eq!(shown.limits, least.limits);
     assert_eq!(shown.in_use.accept_none, least.in_use.accept_none);
     assert_eq!(shown.in_use.files[0].max_age, TimeDelta::hours(26));
+    assert_eq!(shown.findings, least.findings);
     assert_eq!(shown.http, least.http);
     assert_eq!(shown.log, least.log);
 }
@@ -110,6 +112,12 @@ fn every_key_that_the_example_comments_out_exists() {
     assert!(config.oci.endpoints.identity.is_some());
     assert_eq!(config.in_use.files[0].expect, ["milan-1"]);
     assert_eq!(config.http.names, ["ocird.internal"]);
+    let findings = &config.findings;
+    assert!(findings.recommended.keep_newest.is_some() && findings.recommended.untagged_older_than.is_some());
+    assert_eq!((findings.auth_tokens.len(), findings.naming.len(), findings.homes.len()), (1, 1, 1));
+    assert!(
+        findings.warn_at < findings.budget && findings.immutable.is_some() && !findings.expected.is_empty()
+    );
     assert_eq!(warnings(&config), [""; 0]);
 }
 

@@ -4,7 +4,7 @@
 use std::cmp::Reverse;
 
 use chrono::{DateTime, Utc};
-use ocird_model::{Bytes, RepositoryName};
+use ocird_model::{Bytes, RepositoryName, Standing};
 
 use super::text::{Column, Page, WIDTH, ago, within};
 use crate::status::{RepositoryStatus, Status};
@@ -46,6 +46,9 @@ const IN_USE: [Column; 4] = [
     Column::number("WRITTEN", 11),
     Column::number("REFERENCES", 10),
 ];
+
+const FINDINGS: [Column; 3] =
+    [Column::text("SEVERITY", 8), Column::text("FINDING", 61), Column::number("SINCE", 9)];
 
 pub(super) fn repositories(page: &mut Page, status: &Status, now: DateTime<Utc>) {
     if status.repositories.is_empty() {
@@ -148,6 +151,20 @@ pub(super) fn in_use(page: &mut Page, status: &Status, now: DateTime<Utc>) {
         }
     }
     more(page, status.in_use.len(), MAX_ROWS, "GET /api/v1/status");
+}
+
+/// The beginning of each; the command tells them whole, with what to do.
+pub(super) fn findings(page: &mut Page, status: &Status, now: DateTime<Utc>) {
+    if status.findings.is_empty() {
+        return;
+    }
+    page.table(&FINDINGS);
+    for Standing { finding, since } in status.findings.iter().take(MAX_ROWS) {
+        let row = [finding.severity.as_str().to_owned(), finding.what.clone(), ago(*since, now)];
+        page.row(&FINDINGS, &row);
+    }
+    more(page, status.findings.len(), MAX_ROWS, "GET /api/v1/status");
+    page.line("`ocird findings` tells each whole, and what to do");
 }
 
 /// Says how many rows were left out and where they are.

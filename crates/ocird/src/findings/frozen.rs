@@ -1,0 +1,77 @@
+//! What keeps ocird from judging, for longer than a pass. While it is fresh it is good to know, and stands among the
+//! refusals; after a day somebody must do something, or the janitor stands still (S-33).
+
+use chrono::TimeDelta;
+use ocird_model::{
+    Content, Finding, FindingKey, FindingKind, Image, OpaqueReason, Repository, RepositoryState, Severity,
+    Subject,
+};
+
+use super::look::{Look, repository};
+use super::words::{cut, listed};
+use super::{carried, finding};
+
+/// From when on a doubt is nobody's passing trouble.
+const LASTING: TimeDelta = TimeDelta::hours(24);
+
+pub(super) fn find(look: &Look<'_>, found: &mut Vec<Finding>) {
+    for (name, state) in &look.inventory.repositories {
+        match state {
+            RepositoryState::Complete(whole) => found.extend(opaque(whole)),
+            RepositoryState::Unreadable { id: _, why } => {
+                found.extend(carried(look, FindingKind::OpaqueManifest, repository(name)));
+                let what = format!("{name} cannot be read whole, so nothing of it goes: {why}.");
+                let remedy = "`ocird doctor` says what is missing; the log has the cloud's own words.";
+                found.push(lasting(look, FindingKind::Unreadable, repository(name), what, remedy));
+            }
+        }
+    }
+    let doubts: Vec<String> = look
+        .in_use
+        .doubts()
+        .map(|(names, why)| format!("{}: {}", cut(&names.to_string()), cut(why)))
+        .collect();
+    if !doubts.is_empty() {
+        let what =
+            format!("It is not known what runs, so nothing goes of what that covers: {}.", listed(doubts));
+        let remedy = "See that whoever writes the reference files runs, on every host.";
+        found.push(lasting(look, FindingKind::InUseUnknown, Subject::Tenancy, what, remedy));
+    }
+    if let Some(why) = look.clock_doubt {
+        let what = format!("The clock is in doubt, so nothing goes: {}.", cut(why));
+        let remedy = "See that the host keeps its time by NTP or chrony.";
+        found.push(lasting(look, FindingKind::ClockDoubt, Subject::Tenancy, what, remedy));
+    }
+}
+
+/// A finding that is told at once and matters after a day.
+fn lasting(look: &Look<'_>, kind: FindingKind, subject: Subject, what: String, remedy: &str) -> Finding {
+    let key = FindingKey { kind, subject };
+    let since = look.standing.get(&key).map_or(look.at, |standing| standing.since);
+    let severity = if look.at - since >= LASTING { Severity::Problem } else { Severity::Info };
+    finding(key.kind, key.subject, severity, what, remedy)
+}
+
+/// Anybody who may push can bring this about (S-34), and it does not pass by itself.
+fn opaque(whole: &Repository) -> Option<Finding> {
+    let of = |image: &Image| match &image.content {
+        Content::Opaque { reason } => Some((image.digest.short(), *reason)),
+        Content::Manifest { subject: _ } | Content::Index { children: _, subject: _ } => None,
+    };
+    let opaque: Vec<(String, OpaqueReason)> = whole.images.iter().filter_map(of).collect();
+    let (_, reason) = opaque.first()?;
+    let remedy = match reason {
+        OpaqueReason::MediaType => {
+            "Most often it is of Docker's schema 1: pull it and push it again with a client of today, then delete the old one."
+        }
+        OpaqueReason::Malformed | OpaqueReason::TooLarge | OpaqueReason::TooManyChildren => {
+            "Ask who pushed it and what for, and delete it by hand if nobody needs it."
+        }
+    };
+    let named = listed(opaque.iter().map(|(digest, reason)| format!("{digest} ({})", reason.as_str())));
+    let what = format!(
+        "{} holds what cannot be judged and may refer to anything, so nothing of it goes: {named}.",
+        whole.name
+    );
+    Some(finding(FindingKind::OpaqueManifest, repository(&whole.name), Severity::Warning, what, remedy))
+}
