@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::plain::plain;
+use crate::plain::{plain, wrapped};
 
 /// The width of a screen, in characters.
 pub(super) const WIDTH: usize = 80;
@@ -96,30 +96,6 @@ impl Column {
         let cell = plain(cell, self.width);
         if self.is_number { format!("{cell:>0$}", self.width) } else { format!("{cell:<0$}", self.width) }
     }
-}
-
-/// `text` in lines of at most `width` characters, broken at blanks; a longer word is broken where it must be.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let mut word = word;
-        loop {
-            let line = lines.last_mut().expect("there is always a last line");
-            let gap = usize::from(!line.is_empty());
-            if line.len() + gap + word.len() <= width {
-                line.push_str(&" "[..gap]);
-                line.push_str(word);
-                break;
-            }
-            if line.is_empty() {
-                let (head, tail) = word.split_at(width);
-                line.push_str(head);
-                word = tail;
-            }
-            lines.push(String::new());
-        }
-    }
-    lines
 }
 
 /// An instant to the second.
