@@ -12,7 +12,31 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 #[derive(Clone)]
 pub struct Pattern {
     glob: Glob,
-    matcher: GlobMatcher,
+    matcher: Matcher,
+}
+
+/// How a pattern is matched. Most are a name or the beginning of one, and the planner asks them of every tag of every
+/// image: comparing bytes is ten times as fast as the automaton of a glob.
+#[derive(Clone)]
+enum Matcher {
+    /// The name itself.
+    Name,
+    /// Everything that begins with so many of the pattern's bytes.
+    Prefix(usize),
+    /// Whatever the glob says.
+    Glob(GlobMatcher),
+}
+
+impl Matcher {
+    fn of(glob: &Glob) -> Self {
+        let text = glob.glob();
+        let stem = text.strip_suffix('*');
+        let is_plain = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-/".contains(&b));
+        if !is_plain(stem.unwrap_or(text)) {
+            return Self::Glob(glob.compile_matcher());
+        }
+        stem.map_or(Self::Name, |stem| Self::Prefix(stem.len()))
+    }
 }
 
 /// Why a text is not a pattern.
@@ -43,7 +67,11 @@ impl Pattern {
 
     /// True when the whole of `name` matches.
     pub fn matches(&self, name: &str) -> bool {
-        self.matcher.is_match(name)
+        match &self.matcher {
+            Matcher::Name => name == self.as_str(),
+            Matcher::Prefix(length) => name.as_bytes().starts_with(&self.as_str().as_bytes()[..*length]),
+            Matcher::Glob(glob) => glob.is_match(name),
+        }
     }
 
     /// The pattern as it was written.
@@ -68,8 +96,7 @@ impl FromStr for Pattern {
             .empty_alternates(true)
             .build()
             .map_err(|source| ParsePatternError::Glob { text: text.to_owned(), source })?;
-        let matcher = glob.compile_matcher();
-        Ok(Self { glob, matcher })
+        Ok(Self { matcher: Matcher::of(&glob), glob })
     }
 }
 
@@ -149,7 +176,22 @@ impl fmt::Display for Patterns {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn the_short_ways_answer_as_the_glob_does(
+            pattern in "[ab/.*-]{1,4}|[ab]{0,2}\\*", names in proptest::collection::vec("[ab/.-]{0,5}", 1..20),
+        ) {
+            let pattern: Pattern = pattern.parse().unwrap();
+            let glob = pattern.glob.compile_matcher();
+            for name in names {
+                prop_assert_eq!(pattern.matches(&name), glob.is_match(&name), "{} on {:?}", pattern, name);
+            }
+        }
+    }
 
     #[test]
     fn a_pattern_is_anchored_at_both_ends() {
