@@ -25,6 +25,7 @@ mod plan;
 mod policy;
 mod registry;
 mod resource_tags;
+mod rule;
 mod unreadable;
 mod usage;
 
@@ -52,5 +53,8 @@ pub use registry::{
     RegistryError, RepositoryRow, WriteRegistry,
 };
 pub use resource_tags::{ResourceTagPatterns, ResourceTags};
+pub use rule::Rule;
+#[cfg(ocird_switches)]
+pub use rule::Suspended;
 pub use unreadable::Unreadable;
 pub use usage::{HeldBy, Shortfall, Usage};
