@@ -143,10 +143,18 @@ kinds! {
     Unreadable "unreadable"
     /// A manifest cannot be judged, so nothing of its repository goes.
     OpaqueManifest "opaque_manifest"
+    /// Something runs that the registry does not have, or has no longer.
+    InUseMissing "in_use_missing"
     /// It is not known what runs, so nothing goes of what that covers.
     InUseUnknown "in_use_unknown"
     /// The clock is in doubt, so nothing goes at all.
     ClockDoubt "clock_doubt"
+    /// More is due than may go at once, so nothing goes before somebody approves it.
+    TooMuch "too_much"
+    /// The circuit breaker has tripped, so nothing goes before somebody resets it.
+    Breaker "breaker"
+    /// Something that was deleted was needed, so nothing goes before somebody has looked.
+    Frozen "frozen"
 }
 
 impl Finding {

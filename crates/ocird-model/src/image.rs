@@ -112,6 +112,8 @@ pub enum OpaqueReason {
     TooLarge,
     /// More children than the bound.
     TooManyChildren,
+    /// The image has more tags than the bound.
+    TooManyTags,
 }
 
 impl OpaqueReason {
@@ -122,6 +124,7 @@ impl OpaqueReason {
             Self::Malformed => "malformed",
             Self::TooLarge => "too_large",
             Self::TooManyChildren => "too_many_children",
+            Self::TooManyTags => "too_many_tags",
         }
     }
 }

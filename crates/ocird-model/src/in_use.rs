@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, Patterns, RepositoryName, Tag};
+use crate::{Digest, KeepReason, Patterns, RepositoryName, Rule, Tag};
 
 /// What every configured source said about what runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,8 +35,52 @@ struct Answer {
 pub struct Use {
     /// What it points at.
     pub target: Target,
-    /// Who uses it, for people: `web on milan-1 (container)`.
+    /// Who uses it, for people: `web on milan-1 (container)`. It is the same from answer to answer as long as the same
+    /// workload uses it: the history of what ran is kept by it.
     pub by: Arc<str>,
+    /// In which way.
+    pub kind: UseKind,
+    /// Since when, by ocird's own history; `None` where no history tells.
+    pub since: Option<DateTime<Utc>>,
+}
+
+/// In which way something uses an image.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UseKind {
+    /// It runs, is stopped, or is pinned to run next.
+    #[default]
+    Running,
+    /// It ran in one of the last deployments, and a rollback would pull it again.
+    Previous,
+}
+
+impl UseKind {
+    /// True for what runs now or may be started as it is.
+    pub fn is_running(&self) -> bool {
+        *self == Self::Running
+    }
+}
+
+impl Use {
+    /// Something that runs, since nobody knows when.
+    pub fn running(target: Target, by: impl Into<Arc<str>>) -> Self {
+        Self { target, by: by.into(), kind: UseKind::Running, since: None }
+    }
+
+    /// Why an image that this use points at is kept.
+    pub fn reason(&self) -> KeepReason {
+        let by = Arc::clone(&self.by);
+        match self.kind {
+            UseKind::Running => KeepReason::InUse { by },
+            UseKind::Previous => KeepReason::RollbackRoom { by },
+        }
+    }
+
+    fn says_the_same(&self, other: &Self) -> bool {
+        let Self { target, by, kind, since: _ } = self;
+        *target == other.target && *by == other.by && *kind == other.kind
+    }
 }
 
 /// What a reference points at inside a repository. At least one of the two is known; with both, both are held.
@@ -87,7 +131,21 @@ impl InUse {
 
     /// True when both name the same uses and the same doubts, whenever they were asked.
     pub fn says_the_same(&self, other: &Self) -> bool {
-        self.uses == other.uses && self.doubts == other.doubts
+        let same_uses = |one: &[Use], two: &[Use]| {
+            one.len() == two.len() && one.iter().zip(two).all(|(one, two)| one.says_the_same(two))
+        };
+        self.uses.len() == other.uses.len()
+            && self.uses.iter().zip(&other.uses).all(|((a, one), (b, two))| a == b && same_uses(one, two))
+            && self.doubts == other.doubts
+    }
+
+    /// Changes every use, such as to say since when it is one.
+    pub fn change_each(&mut self, mut change: impl FnMut(&RepositoryName, &mut Use)) {
+        for (repository, uses) in &mut self.uses {
+            for used in uses {
+                change(repository, used);
+            }
+        }
     }
 
     /// Says until when one of the answers may be believed; the earliest counts.
@@ -105,8 +163,12 @@ impl InUse {
         self.uses.iter().map(|(name, uses)| (name, uses.as_slice()))
     }
 
-    /// Why it is not known what runs from this repository; `None` when it is known.
+    /// Why it is not known what runs from this repository; `None` when it is known. The planner and the check both ask here,
+    /// and keep what is in doubt (S-4).
     pub fn doubt_about(&self, repository: &RepositoryName) -> Option<&str> {
+        if !Rule::S4.in_force() {
+            return None;
+        }
         self.doubts
             .iter()
             .find(|doubt| doubt.repositories.matches(repository.as_str()))
@@ -120,6 +182,6 @@ impl InUse {
 
     /// True while every answer may still be believed.
     pub fn is_fresh(&self, now: DateTime<Utc>) -> bool {
-        self.fresh_until.is_none_or(|until| now <= until)
+        !Rule::S4.in_force() || self.fresh_until.is_none_or(|until| now <= until)
     }
 }

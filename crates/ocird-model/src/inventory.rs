@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use crate::{CompartmentId, Digest, Image, Namespace, RepositoryId, RepositoryName, Unreadable};
+use crate::{CompartmentId, Digest, Hold, Image, Namespace, RepositoryId, RepositoryName, Unreadable};
 
 /// What one pass saw of the registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +57,8 @@ pub struct Repository {
     /// Members of families whose head ocird itself deleted and which are still listed: member to head. They go
     /// next, unless something else names them by now (S-6).
     pub rests: BTreeMap<Digest, Digest>,
+    /// Every hold on something of it, whether it is listed or not, and whether the hold is in force or not (S-27).
+    pub holds: Vec<Hold>,
 }
 
 impl Repository {

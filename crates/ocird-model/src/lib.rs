@@ -7,12 +7,14 @@
 #![deny(clippy::wildcard_enum_match_arm)]
 
 mod bytes;
+mod census;
 mod clock;
 mod digest;
 mod ecr;
 mod error_chain;
 mod finding;
 mod group_by;
+mod hold;
 mod image;
 mod in_use;
 mod inventory;
@@ -25,19 +27,22 @@ mod plan;
 mod policy;
 mod registry;
 mod resource_tags;
+mod restore;
 mod rule;
 mod unreadable;
 mod usage;
 
 pub use bytes::{Bytes, ParseBytesError};
+pub use census::{Census, Fall};
 pub use clock::Clock;
 pub use digest::{Digest, ParseDigestError};
 pub use ecr::{EcrCount, EcrLifecycle, EcrPattern, EcrRule, EcrTags};
-pub use error_chain::{ErrorChain, OneLine};
+pub use error_chain::{ErrorChain, OneLine, is_inert};
 pub use finding::{Finding, FindingKey, FindingKind, Severity, Standing, Subject};
 pub use group_by::{GroupBy, ParseGroupByError};
+pub use hold::{Hold, HoldOn};
 pub use image::{Content, Image, Layer, OpaqueReason};
-pub use in_use::{InUse, Reference, Target, Use};
+pub use in_use::{InUse, Reference, Target, Use, UseKind};
 pub use inventory::{Inventory, Repository, RepositoryState};
 pub use journal::{Intent, Outcome, OutcomeKind};
 pub use mark::{Mark, MarkKey};
@@ -50,9 +55,10 @@ pub use policy::{
 };
 pub use registry::{
     DeleteTarget, ErrorKind, Etag, FetchedManifest, ImageDetails, ImageRow, Lifecycle, ReadRegistry,
-    RegistryError, RepositoryRow, WriteRegistry,
+    RegistryError, RepositoryRow, RestoreRegistry, TagPath, WriteRegistry,
 };
 pub use resource_tags::{ResourceTagPatterns, ResourceTags};
+pub use restore::{ProofKind, ProofResult, RESTORE_WINDOW, RestoreOutcome, RestoreOutcomeKind, RestoreStep};
 pub use rule::Rule;
 #[cfg(ocird_switches)]
 pub use rule::Suspended;

@@ -88,6 +88,11 @@ pub enum KeepReason {
         /// Who.
         by: Arc<str>,
     },
+    /// It ran in one of the last deployments, so that a rollback would pull it again.
+    RollbackRoom {
+        /// Where.
+        by: Arc<str>,
+    },
     /// It is not known what runs from this repository (S-4).
     InUseUnknown,
     /// No policy governs its repository.
@@ -96,6 +101,11 @@ pub enum KeepReason {
     Contested,
     /// Its repository is public, and the policy does not say `public = "enforce"` (S-35).
     Public,
+    /// A person holds it, or ocird after a restore (S-27).
+    Held {
+        /// Who, until when and why, in one line.
+        by: Arc<str>,
+    },
     /// A keep rule holds it.
     Rule {
         /// Which.
@@ -171,10 +181,12 @@ impl KeepReason {
         match self {
             Self::Opaque { why: _ } => "opaque",
             Self::InUse { by: _ } => "in_use",
+            Self::RollbackRoom { by: _ } => "rollback_room",
             Self::InUseUnknown => "in_use_unknown",
             Self::NoPolicy => "no_policy",
             Self::Contested => "contested",
             Self::Public => "public",
+            Self::Held { by: _ } => "held",
             Self::Rule { rule: _ } => "keep_rule",
             Self::TimeImplausible => "time_implausible",
             Self::Floor => "floor",
@@ -188,13 +200,15 @@ impl KeepReason {
     }
 
     /// Every word that [`KeepReason::as_str`] can answer, so that gauges exist before the first image.
-    pub const ALL: [&'static str; 15] = [
+    pub const ALL: [&'static str; 17] = [
         "opaque",
         "in_use",
+        "rollback_room",
         "in_use_unknown",
         "no_policy",
         "contested",
         "public",
+        "held",
         "keep_rule",
         "time_implausible",
         "floor",
@@ -235,10 +249,12 @@ impl fmt::Display for KeepReason {
         match self {
             Self::Opaque { why } => write!(f, "its manifest cannot be judged ({})", why.as_str()),
             Self::InUse { by } => write!(f, "in use by {by}"),
+            Self::RollbackRoom { by } => write!(f, "a rollback would pull it: {by}"),
             Self::InUseUnknown => f.write_str("what runs from this repository is not known"),
             Self::NoPolicy => f.write_str("no policy governs the repository"),
             Self::Contested => f.write_str("two policies claim the repository"),
             Self::Public => f.write_str("the repository is public"),
+            Self::Held { by } => f.write_str(by),
             Self::Rule { rule } => write!(f, "rule \"{rule}\""),
             Self::TimeImplausible => f.write_str("a time of it is absent or implausible"),
             Self::Floor => f.write_str("among the newest that always stay"),

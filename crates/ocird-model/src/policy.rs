@@ -58,6 +58,8 @@ pub struct Policy {
     pub delete: Vec<DeleteRule>,
     /// Public repositories are only observed unless this is set (S-35).
     pub enforce_public: bool,
+    /// An image with an OCI image signature stays unless this is set (S-35).
+    pub enforce_signed: bool,
 }
 
 /// What must stay. Every condition that is given must hold; at least one is.
@@ -239,6 +241,7 @@ mod tests {
             keep: Vec::new(),
             delete: Vec::new(),
             enforce_public: false,
+            enforce_signed: false,
         }
     }
 

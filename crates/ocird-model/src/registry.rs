@@ -1,7 +1,7 @@
 //! The traits through which a pass reads and writes the registry, reader and writer apart: what is handed only a
 //! reader cannot delete. Implemented by `ocird-oci` for the cloud and by `ocird-sim` for the simulated tenancy.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
@@ -39,6 +39,13 @@ pub trait ReadRegistry: Send + Sync {
         repository: &RepositoryId,
     ) -> impl Future<Output = Result<Vec<ImageRow>, RegistryError>> + Send;
 
+    /// Every image of one compartment that has an OCI image signature, to the last page: somebody relies on it (S-35). A
+    /// signature in a state that nobody knows counts.
+    fn signed_images(
+        &self,
+        compartment: &CompartmentId,
+    ) -> impl Future<Output = Result<BTreeSet<ImageId>, RegistryError>> + Send;
+
     /// One image with all its tags, layers, pull data and etag.
     fn image(&self, image: &ImageId) -> impl Future<Output = Result<ImageDetails, RegistryError>> + Send;
 
@@ -62,6 +69,36 @@ pub trait WriteRegistry: Send + Sync {
         target: &DeleteTarget,
         if_match: &Etag,
     ) -> impl Future<Output = Result<(), RegistryError>> + Send;
+}
+
+/// Undoes deletions (S-27). What is handed one can bring back and tag, and cannot delete.
+pub trait RestoreRegistry: Send + Sync {
+    /// Brings back an image that was deleted within the last 48 hours, with this tag attached or with none. Never retried
+    /// blindly: after a timeout the caller reads.
+    fn restore(
+        &self,
+        image: &ImageId,
+        tag: Option<&Tag>,
+    ) -> impl Future<Output = Result<(), RegistryError>> + Send;
+
+    /// Attaches a tag to an image that is there, by pushing its manifest under the tag. Takes the right to push. A tag that
+    /// is on another image moves: the caller has made sure that it is on none. Never retried blindly either.
+    fn put_tag(
+        &self,
+        at: &TagPath,
+        manifest: &FetchedManifest,
+    ) -> impl Future<Output = Result<(), RegistryError>> + Send;
+}
+
+/// Where a tag is put: the path of an image reference without its host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TagPath {
+    /// The tenancy's namespace.
+    pub namespace: Namespace,
+    /// The repository.
+    pub repository: RepositoryName,
+    /// The tag.
+    pub tag: Tag,
 }
 
 /// One repository as the list shows it.

@@ -20,8 +20,15 @@ pub enum Unreadable {
         /// The image in question.
         image: ImageId,
     },
-    /// A row or the repository itself is in a lifecycle state ocird does not know (S-7).
-    #[error("it or one of its images is in an unknown lifecycle state")]
+    /// The repositories of its compartment could not be listed, so that nobody knows whether it is there (S-2).
+    #[error("listing the repositories of its compartment failed ({kind})")]
+    Compartment {
+        /// What kind of failure.
+        kind: ErrorKind,
+    },
+    /// A row or the repository itself is in a lifecycle state ocird does not know, or the repository is of a kind it does
+    /// not know (S-7).
+    #[error("it is of an unknown kind, or it or one of its images is in an unknown lifecycle state")]
     UnknownState,
     /// The details of an image could not be read.
     #[error("reading the details of image {image} failed ({kind})")]
@@ -53,6 +60,7 @@ impl Unreadable {
         match self {
             Self::Listing { kind: _ } => "listing",
             Self::Contradiction { image: _ } => "contradiction",
+            Self::Compartment { kind: _ } => "compartment",
             Self::UnknownState => "unknown_state",
             Self::Details { image: _, kind: _ } => "details",
             Self::Disagreement { image: _ } => "disagreement",
@@ -61,6 +69,6 @@ impl Unreadable {
     }
 
     /// Every word that [`Unreadable::as_str`] can answer, so that gauges exist before the first failure.
-    pub const ALL: [&'static str; 6] =
-        ["listing", "contradiction", "unknown_state", "details", "disagreement", "manifest"];
+    pub const ALL: [&'static str; 7] =
+        ["compartment", "listing", "contradiction", "unknown_state", "details", "disagreement", "manifest"];
 }

@@ -48,6 +48,8 @@ pub struct Shortfall {
 pub enum HeldBy {
     /// Something runs from it.
     InUse,
+    /// A person holds it.
+    Hand,
     /// A keep rule holds it.
     KeepRules,
     /// The newest that always stay, and what is too young or of an implausible time.
@@ -66,7 +68,8 @@ impl HeldBy {
     /// The class of a reason.
     pub const fn class_of(reason: &KeepReason) -> Self {
         match reason {
-            KeepReason::InUse { by: _ } => Self::InUse,
+            KeepReason::InUse { by: _ } | KeepReason::RollbackRoom { by: _ } => Self::InUse,
+            KeepReason::Held { by: _ } => Self::Hand,
             KeepReason::Rule { rule: _ } => Self::KeepRules,
             KeepReason::TimeImplausible | KeepReason::Floor | KeepReason::TooYoung => Self::Guardrails,
             KeepReason::NoPolicy | KeepReason::Contested | KeepReason::Public => Self::NotGoverned,
@@ -81,6 +84,7 @@ impl HeldBy {
     const fn in_words(self) -> &'static str {
         match self {
             Self::InUse => "in use",
+            Self::Hand => "held by hand",
             Self::KeepRules => "held by keep rules",
             Self::Guardrails => "held by guardrails",
             Self::NotGoverned => "under no policy in force",

@@ -146,14 +146,15 @@ impl<C: Clock> Client<C> {
         let headers = HeaderMap::from_iter([if_match(etag)?]);
         let target = target(&format!("images/{id}/actions/removeVersion"));
         let operation = Operation::RemoveContainerVersion;
-        self.act(operation, target, headers, Some(tag)).await.map(drop)
+        self.act(operation, target, headers, Some(tag), Repeat::Freely).await.map(drop)
     }
 
-    /// Brings back an image deleted within the last 48 hours, with one tag attached or with none.
+    /// Brings back an image deleted within the last 48 hours, with one tag attached or with none. Sent once, but for answers
+    /// given before any work was done: whoever asked reads what came of it before asking again.
     pub(crate) async fn restore_image(&self, id: &ImageId, tag: Option<&Tag>) -> Result<(), OciError> {
         let target = target(&format!("images/{id}/actions/restore"));
         let operation = Operation::RestoreContainerImage;
-        self.act(operation, target, HeaderMap::new(), tag).await.map(drop)
+        self.act(operation, target, HeaderMap::new(), tag, Repeat::Carefully).await.map(drop)
     }
 
     /// Posts one action. Its retry token makes the service do it once however often it is sent.
@@ -163,6 +164,7 @@ impl<C: Clock> Client<C> {
         target: Target,
         mut headers: HeaderMap,
         tag: Option<&Tag>,
+        repeat: Repeat,
     ) -> Result<Answer, OciError> {
         let body = body(&wire::VersionDetails { version: tag })?;
         headers.extend([retry_token()?]);
@@ -173,7 +175,7 @@ impl<C: Clock> Client<C> {
             target,
             headers,
             body: &body,
-            repeat: Repeat::Freely,
+            repeat,
             max_body: MAX_ANSWER,
         };
         self.signed(call).await

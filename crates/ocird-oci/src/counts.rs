@@ -43,6 +43,7 @@ pub(crate) enum Operation {
     RestoreContainerImage,
     GetAccessToken,
     GetManifest,
+    PutManifest,
     ListAuthTokens,
 }
 
@@ -65,6 +66,7 @@ impl Operation {
             Self::RestoreContainerImage => "RestoreContainerImage",
             Self::GetAccessToken => "GetAccessToken",
             Self::GetManifest => "GetManifest",
+            Self::PutManifest => "PutManifest",
             Self::ListAuthTokens => "ListAuthTokens",
         }
     }

@@ -5,13 +5,13 @@
 //! A pusher wrote it (S-34). Whatever is not exactly one of the four known kinds is opaque, and is thereby kept.
 //!
 //! The bounds: four million bytes (they are not even read beyond that), a thousand children, and the depth to which the
-//! decoder nests JSON (128). How deep indexes nest is not bounded here, because nothing here follows a reference: one
+//! decoder nests JSON (128). Annotations, and all else that is not in `Document`, are passed over and never kept. How deep indexes nest is not bounded here, because nothing here follows a reference: one
 //! manifest is read at a time. Who walks from index to index does so in a loop over the images that are listed, visits
 //! each a bounded number of times and minds circles, so that a deep nest costs no more than a wide one.
 
 use std::collections::HashSet;
 
-use ocird_model::{Bytes, Content, Digest, FetchedManifest, Layer, OpaqueReason};
+use ocird_model::{Bytes, Content, Digest, FetchedManifest, Layer, OpaqueReason, Rule};
 use serde::Deserialize;
 
 /// The media types of what names other manifests.
@@ -21,6 +21,15 @@ pub(crate) const INDEX_TYPES: [&str; 2] =
 /// The media types of what names layers.
 pub(crate) const MANIFEST_TYPES: [&str; 2] =
     ["application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json"];
+
+/// The media types of Docker's schema 1, signed within its own text: its digest is of the text without the signatures, and a
+/// registry gives it with them. It is opaque like every kind that is not known (S-7), and no reason to take its repository
+/// for unreadable: whoever may push one could otherwise stop every usage line of the account (S-34).
+/// <https://github.com/distribution/distribution/blob/v2.8.2/docs/spec/manifest-v2-1.md>
+pub(crate) const SIGNED_TYPES: [&str; 2] = [
+    "application/vnd.docker.distribution.manifest.v1+prettyjws",
+    "application/vnd.docker.distribution.manifest.v1+json",
+];
 
 /// The most manifests that one index may name. Real ones have a few dozen.
 const MAX_CHILDREN: usize = 1000;
@@ -92,7 +101,12 @@ fn read(manifest: &FetchedManifest) -> Result<(Kind, Document), OpaqueReason> {
     if manifest.too_large {
         return Err(OpaqueReason::TooLarge);
     }
-    let kind = kind(&manifest.media_type).ok_or(OpaqueReason::MediaType)?;
+    // Unknown means keep (S-7). Out of force, what is no index is taken for a manifest without references, as cleaners do.
+    let kind = match kind(&manifest.media_type) {
+        Some(kind) => kind,
+        None if Rule::S7.in_force() => return Err(OpaqueReason::MediaType),
+        None => Kind::Manifest,
+    };
     let document: Document = serde_json::from_slice(&manifest.bytes).map_err(|_| OpaqueReason::Malformed)?;
     match &document.media_type {
         Some(own) if *own != manifest.media_type => return Err(OpaqueReason::MediaType),
@@ -120,7 +134,7 @@ fn kind(media_type: &str) -> Option<Kind> {
 
 /// The digests in their order, each once.
 fn children(manifests: &[Reference]) -> Result<Vec<Digest>, OpaqueReason> {
-    if manifests.len() > MAX_CHILDREN {
+    if manifests.len() > MAX_CHILDREN && Rule::S34.in_force() {
         return Err(OpaqueReason::TooManyChildren);
     }
     let mut seen = HashSet::new();
@@ -249,6 +263,16 @@ mod tests {
     fn an_index_has_a_thousand_children_at_most() {
         assert_eq!(interpret(&fetched(OCI_INDEX, &index(1000))).children().len(), 1000);
         assert_eq!(interpret(&fetched(OCI_INDEX, &index(1001))), opaque(OpaqueReason::TooManyChildren));
+    }
+
+    #[test]
+    fn annotations_change_nothing_however_many_there_are() {
+        let annotations: serde_json::Map<String, Value> =
+            (0..10_000).map(|n| (format!("key-{n}"), json!("\u{1b}[31m"))).collect();
+        let document = json!({"schemaVersion": 2, "layers": [blob(1, 10)], "annotations": annotations});
+        let manifest = fetched(OCI_MANIFEST, &document);
+        assert_eq!(interpret(&manifest), Content::Manifest { subject: None });
+        assert_eq!(declared_layers(&manifest).unwrap().len(), 1);
     }
 
     #[test]

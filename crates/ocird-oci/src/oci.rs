@@ -1,5 +1,6 @@
 //! What the daemon holds: the cloud as a reader, and from it, for the acting step alone, a writer.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -12,8 +13,8 @@ use ocird_model::{
 use crate::client::Client;
 use crate::counts::Operation;
 use crate::{
-    AuthToken, BuildError, CallCounts, Configuration, Endpoint, ImageSignature, OciError, OciWriter,
-    Principal, Region, RegistryLogin, RepositoryDetails, Settings, SignInError, TagOrDigest,
+    AuthToken, BuildError, CallCounts, Configuration, Endpoint, ImageSignature, OciError, OciRestorer,
+    OciWriter, Principal, Region, RegistryLogin, RepositoryDetails, Settings, SignInError, TagOrDigest,
 };
 
 /// Oracle's cloud, read as the instance this runs on or as a user. Cheap to clone; all clones share token, budget and counters.
@@ -31,6 +32,11 @@ impl<C: Clock> Oci<C> {
     /// The writer. Whoever is handed it can delete.
     pub fn writer(&self) -> OciWriter<C> {
         OciWriter::new(Arc::clone(&self.client))
+    }
+
+    /// What undoes. Whoever is handed it can bring back and tag, and cannot delete.
+    pub fn restorer(&self) -> OciRestorer<C> {
+        OciRestorer::new(Arc::clone(&self.client))
     }
 
     /// A pass begins: its calls have a full budget of retries.
@@ -150,6 +156,11 @@ impl<C: Clock> ReadRegistry for Oci<C> {
     ) -> Result<Vec<ImageRow>, RegistryError> {
         let result = self.client.images(compartment, repository).await;
         result.map_err(|error| error.during(Operation::ListContainerImages))
+    }
+
+    async fn signed_images(&self, compartment: &CompartmentId) -> Result<BTreeSet<ImageId>, RegistryError> {
+        let result = self.client.signed_images(compartment).await;
+        result.map_err(|error| error.during(Operation::ListContainerImageSignatures))
     }
 
     async fn image(&self, image: &ImageId) -> Result<ImageDetails, RegistryError> {

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use ocird_model::Clock;
+use ocird_model::{Clock, Rule};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -54,7 +54,7 @@ impl Cursors {
 }
 
 /// Every row of the listing at `target`. Only a page without `opc-next-page` is the last; an empty page that has one
-/// is not. A page that fails or cannot be decoded fails the whole.
+/// is not. A page that fails, that is answered with another status than 200 or that cannot be decoded fails the whole (S-1).
 pub(crate) async fn list<C: Clock, T: DeserializeOwned>(
     client: &Client<C>,
     operation: Operation,
@@ -65,7 +65,12 @@ pub(crate) async fn list<C: Clock, T: DeserializeOwned>(
     let mut rows = Vec::new();
     let mut next = first.clone();
     loop {
-        let answer = client.signed(Call::get(operation, next, MAX_PAGE)).await?;
+        let answer = match client.signed(Call::get(operation, next, MAX_PAGE)).await {
+            Ok(answer) if answer.is_whole() => answer,
+            Ok(answer) => return Err(OciError::malformed("a page of the listing", answer.status())),
+            Err(_) if !Rule::S1.in_force() && !rows.is_empty() => return Ok(rows),
+            Err(error) => return Err(error),
+        };
         let page: Page<T> = answer.json("a page of the listing")?;
         rows.extend(page.items);
         let Some(cursor) = next_cursor(&answer)? else {

@@ -3,6 +3,8 @@
 //!
 //! Whether a signature is right is for who verifies it at deployment; here it is enough that there is one.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use ocird_model::{Clock, CompartmentId, ImageId, Lifecycle, RepositoryId};
 use serde::Deserialize;
@@ -13,6 +15,9 @@ use crate::error::clean;
 use crate::target::Target;
 use crate::wire::{lifecycle, time};
 use crate::{OciError, page};
+
+/// Where signatures are listed.
+const PATH: &str = "/20160918/container/imageSignatures";
 
 /// One signature of one image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,13 +48,29 @@ struct WireSignature {
 }
 
 impl<C: Clock> Client<C> {
+    /// Every image of a compartment that has a signature, to the last page. Only a signature that is known to be on its way
+    /// out does not count (S-7).
+    pub(crate) async fn signed_images(
+        &self,
+        compartment: &CompartmentId,
+    ) -> Result<BTreeSet<ImageId>, OciError> {
+        let target = Target::new(PATH).with("compartmentId", compartment.as_str());
+        let rows: Vec<WireSignature> =
+            page::list(self, Operation::ListContainerImageSignatures, target).await?;
+        let counts = |row: &WireSignature| match row.lifecycle_state {
+            Lifecycle::Available | Lifecycle::Unknown => true,
+            Lifecycle::Deleting | Lifecycle::Deleted => false,
+        };
+        Ok(rows.into_iter().filter(counts).map(|row| row.image_id).collect())
+    }
+
     /// Every signature of the images of one repository, to the last page.
     pub(crate) async fn image_signatures(
         &self,
         compartment: &CompartmentId,
         repository: &RepositoryId,
     ) -> Result<Vec<ImageSignature>, OciError> {
-        let target = Target::new("/20160918/container/imageSignatures")
+        let target = Target::new(PATH)
             .with("compartmentId", compartment.as_str())
             .with("repositoryId", repository.as_str());
         let rows: Vec<WireSignature> =

@@ -147,6 +147,16 @@ impl Answer {
         if self.status.is_success() { Ok(self) } else { Err(OciError::Refused(Box::new(self.refusal()))) }
     }
 
+    /// The status, for people.
+    pub(crate) const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// True for a 200: other statuses of success may leave something out, such as 206.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.status == StatusCode::OK
+    }
+
     /// The first header of this name, if it is printable.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()

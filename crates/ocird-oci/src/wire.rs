@@ -1,7 +1,8 @@
 //! The Artifacts API's models, as far as ocird reads them, and their translation into our nouns.
 //! <https://docs.oracle.com/en-us/iaas/api/#/en/registry/20160918/>
 //!
-//! New fields and new enum values are tolerated; a field of the wrong type, an OCID, digest, name or tag that is none
+//! New fields are tolerated, but for one: a repository that states its sort is none of those ocird knows. So are new enum
+//! values, as `Unknown`; a field of the wrong type, an OCID, digest, name or tag that is none
 //! is an error of the whole answer (S-7). What the API calls a version is a tag.
 
 use std::collections::BTreeMap;
@@ -9,9 +10,9 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use ocird_model::{
     Bytes, CompartmentId, Digest, Etag, ImageDetails, ImageId, ImageRow, Layer, Lifecycle, Namespace,
-    RepositoryId, RepositoryName, RepositoryRow, ResourceTags, Tag,
+    RepositoryId, RepositoryName, RepositoryRow, ResourceTags, Rule, Tag,
 };
-use serde::de::Error as _;
+use serde::de::{Error as _, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::error::clean;
@@ -37,6 +38,9 @@ pub(crate) struct Repository {
     is_public: bool,
     #[serde(deserialize_with = "lifecycle")]
     lifecycle_state: Lifecycle,
+    /// What sort of repository it is, by whichever name a later API gives the field. A plain one has never had it.
+    #[serde(default, rename = "repositoryType", alias = "repositoryKind", alias = "type", alias = "kind")]
+    sort: Option<IgnoredAny>,
 }
 
 /// What `ContainerRepository` has beyond its summary.
@@ -130,7 +134,12 @@ impl From<Repository> for RepositoryRow {
             n_images: wire.image_count,
             layers_size: Bytes(wire.layers_size_in_bytes),
             is_public: wire.is_public,
-            lifecycle: wire.lifecycle_state,
+            lifecycle: match wire.sort {
+                // Pull-through caches and multi-region repositories came in November 2026, and nobody says what a deletion
+                // does there: what states its sort is of no known one (S-7).
+                Some(IgnoredAny) if Rule::S7.in_force() => Lifecycle::Unknown,
+                Some(IgnoredAny) | None => wire.lifecycle_state,
+            },
         }
     }
 }
@@ -332,6 +341,25 @@ mod tests {
         ] {
             assert_eq!(changed("lifecycleState", word.into()).unwrap().lifecycle_state, state);
         }
+    }
+
+    #[test]
+    fn a_repository_that_states_its_sort_is_of_no_known_one_and_other_new_fields_say_nothing() {
+        let read = |field: &str, value: Value| {
+            let mut repository = json!({
+                "id": "ocid1.containerrepo.oc1.eu-milan-1.0.ns.r", "displayName": "app",
+                "compartmentId": "ocid1.compartment.oc1..c", "namespace": "ns", "imageCount": 1,
+                "layersSizeInBytes": 5, "isPublic": false, "lifecycleState": "AVAILABLE",
+            });
+            repository[field] = value;
+            RepositoryRow::from(serde_json::from_value::<Repository>(repository).unwrap()).lifecycle
+        };
+        for field in ["repositoryType", "repositoryKind", "type", "kind"] {
+            assert_eq!(read(field, json!("PULL_THROUGH_CACHE")), Lifecycle::Unknown, "{field}");
+            assert_eq!(read(field, json!({"upstream": "fra"})), Lifecycle::Unknown, "{field}");
+            assert_eq!(read(field, Value::Null), Lifecycle::Available, "{field}");
+        }
+        assert_eq!(read("aFieldOfTomorrow", json!([1])), Lifecycle::Available);
     }
 
     #[test]

@@ -1,5 +1,4 @@
-//! The half of the cloud that changes things. Only the acting step, the restore after it and the operator's own
-//! commands are ever handed one.
+//! The half of the cloud that takes things away. Only the acting step is ever handed one.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,7 +8,7 @@ use ocird_model::{Clock, DeleteTarget, Etag, ImageId, RegistryError, Tag, WriteR
 use crate::client::Client;
 use crate::counts::Operation;
 
-/// Deletes, untags and restores images. Made by [`crate::Oci::writer`].
+/// Deletes and untags images. Made by [`crate::Oci::writer`].
 pub struct OciWriter<C> {
     client: Arc<Client<C>>,
 }
@@ -28,13 +27,6 @@ impl<C: Clock> OciWriter<C> {
     ) -> Result<(), RegistryError> {
         let result = self.client.remove_version(image, tag, if_match).await;
         result.map_err(|error| error.during(Operation::RemoveContainerVersion))
-    }
-
-    /// Brings back an image that was deleted within the last 48 hours. It comes back without its tags; one may be
-    /// attached at once.
-    pub async fn restore(&self, image: &ImageId, tag: Option<&Tag>) -> Result<(), RegistryError> {
-        let result = self.client.restore_image(image, tag).await;
-        result.map_err(|error| error.during(Operation::RestoreContainerImage))
     }
 }
 

@@ -3,9 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use ocird_model::{Bytes, Content, Decision, Digest, Image, Layer, Repository};
+use ocird_model::{Bytes, Content, Decision, Digest, Image, Layer, Repository, Rule};
 
 use crate::graph::Graph;
+use crate::tag::Tags;
 
 /// What one repository takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +22,9 @@ pub struct Account {
 }
 
 /// The account of one repository. What is left of a family whose head ocird deleted no longer counts, unless an image
-/// that does count names it or is its subject: it is on its way out, and counting it would call for more deletions.
+/// that does count names it or is its subject: it is on its way out, and counting it would call for more deletions. For the
+/// same reason a layer to which manifests give different sizes counts at the smallest of them: whoever pushed the larger
+/// figure must not be able to call for deletions by it (S-34).
 pub fn account(repository: &Repository) -> Account {
     let counted = counted(repository);
     let layers = Layers::of(counted.iter().copied());
@@ -56,7 +59,7 @@ fn counted(repository: &Repository) -> Vec<&Image> {
     if repository.rests.is_empty() {
         return repository.images.iter().collect();
     }
-    let counts = counts(repository, &Graph::of(repository));
+    let counts = counts(repository, &Graph::of(repository, &Tags::of_all(repository)));
     repository.images.iter().zip(counts).filter(|(_, counts)| *counts).map(|(image, _)| image).collect()
 }
 
@@ -89,7 +92,10 @@ pub(crate) fn counts(repository: &Repository, graph: &Graph) -> Vec<bool> {
 pub(crate) fn is_countable(image: &Image) -> bool {
     match &image.content {
         Content::Index { children: _, subject: _ } => true,
-        Content::Manifest { subject: _ } | Content::Opaque { reason: _ } => image.layers.is_some(),
+        // Layers that are not known are not taken for none (S-7).
+        Content::Manifest { subject: _ } | Content::Opaque { reason: _ } => {
+            image.layers.is_some() || !Rule::S7.in_force()
+        }
     }
 }
 
@@ -107,8 +113,8 @@ impl Layers {
             all_known &= is_countable(image);
             distinct.extend(image.layers.iter().flat_map(|layers| layers.iter()));
         }
-        // Largest first among equal digests: where the registry contradicts itself, the account is on the high side.
-        distinct.sort_unstable_by(|a, b| (a.digest, b.size).cmp(&(b.digest, a.size)));
+        // Smallest first among equal digests, see [`account`].
+        distinct.sort_unstable();
         distinct.dedup_by_key(|layer| layer.digest);
         Self { distinct, all_known }
     }

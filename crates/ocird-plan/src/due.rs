@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use ocird_model::{
     Decision, DeleteReason, Digest, Image, Inventory, Mark, MarkKey, Policies, Repository, RepositoryId,
-    RepositoryName, RepositoryPlan, Verdict,
+    RepositoryName, RepositoryPlan, Rule, Verdict,
 };
 
 use crate::{CheckedPlan, fingerprint};
@@ -108,9 +108,9 @@ pub fn due(
         };
         let policy = fingerprint(policies.governing(&repository.name), &policies.guardrails);
         let is_ripe = |mark: &Mark| {
-            mark.policy == policy
-                && mark.n_passes >= MIN_PASSES
-                && now.signed_duration_since(mark.since) >= policies.guardrails.grace
+            let is_long = mark.n_passes >= MIN_PASSES
+                && now.signed_duration_since(mark.since) >= policies.guardrails.grace;
+            (mark.policy == policy || !Rule::S14.in_force()) && (is_long || !Rule::S16.in_force())
         };
         due_in(repository, decisions, marks, is_ripe, &mut all);
     }

@@ -2,13 +2,14 @@
 //! to the best rule whose tag requirement it meets and goes by that rule or not at all; worse rules still count it.
 //! <https://docs.aws.amazon.com/AmazonECR/latest/userguide/LifecyclePolicies.html>
 //!
-//! Two things are stricter than there. An image whose push time is not known neither goes nor takes a place from others.
-//! And what ties with the last of the newest stays.
+//! Three things are stricter than there. An image whose push time is not known neither goes nor takes a place from others.
+//! What ties with the last of the newest stays. And a rule about any image neither takes nor counts what speaks about an image
+//! of another repository: it is no image of this one, and only a rule that spells its tags out is about it.
 //!
 //! Not here: families, keep reasons and guardrails, which are the planner's.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use ocird_model::{EcrCount, EcrLifecycle, EcrRule};
+use ocird_model::{EcrCount, EcrLifecycle, EcrRule, EcrTags};
 
 /// An image as ECR's rules see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub struct EcrImage<'a> {
     pub tags: Vec<&'a str>,
     /// When it was pushed; `None` when that is not known.
     pub pushed_at: Option<DateTime<Utc>>,
+    /// It speaks about an image that is not in its repository.
+    pub is_abroad: bool,
 }
 
 /// By which rule an image expires.
@@ -33,7 +36,7 @@ pub fn expired(lifecycle: &EcrLifecycle, images: &[EcrImage<'_>], now: DateTime<
     let mut expired = vec![None; images.len()];
     let mut is_owned = vec![false; images.len()];
     for (number, rule) in lifecycle.rules().iter().enumerate() {
-        let meets: Vec<bool> = images.iter().map(|image| rule.tags.are_met_by(&image.tags)).collect();
+        let meets: Vec<bool> = images.iter().map(|image| is_about(rule, image)).collect();
         let before = limit(rule, images, &meets, now);
         for (place, image) in images.iter().enumerate().filter(|(place, _)| meets[*place]) {
             let is_first = !std::mem::replace(&mut is_owned[place], true);
@@ -44,6 +47,14 @@ pub fn expired(lifecycle: &EcrLifecycle, images: &[EcrImage<'_>], now: DateTime<
         }
     }
     expired
+}
+
+fn is_about(rule: &EcrRule, image: &EcrImage<'_>) -> bool {
+    let is_about_any = match rule.tags {
+        EcrTags::Any => true,
+        EcrTags::Untagged | EcrTags::Prefixes(_) | EcrTags::Patterns(_) => false,
+    };
+    rule.tags.are_met_by(&image.tags) && !(is_about_any && image.is_abroad)
 }
 
 /// The instant before which an image must have been pushed to go by the rule; `None` when none goes.

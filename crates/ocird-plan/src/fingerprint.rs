@@ -10,7 +10,7 @@ use ocird_model::{
 
 /// The version of the planner's semantics. It goes up whenever the same inventory and policy could lead to other
 /// verdicts, and so restarts the grace of every mark (S-14).
-pub const PLANNER_VERSION: u32 = 2;
+pub const PLANNER_VERSION: u32 = 3;
 
 /// The fingerprint of what governs one repository. Two policies that read differently have different
 /// fingerprints, even where they would decide alike: restarting a grace only ever waits longer.
@@ -92,7 +92,7 @@ impl Fnv {
     }
 
     fn policy(&mut self, policy: &Policy) {
-        let Policy { project, repositories, keep, delete, enforce_public } = policy;
+        let Policy { project, repositories, keep, delete, enforce_public, enforce_signed } = policy;
         self.word(project);
         self.patterns(repositories);
         self.number(keep.len() as u64);
@@ -104,6 +104,7 @@ impl Fnv {
             self.delete(rule);
         }
         self.number(u64::from(*enforce_public));
+        self.number(u64::from(*enforce_signed));
     }
 
     fn keep(&mut self, rule: &KeepRule) {

@@ -3,9 +3,9 @@
 
 use std::ops::Range;
 
-use ocird_model::{Digest, Image, KeepReason, Repository};
+use ocird_model::{Digest, Image, KeepReason, Repository, Rule};
 
-use crate::tag::subject_named_by;
+use crate::tag::Tags;
 
 /// The references between the images of one repository, by their places in its list.
 #[derive(Debug)]
@@ -18,9 +18,23 @@ pub(crate) struct Graph {
     up: Vec<Edge>,
     /// As `down_from`, for each carried image.
     up_from: Vec<usize>,
-    /// Every image that reaches no circle, each after everything it reaches.
+    /// Every image with a reference that reaches no circle, each after everything it reaches.
     order: Vec<usize>,
+    /// What is on a circle or reaches one.
+    circular: Vec<usize>,
     belongs: Vec<Belongs>,
+    /// What speaks about something that is not here.
+    abroad: Vec<Abroad>,
+}
+
+/// An image whose subject is not in its repository. It may be in another, where a signer was told to put signatures apart from
+/// images. <https://docs.sigstore.dev/cosign/signing/signing_with_containers/>
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Abroad {
+    pub(crate) place: usize,
+    pub(crate) subject: Digest,
+    /// A tag names the subject, and not the manifest alone.
+    pub(crate) by_tag: bool,
 }
 
 /// One reference between two present images. One that names itself is one too: such an image is nobody's head.
@@ -47,7 +61,7 @@ pub(crate) enum Belongs {
     Head,
     /// It is in the family of the head at this place, and in no other.
     To(usize),
-    /// Two heads or more reach it, or something that no head reaches holds it.
+    /// Two heads or more reach it, or something that no head reaches holds it. It goes with the last of its heads, if all go.
     ToNone,
 }
 
@@ -68,9 +82,13 @@ impl Edge {
 }
 
 impl Graph {
-    pub(crate) fn of(repository: &Repository) -> Self {
+    pub(crate) fn of(repository: &Repository, tags: &Tags<'_>) -> Self {
         let n_images = repository.images.len();
-        let mut down = edges(repository);
+        let References { edges: mut down, abroad } = References::of(repository, tags);
+        // Without the closure of references every image would stand for itself (S-6).
+        if !Rule::S6.in_force() {
+            down.clear();
+        }
         down.sort_unstable();
         down.dedup();
         let mut up = down.clone();
@@ -81,10 +99,14 @@ impl Graph {
             down,
             up,
             order: Vec::new(),
-            belongs: Vec::new(),
+            circular: Vec::new(),
+            belongs: vec![Belongs::Head; n_images],
+            abroad,
         };
-        graph.order = graph.bottom_up();
-        graph.belongs = graph.families();
+        if !graph.down.is_empty() {
+            graph.put_in_order();
+            graph.find_families();
+        }
         graph
     }
 
@@ -108,17 +130,24 @@ impl Graph {
         self.belongs[image]
     }
 
-    /// Every image that reaches no circle, each after everything it reaches.
+    /// Every image with a reference that reaches no circle, each after everything it reaches.
     pub(crate) fn order(&self) -> &[usize] {
         &self.order
+    }
+
+    /// What is on a circle or reaches one.
+    pub(crate) fn circular(&self) -> &[usize] {
+        &self.circular
+    }
+
+    /// What speaks about something that is not in the repository.
+    pub(crate) fn abroad(&self) -> &[Abroad] {
+        &self.abroad
     }
 
     /// Hands what is known of each image up to all that reach it: `join` is called for every edge with the values of the
     /// holder and of what it carries, the latter complete. What reaches a circle gets what it can.
     pub(crate) fn hand_up<T: Copy>(&self, values: &mut [T], join: impl Fn(T, T) -> T) {
-        if self.down.is_empty() {
-            return;
-        }
         for &image in &self.order {
             for edge in self.carried_by(image) {
                 values[image] = join(values[image], values[edge.carried]);
@@ -127,10 +156,11 @@ impl Graph {
     }
 
     /// Leaves first: an image is ready when everything it carries has come. What is on a circle or reaches one never is.
-    fn bottom_up(&self) -> Vec<usize> {
-        let n_images = self.down_from.len() - 1;
+    fn put_in_order(&mut self) {
+        let n_images = self.belongs.len();
         let mut n_open: Vec<usize> = (0..n_images).map(|image| self.carried_by(image).len()).collect();
-        let mut order: Vec<usize> = (0..n_images).filter(|&image| n_open[image] == 0).collect();
+        let is_leaf = |image: &usize| n_open[*image] == 0 && !self.holders_of(*image).is_empty();
+        let mut order: Vec<usize> = (0..n_images).filter(is_leaf).collect();
         let mut next = 0;
         while let Some(&image) = order.get(next) {
             next += 1;
@@ -141,30 +171,33 @@ impl Graph {
                 }
             }
         }
-        order
+        self.circular = (0..n_images).filter(|&image| n_open[image] > 0).collect();
+        self.order = order;
     }
 
     /// Floods down from every head, and then from what no head reaches. An image changes hands twice at most: from nobody
     /// to one head, and from one head to none.
-    fn families(&self) -> Vec<Belongs> {
-        let n_images = self.down_from.len() - 1;
-        let mut owner = vec![None; n_images];
-        let heads = (0..n_images).filter(|&image| self.holders_of(image).is_empty());
-        for head in heads {
-            owner[head] = Some(Belongs::Head);
-            self.flood(head, Belongs::To(head), &mut owner);
+    fn find_families(&mut self) {
+        let n_images = self.belongs.len();
+        let is_head = |image: usize| self.holders_of(image).is_empty();
+        let mut owner: Vec<Option<Belongs>> =
+            (0..n_images).map(|image| is_head(image).then_some(Belongs::Head)).collect();
+        let mut open = Vec::new();
+        for head in (0..n_images).filter(|&image| is_head(image) && !self.carried_by(image).is_empty()) {
+            open.push((head, Belongs::To(head)));
+            self.flood(&mut open, &mut owner);
         }
         for image in 0..n_images {
             if owner[image].is_none() {
                 owner[image] = Some(Belongs::ToNone);
-                self.flood(image, Belongs::ToNone, &mut owner);
+                open.push((image, Belongs::ToNone));
+                self.flood(&mut open, &mut owner);
             }
         }
-        owner.into_iter().map(|owner| owner.unwrap_or(Belongs::ToNone)).collect()
+        self.belongs = owner.into_iter().map(|owner| owner.unwrap_or(Belongs::ToNone)).collect();
     }
 
-    fn flood(&self, from: usize, mine: Belongs, owner: &mut [Option<Belongs>]) {
-        let mut open = vec![(from, mine)];
+    fn flood(&self, open: &mut Vec<(usize, Belongs)>, owner: &mut [Option<Belongs>]) {
         while let Some((image, mine)) = open.pop() {
             for edge in self.carried_by(image) {
                 let next = match owner[edge.carried] {
@@ -193,18 +226,38 @@ fn starts(n_images: usize, keys: impl Iterator<Item = usize>) -> Vec<usize> {
     starts
 }
 
-fn edges(repository: &Repository) -> Vec<Edge> {
-    let places = Places::of(repository);
-    let mut edges = Vec::new();
-    for (place, image) in repository.images.iter().enumerate() {
-        let children = image.content.children().iter().filter_map(|child| places.find(child));
-        edges.extend(children.map(|carried| Edge { holder: place, carried, kind: EdgeKind::Names }));
-        let by_tag = image.tags.keys().filter_map(subject_named_by);
-        let subjects = image.content.subject().into_iter().chain(by_tag);
-        let subjects = subjects.filter_map(|subject| places.find(&subject));
-        edges.extend(subjects.map(|holder| Edge { holder, carried: place, kind: EdgeKind::IsSubject }));
+/// What the manifests and tags of a repository refer to.
+struct References {
+    edges: Vec<Edge>,
+    abroad: Vec<Abroad>,
+}
+
+impl References {
+    fn of(repository: &Repository, tags: &Tags<'_>) -> Self {
+        let places = Places::of(repository);
+        let mut references = Self { edges: Vec::new(), abroad: Vec::new() };
+        for (place, image) in repository.images.iter().enumerate() {
+            let children = image.content.children().iter().filter_map(|child| places.find(child));
+            let names = |carried| Edge { holder: place, carried, kind: EdgeKind::Names };
+            references.edges.extend(children.map(names));
+            if let Some(subject) = image.content.subject() {
+                references.speak(Abroad { place, subject, by_tag: false }, &places);
+            }
+        }
+        for &(place, subject) in tags.ties() {
+            references.speak(Abroad { place, subject, by_tag: true }, &places);
+        }
+        references
     }
-    edges
+
+    fn speak(&mut self, speaker: Abroad, places: &Places<'_>) {
+        match places.find(&speaker.subject) {
+            Some(holder) => {
+                self.edges.push(Edge { holder, carried: speaker.place, kind: EdgeKind::IsSubject });
+            }
+            None => self.abroad.push(speaker),
+        }
+    }
 }
 
 /// Where each digest is in a repository. The first bytes of all digests lie side by side, so that a search reads a few

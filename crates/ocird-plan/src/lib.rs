@@ -5,8 +5,16 @@
 //! In each repository a graph is drawn from *holder* to *carried*: an index holds the manifests it names, and a subject
 //! holds what speaks about it, by its `subject` field or by a tag of the form `sha256-<hex>` with or without a
 //! suffix such as `.sig`. What nothing holds is a *head*. A *family* is a head with everything that only it reaches.
-//! What two heads reach belongs to no single family: it stays now, and is judged anew when its holders are gone. An image
-//! on a circle, below one only or above one, cannot be judged from its head downwards and stays.
+//! What two heads reach belongs to no single family: it stays while either does, and when all of them go, the last takes it
+//! along; that is the newest, as the oldest go first. An image on a circle, below one or above one, cannot be judged from its
+//! head downwards and stays, and so does what a rest holds, until that is gone.
+//!
+//! # What speaks about other repositories
+//! Signatures and attestations may lie in another repository than their subject (`COSIGN_REPOSITORY`). What speaks about an image
+//! that its own repository does not have stays while any repository of the inventory has that image, and while any could not be
+//! read; no rule takes it then, whatever it spells out. When its subject is nowhere, it may be an orphan, or the subject may be
+//! where ocird does not look: so a rule about everything tagged is not about it, nor is a lifecycle rule about any image; one
+//! that names its tags is, and what bears no tag is an untagged image like any other.
 //!
 //! # Who speaks for a family
 //! Everything a head reaches speaks for it, shared or not: one use, one keep rule, one fresh or implausible time or one
@@ -17,16 +25,18 @@
 //! # Who counts as newest
 //! Places among the newest are counted over heads that bear a plain tag and have believable times. Children, referrers,
 //! orphaned signatures and what is left of a family, tagged or not, take no place; a tagged one among them that is as new
-//! as the last place holds its head all the same. So what is left of a deleted family never pushes another out.
+//! as the last place holds its head all the same. So what is left of a deleted family never pushes another out. What a person
+//! holds takes no place either: an old image that was restored, and so bears tags of today, must not push out a newer one.
 //!
 //! # Tagged and untagged
 //! A head is tagged when it bears a tag, or when something below it bears a plain one; it is untagged when nothing of its
-//! family bears any but ties to subjects that are present. A tie to a subject that is gone is a tag: an orphaned
-//! signature is no untagged image, and a bare head over one is neither, so that no rule takes it.
+//! family bears any but ties to subjects that are present. A tie to a subject that is not in the repository is a tag: an
+//! orphaned signature is no untagged image, and a bare head over one is neither, so that no rule takes it.
 //!
 //! # Lifecycle documents
 //! To a document a family is one image: its head, with the head's tags and, for an age, the newest time of all of it. What
-//! is left of a family is not counted. Where something below a head bears a tag of its own the document does not see,
+//! is left of a family that ocird deleted the head of is not counted; what a deletion by another hand left is images like any
+//! other there, and counts. Where something below a head bears a tag of its own the document does not see,
 //! the head stays. What a rule of the document takes goes with whatever other tags it bears, as at Amazon's.
 //!
 //! # The rests of a family
@@ -41,7 +51,8 @@
 //! not known, such a delete rule takes nothing and such a keep rule holds. Families then go in one order over all
 //! repositories, oldest first, each only if the account as it is by then still asks for it; those that could go but need not
 //! are spared, and marked all the same. The semantics in full are in `plan/lines.rs`. What is left of a family is no matter
-//! of usage.
+//! of usage. A layer to which manifests give different sizes counts at the smallest of them, so that no figure that somebody made
+//! up calls for a deletion.
 //!
 //! # What no list shows
 //! Pulls and resource tags are known as of the last read of an image, and believed for [`DETAILS_SERVE`]. What is not known
@@ -71,6 +82,7 @@ mod fingerprint;
 mod graph;
 mod marks;
 mod missing;
+mod much;
 mod plan;
 mod tag;
 
@@ -81,9 +93,10 @@ pub use ecr::{EcrImage, Expiry, expired};
 pub use explain::{
     AccountSays, Answer, Asks, Condition, DeleteRuleSays, DeleteTally, Doubt, Explanation, Family, Governing,
     Guardrail, GuardrailSays, KeepRuleSays, KeepTally, LineSays, Place, Pulled, Reference, Tally, Testimony,
-    Turn, Using,
+    Turn, UsedBy, Using,
 };
 pub use fingerprint::{PLANNER_VERSION, fingerprint};
 pub use marks::advance;
-pub use missing::{Missing, Need, missing};
+pub use missing::{Gone, Missing, Need, missing};
+pub use much::{TooMuch, too_much};
 pub use plan::{DETAILS_SERVE, explain, plan, tally};

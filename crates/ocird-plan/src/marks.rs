@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use ocird_model::{
-    Decision, DeleteReason, KeepReason, Mark, MarkKey, Policies, RepositoryId, RepositoryPlan, RuleName,
-    Verdict,
+    Decision, DeleteReason, KeepReason, Mark, MarkKey, Policies, RepositoryId, RepositoryPlan, Rule,
+    RuleName, Verdict,
 };
 
 use crate::{CheckedPlan, fingerprint};
@@ -17,7 +17,9 @@ use crate::{CheckedPlan, fingerprint};
 /// repository has changed (S-14), and when the old mark claims to begin after `now`, which only a clock or a store set
 /// back can cause (S-9, S-29). A repository that was decided keeps no other marks: one contrary pass clears. A repository
 /// that was not decided, or is not in the plan at all, keeps its marks as they are: what could not be read speaks
-/// neither for nor against. Rests need no mark, as they go under that of their head.
+/// neither for nor against. So it is with a head of which only that is known that nobody can tell what runs: a pass in
+/// doubt is not complete for it (S-4). Whoever calls this sees to it that a long time of either does not age a mark. Rests
+/// need no mark, as they go under that of their head.
 pub fn advance(
     marks: &BTreeMap<MarkKey, Mark>,
     checked: &CheckedPlan,
@@ -33,6 +35,10 @@ pub fn advance(
         };
         decided.insert(id);
         let policy = fingerprint(policies.governing(name), &policies.guardrails);
+        for head in decisions.iter().filter(|decision| is_in_doubt(decision)) {
+            let key = MarkKey { repository: id.clone(), head: head.digest };
+            next.extend(marks.get(&key).map(|mark| (key, mark.clone())));
+        }
         for (head, rule) in decisions.iter().filter_map(selected) {
             let key = MarkKey { repository: id.clone(), head: head.digest };
             let mark = one_more(marks.get(&key), rule, policy, now);
@@ -54,8 +60,17 @@ fn selected(decision: &Decision) -> Option<(&Decision, &RuleName)> {
     }
 }
 
+/// Whether the decision says no more than that it is not known what runs.
+fn is_in_doubt(decision: &Decision) -> bool {
+    match &decision.verdict {
+        Verdict::Keep(reason) => *reason == KeepReason::InUseUnknown,
+        Verdict::Delete(_) => false,
+    }
+}
+
 fn one_more(mark: Option<&Mark>, rule: &RuleName, policy: u64, now: DateTime<Utc>) -> Mark {
-    let unbroken = mark.filter(|mark| mark.policy == policy && mark.since <= now);
+    let is_same = |mark: &Mark| mark.policy == policy || !Rule::S14.in_force();
+    let unbroken = mark.filter(|mark| is_same(mark) && mark.since <= now);
     Mark {
         rule: rule.clone(),
         policy,

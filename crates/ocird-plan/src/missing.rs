@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use ocird_model::{Digest, InUse, Inventory, Repository, RepositoryId, RepositoryName, Tag, Use};
+use chrono::{DateTime, Utc};
+use ocird_model::{Digest, HoldOn, InUse, Inventory, Repository, RepositoryId, RepositoryName, Tag, Use};
 
 /// A deleted image that is needed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +19,15 @@ pub struct Missing {
     pub digest: Digest,
     /// What needs it.
     pub need: Need,
+}
+
+/// An image that ocird deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gone {
+    /// The tags that it had.
+    pub tags: BTreeSet<Tag>,
+    /// When it was known to be deleted.
+    pub at: DateTime<Utc>,
 }
 
 /// What needs a deleted image.
@@ -33,6 +43,11 @@ pub enum Need {
         /// Who.
         by: Arc<str>,
     },
+    /// A person held it when it was deleted, and still does.
+    Held {
+        /// Who, until when and why.
+        by: Arc<str>,
+    },
 }
 
 impl fmt::Display for Missing {
@@ -41,17 +56,18 @@ impl fmt::Display for Missing {
         match &self.need {
             Need::ChildOf { parent } => write!(f, "index {} names it", parent.short()),
             Need::InUse { by } => write!(f, "in use by {by}"),
+            Need::Held { by } => f.write_str(by),
         }
     }
 }
 
-/// Every deleted image that a present index names, or that something runs from. `deleted` is what ocird deleted, with the
-/// tags each image bore then. Only repositories that were read whole are looked at: elsewhere nothing is known to be absent
+/// Every deleted image that a present index names, that something runs from, or that a person held. `deleted` is what ocird
+/// deleted, with the tags each image bore then. Only repositories that were read whole are looked at: elsewhere nothing is known to be absent
 /// (S-2).
 pub fn missing(
     inventory: &Inventory,
     in_use: &InUse,
-    deleted: &BTreeMap<(RepositoryId, Digest), BTreeSet<Tag>>,
+    deleted: &BTreeMap<(RepositoryId, Digest), Gone>,
 ) -> Vec<Missing> {
     let mut all = Vec::new();
     for repository in inventory.complete() {
@@ -59,6 +75,7 @@ pub fn missing(
         if !gone.is_empty() {
             children(repository, &gone, &mut all);
             used(repository, in_use.uses(&repository.name), &gone, &mut all);
+            held(repository, inventory.taken_at, &gone, &mut all);
         }
     }
     all
@@ -67,18 +84,18 @@ pub fn missing(
 /// What ocird deleted from this repository and the listing no longer shows.
 fn gone_from<'a>(
     repository: &Repository,
-    deleted: &'a BTreeMap<(RepositoryId, Digest), BTreeSet<Tag>>,
-) -> BTreeMap<Digest, &'a BTreeSet<Tag>> {
+    deleted: &'a BTreeMap<(RepositoryId, Digest), Gone>,
+) -> BTreeMap<Digest, &'a Gone> {
     let first = (repository.id.clone(), Digest::from_bytes([0; 32]));
     deleted
         .range(first..)
         .take_while(|((id, _), _)| *id == repository.id)
         .filter(|((_, digest), _)| repository.image(digest).is_none())
-        .map(|((_, digest), tags)| (*digest, tags))
+        .map(|((_, digest), gone)| (*digest, gone))
         .collect()
 }
 
-fn children(repository: &Repository, gone: &BTreeMap<Digest, &BTreeSet<Tag>>, all: &mut Vec<Missing>) {
+fn children(repository: &Repository, gone: &BTreeMap<Digest, &Gone>, all: &mut Vec<Missing>) {
     for image in &repository.images {
         for child in image.content.children().iter().filter(|child| gone.contains_key(*child)) {
             all.push(missed(repository, *child, Need::ChildOf { parent: image.digest }));
@@ -86,19 +103,30 @@ fn children(repository: &Repository, gone: &BTreeMap<Digest, &BTreeSet<Tag>>, al
     }
 }
 
-fn used(
-    repository: &Repository,
-    uses: &[Use],
-    gone: &BTreeMap<Digest, &BTreeSet<Tag>>,
-    all: &mut Vec<Missing>,
-) {
+fn used(repository: &Repository, uses: &[Use], gone: &BTreeMap<Digest, &Gone>, all: &mut Vec<Missing>) {
     let present: BTreeSet<&Tag> = repository.images.iter().flat_map(|image| image.tags.keys()).collect();
-    for Use { target, by } in uses {
+    for Use { target, by, kind: _, since: _ } in uses {
         let by_digest = |digest: &Digest| target.digest == Some(*digest);
         let lost_tag = target.tag.as_ref().filter(|tag| !present.contains(tag));
-        for (digest, tags) in gone {
+        for (digest, Gone { tags, at: _ }) in gone {
             if by_digest(digest) || lost_tag.is_some_and(|tag| tags.contains(tag)) {
                 all.push(missed(repository, *digest, Need::InUse { by: Arc::clone(by) }));
+            }
+        }
+    }
+}
+
+/// A hold that is younger than the deletion came too late: whoever placed it asks for a restore.
+fn held(repository: &Repository, now: DateTime<Utc>, gone: &BTreeMap<Digest, &Gone>, all: &mut Vec<Missing>) {
+    let present: BTreeSet<&Tag> = repository.images.iter().flat_map(|image| image.tags.keys()).collect();
+    for hold in repository.holds.iter().filter(|hold| hold.is_in_force(now)) {
+        for (digest, Gone { tags, at: _ }) in gone.iter().filter(|(_, gone)| hold.since <= gone.at) {
+            let is_held = match &hold.on {
+                HoldOn::Digest(held) => held == digest,
+                HoldOn::Tag(tag) => tags.contains(tag) && !present.contains(tag),
+            };
+            if is_held {
+                all.push(missed(repository, *digest, Need::Held { by: hold.to_string().into() }));
             }
         }
     }

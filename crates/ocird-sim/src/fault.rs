@@ -46,6 +46,8 @@ pub enum Operation {
     DockerToken,
     /// GET or HEAD of a manifest.
     GetManifest,
+    /// PUT of a manifest by tag.
+    PutManifest,
     /// GET of a blob.
     GetBlob,
     /// The tags of a repository by the registry's own list.
@@ -72,6 +74,7 @@ impl Operation {
             Self::ListAuthTokens => "ListAuthTokens",
             Self::DockerToken => "DockerToken",
             Self::GetManifest => "GetManifest",
+            Self::PutManifest => "PutManifest",
             Self::GetBlob => "GetBlob",
             Self::ListTags => "ListTags",
         }
@@ -113,6 +116,12 @@ pub enum Fault {
     RepeatedCursor,
     /// A list page that lacks the row at this place, without a word.
     DroppedRow(usize),
+    /// A list page that has the row at this place twice.
+    RepeatedRow(usize),
+    /// A list page with its rows the other way round.
+    Reversed,
+    /// A list page that says it is the last, whatever comes after it.
+    Cut,
 }
 
 impl Fault {
@@ -128,7 +137,7 @@ impl Fault {
 
     /// The page as this fault shows it. Faults that are not about pages leave it as it is.
     #[must_use]
-    pub fn bend<T>(&self, mut page: Page<T>) -> Page<T> {
+    pub fn bend<T: Clone>(&self, mut page: Page<T>) -> Page<T> {
         match self {
             Self::EmptyPage => Page { items: Vec::new(), next: Some(page.afresh.clone()), ..page },
             Self::RepeatedCursor => Page { next: Some(page.again.clone()), ..page },
@@ -138,6 +147,17 @@ impl Fault {
                 }
                 page
             }
+            Self::RepeatedRow(place) => {
+                if let Some(row) = page.items.get(*place).cloned() {
+                    page.items.insert(*place, row);
+                }
+                page
+            }
+            Self::Reversed => {
+                page.items.reverse();
+                page
+            }
+            Self::Cut => Page { next: None, ..page },
             Self::Status { .. }
             | Self::Throttled { .. }
             | Self::Dropped

@@ -79,7 +79,8 @@ impl Iam {
                 Operation::CreateContainerRepository
                 | Operation::DeleteContainerImage
                 | Operation::RemoveContainerVersion
-                | Operation::RestoreContainerImage => within(&self.update),
+                | Operation::RestoreContainerImage
+                | Operation::PutManifest => within(&self.update),
             }
     }
 }

@@ -28,12 +28,13 @@ impl Tenancy {
     /// The content of the reference file of one host.
     pub fn in_use(&self, host: &str) -> Value {
         let settings = self.settings();
+        let n_kept = if settings.writes_rollbacks { settings.rollback_keep } else { 0 };
         let prefix = format!("{}/{}", settings.registry_host(), settings.namespace);
         let references: Vec<Value> = self
             .workloads()
             .iter()
             .filter(|workload| workload.host == host)
-            .flat_map(|workload| references(workload, &prefix, settings.rollback_keep))
+            .flat_map(|workload| references(workload, &prefix, n_kept))
             .collect();
         json!({
             "version": 1,

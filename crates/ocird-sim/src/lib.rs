@@ -21,6 +21,7 @@ pub mod clock;
 pub mod digest;
 pub mod error;
 pub mod face;
+pub mod fates;
 pub mod fault;
 pub mod http;
 pub mod iam;
@@ -46,7 +47,7 @@ pub mod workload;
 
 pub use clock::{ClockView, SimClock};
 pub use error::ApiError;
-pub use face::{CallCounts, Face, FaceWriter};
+pub use face::{About, Bystander, Call, CallCounts, Face, FaceRestorer, FaceWriter, Turn};
 pub use fault::{Fault, Operation, RetryAfter, When};
 pub use iam::{Iam, Scope};
 pub use push::{Attestations, Build, Pushed};

@@ -10,6 +10,7 @@ use ocird_model::{Digest, ImageId, RepositoryId, RepositoryName, Tag};
 use serde_json::json;
 
 use crate::error::ApiError;
+use crate::fault::Operation;
 use crate::image::Life;
 use crate::manifest::{Blob, Child, Facts, Flavour, Manifest, Platform};
 use crate::repository::Repository;
@@ -264,6 +265,24 @@ impl Tenancy {
             repository.last_pushed_at = Some(now);
         }
         Ok(image)
+    }
+
+    /// The registry's PUT of a manifest by tag, under the daemon's permissions. Answers the digest.
+    pub fn put_tag(
+        &self,
+        name: &RepositoryName,
+        tag: &Tag,
+        media_type: &str,
+        bytes: &[u8],
+    ) -> Result<Digest, ApiError> {
+        {
+            let (state, _) = self.lock();
+            let repository = state.repository(name)?;
+            state.authorize(Operation::PutManifest, Some(repository))?;
+        }
+        let manifest = Manifest::raw(media_type, bytes);
+        self.put_manifest(name, &manifest, Some(tag), "ocid1.instance.oc1..aaaaaaaadaemon")?;
+        Ok(manifest.digest)
     }
 
     /// Uploads blobs that have bytes. Made-up layers need no upload.

@@ -49,6 +49,9 @@ pub struct Settings {
     pub repush: Repush,
     /// Number of earlier deployments per workload that must remain for a rollback.
     pub rollback_keep: usize,
+    /// Whether the reference files of the hosts also name what a rollback may want. `ocird collect` cannot know it, so that
+    /// without this ocird's own history must.
+    pub writes_rollbacks: bool,
     /// Rows per page when the caller names no limit, and the most it may get.
     pub page_size: usize,
 }
@@ -140,6 +143,7 @@ impl Default for Settings {
             manifest_reads: ManifestReads::CountAsPulls,
             repush: Repush::NewImage,
             rollback_keep: 1,
+            writes_rollbacks: true,
             page_size: 100,
         }
     }

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
@@ -199,7 +200,7 @@ impl Stage {
     /// The daemon's parts on the in-process face.
     fn assemble_in_process(&self) -> anyhow::Result<(Engine<Face, FaceWriter, ClockView>, Shown)> {
         let face = Face::new(self.tenancy.clone(), self.clock.clone());
-        let writer = face.writer();
+        let (writer, restorer) = (face.writer(), Arc::new(face.restorer()));
         let board = Board::new(first_status("on stage".to_owned(), self.clock.now()));
         let shown = Shown {
             metrics: Metrics::new(&board),
@@ -207,7 +208,8 @@ impl Stage {
             board: board.clone(),
             ended: CancellationToken::new(),
         };
-        let engine = Engine::new(Survey::new(self.config()?, face), writer, self.clock.clone(), board);
+        let engine = Engine::new(Survey::new(self.config()?, face), writer, self.clock.clone(), board)
+            .with_restorer(restorer);
         Ok((engine, shown))
     }
 
@@ -334,7 +336,8 @@ impl Stage {
         let listen = if self.listen.ends_with(":0") { "127.0.0.1:6247" } else { &self.listen };
         let (mode, armed_for) = if armed {
             let switch = format!(
-                "[armed_for]\ntenancy = \"{}\"\nregion = \"{}\"\ncompartments = [\"{compartment}\"]\n",
+                "[armed_for]\ntenancy = \"{}\"\nregion = \"{}\"\ncompartments = [\"{compartment}\"]\n\
+                 metadata = \"own_instance\"\nrestore = \"permitted\"\n",
                 settings.tenancy, settings.region
             );
             ("enforce", switch)
@@ -343,7 +346,7 @@ impl Stage {
         };
         format!(
             "mode = \"{mode}\"\nstate_dir = \"state\"\npolicies_dir = \"policies.d\"\n{armed_for}\
-             [oci]\nauth = \"instance_principal\"\ncompartments = [\"{compartment}\"]\n\
+             [store]\nmin_free = \"1MB\"\n[oci]\nauth = \"instance_principal\"\ncompartments = [\"{compartment}\"]\n\
              [oci.endpoints]\nmetadata = \"{}\"\nauth = \"{base}\"\nartifacts = \"{base}\"\nregistry = \"{base}\"\n\
              [schedule]\nobserve = \"{observe}\"\nenforce = \"{enforce}\"\n\
              [[in_use.files]]\npath = \"in-use/*.json\"\nrepositories = [\"*\"]\n\

@@ -376,3 +376,18 @@ pub struct SignatureQuery {
     /// Which page.
     pub cursor: Cursor,
 }
+
+impl SignatureQuery {
+    /// Every signature in one compartment.
+    pub fn in_compartment(compartment: CompartmentId) -> Self {
+        Self {
+            compartment,
+            depth: Depth::Compartment,
+            image: None,
+            repository: None,
+            repository_name: None,
+            digest: None,
+            cursor: Cursor::default(),
+        }
+    }
+}

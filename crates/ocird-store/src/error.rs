@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use ocird_model::{ImageId, RepositoryId};
 
-use crate::IntentId;
+use crate::{IntentId, PlanId};
 
 /// A failed use of an open store. Nothing of what was asked has been done.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +68,14 @@ pub enum StoreError {
         /// The intent.
         intent: IntentId,
     },
+    /// A plan was approved that does not wait for it.
+    #[error(
+        "plan {plan} does not wait for an approval: another has taken its place, or it was approved before"
+    )]
+    NotWaiting {
+        /// The plan.
+        plan: PlanId,
+    },
 }
 
 impl StoreError {
@@ -95,6 +103,7 @@ impl StoreError {
             Self::UnknownRepository { repository: _ } => "unknown_repository",
             Self::UnknownIntent { intent: _ } => "unknown_intent",
             Self::AlreadyConcluded { intent: _ } => "already_concluded",
+            Self::NotWaiting { plan: _ } => "not_waiting",
         }
     }
 
@@ -104,7 +113,7 @@ impl StoreError {
     }
 
     /// Every word that [`StoreError::kind`] can answer, so that counters exist before the first failure.
-    pub const KINDS: [&'static str; 17] = [
+    pub const KINDS: [&'static str; 18] = [
         "full",
         "io",
         "read_only",
@@ -122,6 +131,7 @@ impl StoreError {
         "unknown_repository",
         "unknown_intent",
         "already_concluded",
+        "not_waiting",
     ];
 }
 

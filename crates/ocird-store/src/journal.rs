@@ -1,5 +1,5 @@
 //! The journal: what ocird means to delete, committed and synced before it asks for it, and what came of it (S-21,
-//! S-22). Rows are only ever added; triggers in the file refuse anything else. Undoing is not done here.
+//! S-22). Rows are only ever added; triggers in the file refuse anything else. Undoing has a journal of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -18,7 +18,7 @@ use crate::{Store, StoreError};
 
 /// The number of an intent in this store; never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct IntentId(i64);
+pub struct IntentId(pub(crate) i64);
 
 impl fmt::Display for IntentId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -190,6 +190,8 @@ impl Store {
             .map_err(StoreError::sqlite("writing an outcome"))?;
         if *kind == OutcomeKind::Deleted {
             write.leave_rests(id, &family).await?;
+            write.drop_marks_of(&family).await?;
+            write.schedule_proofs(*at).await?;
         }
         write.commit().await
     }
@@ -299,6 +301,17 @@ impl Write<'_> {
             members: split_digests("intents.members", &members)?,
             is_settled,
         })
+    }
+
+    /// What was deleted has no mark: brought back before the next pass, it would be due again at once.
+    async fn drop_marks_of(&mut self, family: &Family) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM marks WHERE repository = ? AND head = ?")
+            .bind(family.repository)
+            .bind(family.digest.as_bytes().as_slice())
+            .execute(self.connection())
+            .await
+            .map_err(StoreError::sqlite("dropping the mark of a deleted image"))?;
+        Ok(())
     }
 
     /// A deleted image is no rest any more; the others of its family are.

@@ -22,6 +22,10 @@ pub struct Known {
     pub first_seen_at: Option<DateTime<Utc>>,
     /// When it was last read whole.
     pub last_complete_at: Option<DateTime<Utc>>,
+    /// When it was last read whole while it was also known what runs from it.
+    pub last_certain_at: Option<DateTime<Utc>>,
+    /// The images among those below that ocird itself deleted, or may have: where they are missing, that explains it (S-3).
+    pub taken: BTreeSet<ImageId>,
     /// Every image that was read and that no complete listing has missed since.
     pub images: BTreeMap<ImageId, KnownImage>,
     /// What each manifest refers to, for exactly those that [`Store::manifest`] can answer.
@@ -107,18 +111,21 @@ impl Store {
 /// What is known of a repository, read in one transaction.
 pub(crate) async fn read_known(reader: &SqlitePool, repository: &RepositoryId) -> Result<Known, StoreError> {
     let mut transaction = reader.begin().await.map_err(StoreError::sqlite("beginning to read the store"))?;
-    let seen: Option<(i64, i64, Option<i64>)> =
-        sqlx::query_as("SELECT id, first_seen_at, last_complete_at FROM repositories WHERE ocid = ?")
-            .bind(repository.as_str())
-            .fetch_optional(&mut *transaction)
-            .await
-            .map_err(StoreError::sqlite("reading what is known of a repository"))?;
-    let Some((id, first_seen_at, last_complete_at)) = seen else {
+    let select =
+        "SELECT id, first_seen_at, last_complete_at, last_certain_at FROM repositories WHERE ocid = ?";
+    let seen: Option<(i64, i64, Option<i64>, Option<i64>)> = sqlx::query_as(select)
+        .bind(repository.as_str())
+        .fetch_optional(&mut *transaction)
+        .await
+        .map_err(StoreError::sqlite("reading what is known of a repository"))?;
+    let Some((id, first_seen_at, last_complete_at, last_certain_at)) = seen else {
         return Ok(Known::default());
     };
     Ok(Known {
         first_seen_at: Some(time("repositories.first_seen_at", first_seen_at)?),
         last_complete_at: optional_time("repositories.last_complete_at", last_complete_at)?,
+        last_certain_at: optional_time("repositories.last_certain_at", last_certain_at)?,
+        taken: taken(&mut transaction, id).await?,
         images: images(&mut transaction, id, repository).await?,
         contents: contents(&mut transaction, id).await?,
         rests: rests(&mut transaction, id).await?,
@@ -141,6 +148,20 @@ async fn images(
         .into_iter()
         .map(|row| known_image(row, repository).map(|image| (image.details.id.clone(), image)));
     known.collect()
+}
+
+/// The images on record as present that ocird meant to delete since it saw them first, unless it is known that it did not.
+async fn taken(connection: &mut SqliteConnection, id: i64) -> Result<BTreeSet<ImageId>, StoreError> {
+    let select = "SELECT DISTINCT images.ocid FROM images JOIN intents ON intents.image = images.ocid \
+         LEFT JOIN outcomes ON outcomes.intent = intents.id \
+         WHERE images.repository = ? AND images.gone_at IS NULL AND intents.at >= images.first_seen_at \
+         AND coalesce(outcomes.kind, 'deleted') IN ('deleted', 'already_gone')";
+    let ocids: Vec<String> = sqlx::query_scalar(select)
+        .bind(id)
+        .fetch_all(connection)
+        .await
+        .map_err(StoreError::sqlite("reading what ocird took from a repository"))?;
+    ocids.iter().map(|ocid| parse("images.ocid", ocid)).collect()
 }
 
 fn known_image(row: ImageRow, repository: &RepositoryId) -> Result<KnownImage, StoreError> {

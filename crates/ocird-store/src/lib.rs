@@ -15,13 +15,18 @@
 //!
 //! Times are kept to the millisecond, except those the registry gave, which are kept exactly.
 
+mod admin;
 mod backup;
+mod belief;
+mod brakes;
 mod column;
 mod connect;
+mod deployments;
 mod error;
 mod findings;
 mod glance;
 mod history;
+mod holds;
 mod inspect;
 mod journal;
 mod known;
@@ -29,12 +34,20 @@ mod lock;
 mod marks;
 mod open;
 mod open_error;
+mod plans;
+mod proofs;
+mod pulls;
 mod record;
 mod remember;
 mod seen;
 mod store;
+mod undo;
 mod verdicts;
 
+pub use admin::{Command, CommandId, CommandResultKind, Operator, RecordedCommand};
+pub use belief::{Belief, ClockDoubt};
+pub use brakes::{BatchEnd, Brakes, OpenBatch, Ramp, Stop};
+pub use deployments::{Frozen, Run, RunKey, Speaker, SpeakerKey, UseHistory};
 pub use error::StoreError;
 pub use findings::Vanished;
 pub use glance::Glance;
@@ -43,9 +56,12 @@ pub use journal::{Deleted, IntentId, OpenIntent, SettledIntent};
 pub use known::{Known, KnownImage};
 pub use lock::is_held;
 pub use open_error::OpenError;
+pub use plans::{Approval, PlanId, PlannedFamily, RefusedPlan};
+pub use proofs::{Made, Proof, ProofId};
 pub use record::{PassId, PassRecord, Recording, UsageSample};
 pub use remember::Fresh;
 pub use store::Store;
+pub use undo::{Deletion, OpenRestore, RestoreId};
 
 /// Every schema from the first, compiled in. Forward only; later ones only add (S-30).
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");

@@ -45,6 +45,7 @@ impl Store {
     pub async fn drop_mark(&self, key: &MarkKey) -> Result<(), StoreError> {
         let MarkKey { repository, head } = key;
         let mut write = self.begin_untimed().await?;
+        write.change_marks().await?;
         let delete =
             "DELETE FROM marks WHERE repository = (SELECT id FROM repositories WHERE ocid = ?) AND head = ?";
         sqlx::query(delete)
@@ -60,6 +61,7 @@ impl Store {
 impl Write<'_> {
     /// Makes these all the marks there are.
     pub(crate) async fn replace_marks(&mut self, marks: &BTreeMap<MarkKey, Mark>) -> Result<(), StoreError> {
+        self.change_marks().await?;
         sqlx::query("DELETE FROM marks")
             .execute(self.connection())
             .await

@@ -4,11 +4,13 @@
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
+use ocird_model::Rule;
 use sqlx::migrate::Migrator;
 use sqlx::{Connection, SqliteConnection, SqlitePool};
 
 use crate::OpenError;
 use crate::backup::{back_up, set_aside};
+use crate::brakes::FORGET;
 use crate::column;
 use crate::connect::{NAME, options, pool, writing};
 use crate::inspect::{check_owner, check_version, failed, is_sound, schema};
@@ -37,6 +39,7 @@ struct Birth {
     identity: String,
     created_at: DateTime<Utc>,
     epoch: i64,
+    generation: i64,
     is_new: bool,
 }
 
@@ -46,7 +49,7 @@ pub(crate) async fn open(
     now: DateTime<Utc>,
     migrator: &Migrator,
 ) -> Result<Opened, OpenError> {
-    let mut lock = StateLock::take(state_dir)?;
+    let lock = StateLock::take(state_dir)?;
     let path = state_dir.join(NAME);
     let writer = sound_pool(&path, now).await?;
     let born = async {
@@ -62,9 +65,9 @@ pub(crate) async fn open(
             return Err(error);
         }
     };
-    let Birth { identity, created_at, epoch, is_new } = born;
-    let opened = LastOpened { identity: identity.clone(), epoch };
-    lock.remember(opened).map_err(|source| OpenError::of_file(&path, source))?;
+    let Birth { identity, created_at, epoch, generation, is_new } = born;
+    let opened = LastOpened { identity: identity.clone(), epoch, generation };
+    lock.remember(&opened).map_err(|source| OpenError::of_file(&path, source))?;
     let file = inode(&path).map_err(|source| OpenError::of_file(&path, source))?;
     let reader = pool(N_READERS, options(&path).read_only(true).create_if_missing(false));
     Ok(Opened { writer, reader, path, file, identity, epoch: epoch.unsigned_abs(), created_at, is_new, lock })
@@ -95,8 +98,12 @@ async fn sound_pool(path: &Path, now: DateTime<Utc>) -> Result<SqlitePool, OpenE
     }
 }
 
-/// Applies what is missing of the schema, after a backup when there is anything to lose. Marks are dropped before, so
-/// that nothing is due in the pass after a change of schema (S-30).
+/// The `user_version` of a file whose schema is being brought up to date. A crash in the middle leaves it there, so that the
+/// next opening knows.
+const CHANGING: i64 = 1;
+
+/// Applies what is missing of the schema, after a backup when there is anything to lose. Marks are dropped before and the
+/// instant is written down after, so that the next pass of each repository only observes (S-30).
 async fn bring_up_to_date(
     connection: &mut SqliteConnection,
     path: &Path,
@@ -105,23 +112,52 @@ async fn bring_up_to_date(
 ) -> Result<(), OpenError> {
     let known = migrator.iter().map(|migration| migration.version).max().unwrap_or(0);
     let found = schema(connection, path).await?;
+    let mut has_changed = is_changing(connection).await.map_err(|source| failed(CHANGE, path, source))?;
     match found {
-        Some(found) if found > known => return Err(OpenError::TooNew { found, known }),
+        Some(found) if found > known && Rule::S30.in_force() => {
+            return Err(OpenError::TooNew { found, known });
+        }
         Some(found) if found < known => {
             back_up(connection, path, known, now).await?;
-            let unmarked = sqlx::query("DELETE FROM marks").execute(&mut *connection).await;
-            unmarked
-                .map_err(|source| failed("dropping the marks before the schema changes", path, source))?;
+            begin_change(connection).await.map_err(|source| failed(CHANGE, path, source))?;
+            has_changed = true;
         }
         Some(_) | None => {}
     }
     // Not `run`: its future is Send for no lifetime in general, so that no task could open a store.
-    let migrated = migrator.run_direct(None, connection, false).await;
-    migrated.map_err(|source| OpenError::Migrate { path: path.to_owned(), source })
+    let migrated = migrator.run_direct(None, &mut *connection, false).await;
+    migrated.map_err(|source| OpenError::Migrate { path: path.to_owned(), source })?;
+    if has_changed {
+        end_change(connection, now).await.map_err(|source| failed(CHANGE, path, source))?;
+    }
+    Ok(())
+}
+
+/// What is being done where a change of the schema is noted.
+const CHANGE: &str = "noting that the schema changes";
+
+async fn is_changing(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    let version: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(connection).await?;
+    Ok(version == CHANGING)
+}
+
+async fn begin_change(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    sqlx::query("PRAGMA user_version = 1").execute(&mut *connection).await?;
+    if Rule::S30.in_force() {
+        sqlx::query("DELETE FROM marks").execute(connection).await?;
+    }
+    Ok(())
+}
+
+async fn end_change(connection: &mut SqliteConnection, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    let changed = "UPDATE store SET migrated_at = ?";
+    sqlx::query(changed).bind(column::millis(now)).execute(&mut *connection).await?;
+    sqlx::query("PRAGMA user_version = 0").execute(connection).await?;
+    Ok(())
 }
 
 /// Counts this opening. The next epoch is beyond what the file and the lock remember; a store that is older than the
-/// one opened last, or that nobody remembers, loses its marks and rests (S-29).
+/// one opened last, or that nobody remembers, loses its marks and rests, and its ramp begins anew (S-20, S-29).
 async fn begin_epoch(
     connection: &mut SqliteConnection,
     path: &Path,
@@ -133,22 +169,26 @@ async fn begin_epoch(
     let insert = "INSERT INTO store (only, identity, created_at, epoch) VALUES (1, randomblob(16), ?, 0) ON CONFLICT DO NOTHING";
     let inserted =
         sqlx::query(insert).bind(column::millis(now)).execute(&mut *transaction).await.map_err(failed)?;
-    let select = "SELECT lower(hex(identity)), created_at, epoch FROM store";
-    let (identity, created_at, epoch): (String, i64, i64) =
+    let select = "SELECT lower(hex(identity)), created_at, epoch, generation FROM store";
+    let (identity, created_at, epoch, generation): (String, i64, i64, i64) =
         sqlx::query_as(select).fetch_one(&mut *transaction).await.map_err(failed)?;
     let is_new = inserted.rows_affected() == 1;
     let last = last.filter(|last| last.identity == identity);
-    if !is_new && last.is_none_or(|last| last.epoch > epoch) {
-        for table in ["DELETE FROM marks", "DELETE FROM rests"] {
-            sqlx::query(table).execute(&mut *transaction).await.map_err(failed)?;
+    // A store that was copied while it was in use is of the same epoch, and behind by the changes of its marks since.
+    let is_older = last.is_none_or(|last| last.epoch > epoch || last.generation > generation);
+    if !is_new && is_older && Rule::S29.in_force() {
+        for forget in ["DELETE FROM marks", "DELETE FROM rests"].into_iter().chain(FORGET) {
+            sqlx::query(forget).execute(&mut *transaction).await.map_err(failed)?;
         }
     }
     let epoch = last.map_or(epoch, |last| last.epoch.max(epoch)).saturating_add(1);
-    sqlx::query("UPDATE store SET epoch = ?").bind(epoch).execute(&mut *transaction).await.map_err(failed)?;
+    let generation = last.map_or(generation, |last| last.generation.max(generation)).saturating_add(1);
+    let update = "UPDATE store SET epoch = ?, generation = ?";
+    sqlx::query(update).bind(epoch).bind(generation).execute(&mut *transaction).await.map_err(failed)?;
     transaction.commit().await.map_err(failed)?;
     let created_at = column::time("store.created_at", created_at);
     let created_at = created_at.map_err(|error| failed(sqlx::Error::Decode(error.into())))?;
-    Ok(Birth { identity, created_at, epoch, is_new })
+    Ok(Birth { identity, created_at, epoch, generation, is_new })
 }
 
 #[cfg(test)]
@@ -205,6 +245,22 @@ mod tests {
         let backup = "ocird.db.before-9999-1790000000";
         assert_eq!(names(dir.path()), ["ocird.db", backup, "ocird.lock"]);
         assert_eq!(n_marks(&dir.path().join(backup)).await, 1);
+        let migrated_at: i64 =
+            sqlx::query_scalar("SELECT migrated_at FROM store").fetch_one(&opened.reader).await.unwrap();
+        assert_eq!(migrated_at, column::millis(now()));
+    }
+
+    #[tokio::test]
+    async fn a_crash_in_the_middle_of_a_change_of_schema_is_noticed_at_the_next_opening() {
+        let dir = marked().await;
+        let mut connection = SqliteConnection::connect_with(&options(&dir.path().join(NAME))).await.unwrap();
+        sqlx::query("PRAGMA user_version = 1").execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+        for _ in 0..2 {
+            let store = Store::open(dir.path(), now()).await.unwrap();
+            assert_eq!(store.migrated_at().await.unwrap(), Some(now()), "it is remembered, and noted once");
+            store.close().await;
+        }
     }
 
     #[tokio::test]

@@ -3,12 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::str::FromStr;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ocird_model::{
     Bytes, Digest, Inventory, Mark, MarkKey, Plan, RepositoryId, RepositoryName, RepositoryPlan,
     RepositoryState,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::column::{count, millis};
 use crate::seen::KEEP_MANIFEST;
@@ -20,12 +22,22 @@ use crate::{Store, StoreError};
 const SAMPLE_AT_LEAST_EVERY: TimeDelta = TimeDelta::hours(1);
 
 /// The number of a pass in this store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct PassId(pub(crate) i64);
 
 impl fmt::Display for PassId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+impl FromStr for PassId {
+    type Err = std::num::ParseIntError;
+
+    /// Reads what a person types after having read it.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
     }
 }
 

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
 
 use crate::column::{millis, uncount};
-use crate::lock::StateLock;
+use crate::lock::{LastOpened, StateLock};
 use crate::open::Opened;
 use crate::{MIGRATOR, OpenError, StoreError};
 
@@ -28,14 +28,16 @@ pub struct Store {
     is_new: bool,
     /// A commit failed in a way that leaves unknown what the disk holds.
     broken: AtomicBool,
-    /// Held until the store is dropped. Last, so that the connections go first.
-    _lock: StateLock,
+    /// Held until the store is closed or dropped. Last, so that the connections go first.
+    lock: StateLock,
 }
 
 /// A transaction that writes, already known to belong to the present epoch. Dropped without a commit, it never was.
 pub(crate) struct Write<'a> {
     store: &'a Store,
     transaction: Transaction<'static, Sqlite>,
+    /// The generation that the marks have from this write on, if it changes them.
+    generation: Option<i64>,
 }
 
 impl Store {
@@ -75,10 +77,12 @@ impl Store {
         write.commit().await
     }
 
-    /// Closes the connections, so that the write-ahead log is folded into the file, and gives the lock back.
-    pub async fn close(self) {
+    /// Closes the connections, so that the write-ahead log is folded into the file, and then gives the lock back. Whoever
+    /// shares the store and is in the middle of a write ends it first; whoever comes later is told that it is closed.
+    pub async fn close(&self) {
         self.reader.close().await;
         self.writer.close().await;
+        self.lock.release();
     }
 
     /// Begins to write at `now`.
@@ -100,7 +104,8 @@ impl Store {
         }
         // IMMEDIATE: a transaction that begins by reading can be refused its write at once, whatever the timeout.
         let transaction = self.writer.begin_with("BEGIN IMMEDIATE").await;
-        let mut transaction = transaction.map_err(StoreError::sqlite("beginning to write to the store"))?;
+        let transaction = transaction.map_err(StoreError::sqlite("beginning to write to the store"));
+        let mut transaction = transaction.inspect_err(|error| self.note(error))?;
         let epoch = "UPDATE store SET newest_at = max(coalesce(newest_at, ?1), coalesce(?1, newest_at)) RETURNING epoch";
         let found: i64 = sqlx::query_scalar(epoch)
             .bind(now)
@@ -111,10 +116,19 @@ impl Store {
         if found != self.epoch {
             return Err(StoreError::Fenced { ours: self.epoch, found });
         }
-        Ok(Write { store: self, transaction })
+        Ok(Write { store: self, transaction, generation: None })
     }
 
-    /// Takes note of a failed commit.
+    /// Writes beside the store which generation its marks have: a copy from before is told by that (S-29).
+    fn remember_generation(&self, generation: i64) -> Result<(), StoreError> {
+        let opened =
+            LastOpened { identity: self.identity.clone(), epoch: self.epoch.cast_signed(), generation };
+        let doing = "writing beside the store how old it is";
+        let remembered = self.lock.remember(&opened);
+        remembered.map_err(|source| StoreError::sqlite(doing)(sqlx::Error::Io(source)))
+    }
+
+    /// Takes note of a failed write after which nobody knows what the disk holds.
     fn note(&self, error: &StoreError) {
         if matches!(error.kind(), "io" | "corrupt") {
             self.broken.store(true, Ordering::Release);
@@ -140,7 +154,7 @@ impl From<Opened> for Store {
             created_at,
             is_new,
             broken: AtomicBool::new(false),
-            _lock: lock,
+            lock,
         }
     }
 }
@@ -161,12 +175,26 @@ impl Write<'_> {
         &mut self.transaction
     }
 
+    /// Takes note that this write changes the marks.
+    pub(crate) async fn change_marks(&mut self) -> Result<(), StoreError> {
+        let next = "UPDATE store SET generation = generation + 1 RETURNING generation";
+        let generation = sqlx::query_scalar(next)
+            .fetch_one(self.connection())
+            .await
+            .map_err(StoreError::sqlite("counting a change of the marks"))?;
+        self.generation = Some(generation);
+        Ok(())
+    }
+
     /// Commits and syncs. After an I/O error or on a corrupt file the store takes no further write: `SQLite` may hold
     /// pages for clean that never reached the disk. <https://www.usenix.org/conference/atc20/presentation/rebello>
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
-        let committed =
-            self.transaction.commit().await.map_err(StoreError::sqlite("committing to the store"));
-        committed.inspect_err(|error| self.store.note(error))
+        let Self { store, transaction, generation } = self;
+        let committed = transaction.commit().await.map_err(StoreError::sqlite("committing to the store"));
+        // After the commit: a store that is ahead of the line has crashed in between, one that is behind it is a copy.
+        let remembered =
+            committed.and_then(|()| generation.map_or(Ok(()), |number| store.remember_generation(number)));
+        remembered.inspect_err(|error| store.note(error))
     }
 }
 

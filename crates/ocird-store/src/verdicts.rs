@@ -85,7 +85,8 @@ impl Stored {
     /// containers change with every restart, and would be a row each.
     fn is_changed_by(&self, now: &Self) -> bool {
         let same_word = self.decision == now.decision && self.reason == now.reason;
-        !(same_word && (self.detail == now.detail || self.reason == "in_use"))
+        !(same_word
+            && (self.detail == now.detail || ["in_use", "rollback_room"].contains(&self.reason.as_str())))
     }
 }
 
@@ -106,7 +107,9 @@ impl From<&Verdict> for Stored {
 fn keep_detail(reason: &KeepReason) -> Option<String> {
     match reason {
         KeepReason::Opaque { why } => Some(why.as_str().to_owned()),
-        KeepReason::InUse { by } => Some(by.to_string()),
+        KeepReason::InUse { by } | KeepReason::RollbackRoom { by } | KeepReason::Held { by } => {
+            Some(by.to_string())
+        }
         KeepReason::Rule { rule } | KeepReason::Spared { rule } => Some(rule.to_string()),
         KeepReason::ChildOf { parent: digest } | KeepReason::ReferrerOf { subject: digest } => {
             Some(Digest::to_string(digest))

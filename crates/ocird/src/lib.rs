@@ -3,6 +3,7 @@
 //! One sentence that every part obeys: it looks at everything, decides once in plain code, lets an independent check
 //! refuse, does exactly what was decided, and writes down why.
 
+mod admin;
 pub mod cli;
 pub mod clock;
 pub mod cloud;
@@ -14,12 +15,16 @@ mod doctor;
 pub mod findings;
 pub mod http;
 pub mod in_use;
+mod json;
 pub mod log;
 pub mod metrics;
 pub mod notify;
 pub mod paint;
 pub mod pass;
+mod pause;
 pub mod plain;
 pub mod plan_table;
 pub mod schedule;
 pub mod status;
+mod terminal;
+pub mod undo;

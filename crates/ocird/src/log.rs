@@ -20,9 +20,11 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 use tracing_subscriber::{EnvFilter, fmt as layer_fmt};
 
+use crate::json;
+
 /// Every field that an event may bear, with what it holds. One word per idea, the same as in metrics and SQL; the
 /// unit is in the name. No digest or tag stands in a message: what varies is a field.
-pub const FIELDS: [(&str, &str); 43] = [
+pub const FIELDS: [(&str, &str); 46] = [
     ("bytes", "a number of bytes"),
     ("code", "a refusal code: a word of `RefusalCode::ALL`"),
     ("command", "the administrative command"),
@@ -35,6 +37,7 @@ pub const FIELDS: [(&str, &str); 43] = [
     ("expires_at", "when a session token ends"),
     ("finding", "the kind of a finding: a word of `FindingKind::ALL`"),
     ("head", "the digest of the head of a family"),
+    ("hold", "what a hold is on: a tag or a digest"),
     ("image", "the OCID of an image"),
     ("key_file", "the file of a private key"),
     ("kind", "the kind of an error: a word of `ErrorKind::ALL`"),
@@ -48,11 +51,13 @@ pub const FIELDS: [(&str, &str); 43] = [
     ("n_repositories", "number of repositories"),
     ("n_unreadable", "repositories that could not be read whole"),
     ("operation", "the cloud's name for a call, such as `ListContainerImages`"),
-    ("outcome", "a word of `OutcomeKind::ALL`"),
+    ("operator", "who gave an administrative command: the user's name and number"),
+    ("outcome", "a word of `OutcomeKind::ALL`, what came of a command, or what a proof found"),
     ("pass", "the number of the pass in the store"),
     ("path", "a path in the file system"),
     ("profile", "the name of a profile of Oracle's SDKs"),
     ("project", "the project whose policy is meant"),
+    ("proof", "which of the proofs of a batch: a word of `ProofKind::ALL`"),
     ("reason", "the reason of a verdict or state, as its metric label has it"),
     ("region", "the region identifier"),
     ("repository", "the name of a repository, without the namespace"),
@@ -132,9 +137,10 @@ where
         (Format::Text, true) => {
             lines.fmt_fields(on_one_line).without_time().map_event_format(Prefixed).boxed()
         }
-        (Format::Json, false) => lines.json().flatten_event(true).boxed(),
+        (Format::Json, false) => lines.json().flatten_event(true).map_event_format(InAscii).boxed(),
         (Format::Json, true) => {
-            lines.json().flatten_event(true).without_time().map_event_format(Prefixed).boxed()
+            let lines = lines.json().flatten_event(true).without_time();
+            lines.map_event_format(InAscii).map_event_format(Prefixed).boxed()
         }
     }
 }
@@ -146,6 +152,27 @@ fn write_field(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -
         write!(writer, "{field}=")?;
     }
     write!(OneLine(writer), "{value:?}")
+}
+
+/// A JSON format in ASCII: JSON escapes what ends a line, and lets through what else moves a cursor.
+struct InAscii<F>(F);
+
+impl<S, N, F> FormatEvent<S, N> for InAscii<F>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+    N: for<'writer> FormatFields<'writer> + 'static,
+    F: FormatEvent<S, N>,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let mut line = String::new();
+        self.0.format_event(context, Writer::new(&mut line), event)?;
+        writer.write_str(&json::ascii(&line))
+    }
 }
 
 /// Another format with the journal's priority before each line.
@@ -183,7 +210,8 @@ mod tests {
     use std::io::Write;
     use std::sync::{Arc, Mutex};
 
-    use ocird_model::ErrorChain;
+    use ocird_model::{ErrorChain, is_inert};
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -254,6 +282,26 @@ mod tests {
                 });
                 assert_eq!(lines.lines().count(), 2, "{lines}");
                 assert!(lines.chars().all(|c| c == '\n' || !c.is_control()), "{lines:?}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_logged_each_event_is_one_line_that_reads_back(
+            text in "(\\PC|[\\x00-\\x1f\\x7f-\\u{9f}\\u{2028}-\\u{202e}\"\\\\{}=])*"
+        ) {
+            for destination in [Destination::Plain, Destination::Journal] {
+                let log = || tracing::warn!(repository = %text, reason = ?text, tags = text.as_str(), "said {text}");
+                for format in [Format::Text, Format::Json] {
+                    let lines = written(format, destination, log);
+                    let line = lines.strip_suffix('\n').unwrap();
+                    prop_assert!(line.chars().all(is_inert), "{:?}", line);
+                    if format == Format::Json {
+                        let object: serde_json::Value = serde_json::from_str(line.trim_start_matches("<4>")).unwrap();
+                        prop_assert_eq!(object["tags"].as_str().unwrap(), &text[..]);
+                    }
+                }
             }
         }
     }

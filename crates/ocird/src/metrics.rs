@@ -33,10 +33,12 @@ pub struct Build {
 }
 
 impl Build {
-    /// This binary. The release build sets `OCIRD_REVISION`.
+    /// This binary. The release build sets `OCIRD_REVISION`. A build that can put rules of safety out of force says so
+    /// wherever it says what it is, and `.ci/released` looks for that word.
     pub const THIS: Self = Self {
         version: env!("CARGO_PKG_VERSION"),
         revision: match option_env!("OCIRD_REVISION") {
+            _ if cfg!(ocird_switches) => "ocird-switches",
             Some(revision) => revision,
             None => "unknown",
         },

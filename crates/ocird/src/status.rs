@@ -1,13 +1,21 @@
 //! The picture of the daemon that everybody who asks is shown: `/status`, `/healthz`, `/metrics` and the API all
 //! render this one value. The pass publishes it; rendering never asks the cloud, the store or the clock.
 
+mod brakes;
+mod refusal;
+mod undo;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use ocird_model::{Bytes, RepositoryName, Standing, Unreadable};
+use ocird_model::{Bytes, RepositoryName, Standing, Unreadable, UseKind};
 use serde::Serialize;
 use tokio::sync::watch;
+
+pub use brakes::{ApprovalStatus, BrakesStatus, RefusedPlanStatus, StopStatus};
+pub use refusal::{ClearedBy, Reach, Refusal, RefusalCode};
+pub use undo::{HoldStatus, ProofStatus, UndoStatus};
 
 /// The present picture. Cheap to clone and to replace as a whole.
 #[derive(Debug, Clone)]
@@ -57,10 +65,18 @@ pub struct Status {
     pub pending: Vec<Pending>,
     /// Why nothing goes, or less than the rules say: one entry per cause (S-33).
     pub refusals: Vec<Refusal>,
+    /// What a person must let go on, and how far the store has been trusted yet.
+    pub brakes: BrakesStatus,
+    /// What was proved after deletions, and what people hold.
+    pub undo: UndoStatus,
     /// What is odd, since when, and what to do about it; the worst first. It never changes what goes.
     pub findings: Vec<Standing>,
     /// Each source of what is in use.
     pub in_use: Vec<SourceStatus>,
+    /// How many uses they named, what a rollback would pull included.
+    pub n_uses: u64,
+    /// The first of them, by repository, at most a thousand.
+    pub uses: Vec<UseStatus>,
     /// Each part that can fail on its own.
     pub checks: Checks,
     /// The latest deletions and other outcomes, newest first, at most 50.
@@ -179,108 +195,23 @@ pub struct Pending {
     pub due_at: DateTime<Utc>,
 }
 
-/// Why nothing goes, or less than the rules say.
+/// One use of an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Refusal {
-    /// A word of the list in [`RefusalCode::ALL`]; log code and metric label.
-    pub code: RefusalCode,
-    /// What it concerns and what clears it, for people.
-    pub text: String,
-}
-
-/// Every cause for which ocird deletes nothing, or less than the rules say. One log code and one metric label each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RefusalCode {
-    /// Report mode (S-15).
-    ReportMode,
-    /// `armed_for` does not equal what the credentials report (S-15).
-    Disarmed,
-    /// The kill switch is on, or cannot be read (S-24).
-    Paused,
-    /// The clock is in doubt (S-9).
-    ClockDoubt,
-    /// There is no writable store (S-28).
-    NoStore,
-    /// The registry cannot be signed in to or listed (S-2).
-    CannotObserve,
-    /// A repository could not be read whole (S-1).
-    Unreadable,
-    /// It is not known what runs (S-4).
-    InUseUnknown,
-    /// The independent check refused the plan.
-    CheckRefused,
-    /// A new repository, store or gap: it is only observed for a while (S-9, S-15).
-    Observing,
-    /// The limit of one pass was reached; the rest goes in the next (S-19).
-    Deferred,
-    /// An earlier intent could not be settled yet (S-22).
-    OpenIntent,
-    /// Too many unexpected answers in a row while acting (S-25).
-    Breaker,
-    /// Something that ocird deleted is needed (S-26).
-    ProofFailed,
-    /// The registry or what runs changed between the plan and the act; the next pass decides anew (S-17).
-    Moved,
-}
-
-impl RefusalCode {
-    /// Every code, so that counters exist before the first refusal.
-    pub const ALL: [Self; 15] = [
-        Self::ReportMode,
-        Self::Disarmed,
-        Self::Paused,
-        Self::ClockDoubt,
-        Self::NoStore,
-        Self::CannotObserve,
-        Self::Unreadable,
-        Self::InUseUnknown,
-        Self::CheckRefused,
-        Self::Observing,
-        Self::Deferred,
-        Self::OpenIntent,
-        Self::Breaker,
-        Self::ProofFailed,
-        Self::Moved,
-    ];
-
-    /// True for the causes for which nothing at all goes; the others concern single repositories or families.
-    pub const fn stops_everything(self) -> bool {
-        match self {
-            Self::ReportMode
-            | Self::Disarmed
-            | Self::Paused
-            | Self::ClockDoubt
-            | Self::NoStore
-            | Self::CannotObserve
-            | Self::CheckRefused
-            | Self::OpenIntent
-            | Self::Breaker
-            | Self::ProofFailed => true,
-            Self::Unreadable | Self::InUseUnknown | Self::Observing | Self::Deferred | Self::Moved => false,
-        }
-    }
-
-    /// The code as a log field and metric label.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::ReportMode => "report_mode",
-            Self::Disarmed => "disarmed",
-            Self::Paused => "paused",
-            Self::ClockDoubt => "clock_doubt",
-            Self::NoStore => "no_store",
-            Self::CannotObserve => "cannot_observe",
-            Self::Unreadable => "unreadable",
-            Self::InUseUnknown => "in_use_unknown",
-            Self::CheckRefused => "check_refused",
-            Self::Observing => "observing",
-            Self::Deferred => "deferred",
-            Self::OpenIntent => "open_intent",
-            Self::Breaker => "breaker",
-            Self::ProofFailed => "proof_failed",
-            Self::Moved => "moved",
-        }
-    }
+pub struct UseStatus {
+    /// The image's repository.
+    pub repository: RepositoryName,
+    /// The tag by which it is used.
+    pub tag: Option<String>,
+    /// The digest that is used.
+    pub digest: Option<String>,
+    /// What uses it, and where.
+    pub by: String,
+    /// Whether it runs, or is kept for a rollback.
+    pub kind: UseKind,
+    /// Since when, by ocird's own history.
+    pub since: Option<DateTime<Utc>>,
+    /// True when the registry does not have it; null when nobody knows.
+    pub is_missing: Option<bool>,
 }
 
 /// One source of what is in use.
@@ -313,12 +244,15 @@ pub struct Checks {
     pub in_use: Check,
     /// The policies: a reload that was refused keeps the old ones.
     pub policies: Check,
+    /// Whether something stops deletion that waits for a person: paused, disarmed, breaker, frozen, refused. Report mode is
+    /// meant, and no failure.
+    pub deletion: Check,
 }
 
 impl Checks {
     /// Each check with its name.
-    pub const fn named(&self) -> [(&'static str, &Check); 6] {
-        let Self { sign_in, registry, store, clock, in_use, policies } = self;
+    pub const fn named(&self) -> [(&'static str, &Check); 7] {
+        let Self { sign_in, registry, store, clock, in_use, policies, deletion } = self;
         [
             ("sign_in", sign_in),
             ("registry", registry),
@@ -326,6 +260,7 @@ impl Checks {
             ("clock", clock),
             ("in_use", in_use),
             ("policies", policies),
+            ("deletion", deletion),
         ]
     }
 }

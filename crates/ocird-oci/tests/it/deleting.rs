@@ -187,30 +187,6 @@ async fn a_delete_without_a_usable_condition_is_not_sent() {
 }
 
 #[tokio::test]
-async fn a_restore_is_repeated_under_one_retry_token() {
-    let cloud = Cloud::start().await;
-    let route = image_route("POST", "/actions/restore");
-    cloud.script(&route, [Reply::error(503, "ServiceUnavailable"), Reply::text("{}")]);
-    let tag = "v1".parse().unwrap();
-    cloud.oci().writer().restore(&image(), Some(&tag)).await.unwrap();
-    let seen = cloud.seen(&route);
-    assert_eq!(seen[0].header("opc-retry-token"), seen[1].header("opc-retry-token"));
-    assert_eq!(
-        (seen[0].header("opc-retry-token").len(), seen[1].body.as_slice()),
-        (32, &br#"{"version":"v1"}"#[..])
-    );
-}
-
-#[tokio::test]
-async fn a_restore_without_a_tag_asks_for_none() {
-    let cloud = Cloud::start().await;
-    let route = image_route("POST", "/actions/restore");
-    cloud.script(&route, [Reply::text("{}")]);
-    cloud.oci().writer().restore(&image(), None).await.unwrap();
-    assert_eq!(cloud.seen(&route)[0].body, b"{}");
-}
-
-#[tokio::test]
 async fn a_tag_is_removed_under_the_etag() {
     let cloud = Cloud::start().await;
     let route = image_route("POST", "/actions/removeVersion");

@@ -67,6 +67,7 @@ async fn a_failed_page_fails_the_whole_listing() {
         (page(&[json!({"id": "nonsense"})], None), ErrorKind::Malformed),
         (Reply::text(" ".repeat(17 << 20)), ErrorKind::Malformed),
         (page(&[], Some("")), ErrorKind::Malformed),
+        (Reply::json(206, &json!({"items": [image_row(2)]})), ErrorKind::Malformed),
         (Reply::json(204, &json!(null)), ErrorKind::Malformed),
     ] {
         let cloud = Cloud::start().await;

@@ -1,6 +1,6 @@
 //! Reads that no pass makes: an image by what people call it, and who signed what.
 
-use ocird_model::{Digest, ErrorKind, Etag, Lifecycle};
+use ocird_model::{Digest, ErrorKind, Etag, Lifecycle, ReadRegistry as _};
 use ocird_oci::TagOrDigest;
 use serde_json::{Value, json};
 
@@ -72,6 +72,30 @@ async fn signatures_are_listed_to_the_last_page() {
     let target = &cloud.seen(SIGNATURES)[0].target;
     assert!(target.contains(&format!("compartmentId={}", compartment())), "{target}");
     assert!(target.contains(&format!("repositoryId={}", repository())), "{target}");
+}
+
+#[tokio::test]
+async fn an_image_is_signed_until_its_last_signature_is_known_to_go() {
+    let states = ["AVAILABLE", "HIBERNATING", "DELETING", "DELETED"];
+    for (state, is_signed) in states.into_iter().zip([true, true, false, false]) {
+        let cloud = Cloud::start().await;
+        let row = signature("ocid1.containerimagesignature.oc1..1", state);
+        cloud.script(SIGNATURES, [page(&[], Some("next")), page(&[row], None)]);
+        let signed = cloud.oci().signed_images(&compartment()).await.unwrap();
+        assert_eq!(signed.contains(&image()), is_signed, "{state}");
+        let target = &cloud.seen(SIGNATURES)[1].target;
+        assert!(target.contains(&format!("compartmentId={}", compartment())), "{target}");
+        assert!(!target.contains("repositoryId"), "one list serves a whole compartment: {target}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_of_signatures_that_does_not_come_to_its_end_is_no_list() {
+    let cloud = Cloud::start().await;
+    let row = signature("ocid1.containerimagesignature.oc1..1", "AVAILABLE");
+    cloud.script(SIGNATURES, [page(&[row], Some("next")), Reply::error(404, "NotAuthorizedOrNotFound")]);
+    let error = cloud.oci().signed_images(&compartment()).await.unwrap_err();
+    assert_eq!((error.kind(), error.operation()), (ErrorKind::NotFound, "ListContainerImageSignatures"));
 }
 
 #[tokio::test]

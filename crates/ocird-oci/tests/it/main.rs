@@ -13,6 +13,7 @@ mod manifests;
 mod profile;
 mod profile_errors;
 mod reading;
+mod restoring;
 mod sign_in;
 mod sign_in_failures;
 mod sign_in_regions;

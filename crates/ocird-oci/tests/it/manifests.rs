@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use ocird_model::{
-    Content, Digest, ErrorKind, FetchedManifest, ReadRegistry as _, RegistryError, RepositoryName,
+    Content, Digest, ErrorKind, FetchedManifest, OpaqueReason, ReadRegistry as _, RegistryError,
+    RepositoryName,
 };
 use ocird_oci::{Oci, interpret};
 use serde_json::json;
@@ -41,6 +42,43 @@ async fn bytes_of_another_digest_are_malformed() {
     let cloud = Cloud::start().await;
     cloud.script(&route(), [Reply::text(DOCUMENT.to_owned() + " ").with("content-type", INDEX)]);
     assert_eq!(fetch(&cloud.oci()).await.unwrap_err().kind(), ErrorKind::Malformed);
+}
+
+#[tokio::test]
+async fn a_kind_whose_bytes_never_are_of_its_digest_is_opaque_and_its_bytes_are_nobodys() {
+    let signed = "application/vnd.docker.distribution.manifest.v1+prettyjws";
+    let cloud = Cloud::start().await;
+    cloud.script(&route(), [Reply::text(DOCUMENT.to_owned() + " ").with("content-type", signed)]);
+    let manifest = fetch(&cloud.oci()).await.unwrap();
+    assert_eq!((manifest.media_type.as_str(), &*manifest.bytes), (signed, &[][..]));
+    assert_eq!(interpret(&manifest), Content::Opaque { reason: OpaqueReason::MediaType });
+}
+
+#[tokio::test]
+async fn no_url_that_a_manifest_or_an_answer_names_is_ever_asked() {
+    let cloud = Cloud::start().await;
+    let trap = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    trap.set_nonblocking(true).unwrap();
+    let url = format!("http://{}/layer", trap.local_addr().unwrap());
+    let blob = json!({"digest": digest_of(b"layer"), "size": 5, "urls": [url]});
+    let document = json!({
+        "schemaVersion": 2, "config": blob, "layers": [blob], "annotations": {"org.example.source": url},
+        "subject": blob,
+    });
+    let (text, kind) = (document.to_string(), "application/vnd.oci.image.manifest.v1+json");
+    let digest = digest_of(text.as_bytes());
+    let route = format!("GET /v2/ns/team/app/manifests/{digest}");
+    let challenge = format!("Bearer realm=\"{url}\",service=\"x\"");
+    let moved = Reply::error(307, "Moved").with("location", url.clone());
+    let denied = Reply::error(401, "UNAUTHORIZED").with("www-authenticate", challenge);
+    let link = Reply::text(text).with("content-type", kind).with("link", format!("<{url}>; rel=\"next\""));
+    cloud.script(&route, [moved, denied, link]);
+    let oci = cloud.oci();
+    oci.manifest(&namespace(), &name(), &digest).await.unwrap_err();
+    let manifest = oci.manifest(&namespace(), &name(), &digest).await.unwrap();
+    assert_eq!(interpret(&manifest), Content::Manifest { subject: Some(digest_of(b"layer")) });
+    assert_eq!(cloud.n_seen(&route), 3, "the answer that moved, the one that denied, and the manifest");
+    assert_eq!(trap.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
 }
 
 #[tokio::test]

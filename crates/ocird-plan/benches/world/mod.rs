@@ -34,7 +34,7 @@ pub(crate) fn world(n_repositories: usize, n_images: usize, line: Option<Bytes>)
         let name: RepositoryName = format!("mgh-{number}").parse().expect("a plain name");
         let repository = repository(&name, n_images);
         let tag: Tag = "v5".parse().expect("a plain tag");
-        in_use.add(name.clone(), Use { target: Target { tag: Some(tag), digest: None }, by: "web".into() });
+        in_use.add(name.clone(), Use::running(Target { tag: Some(tag), digest: None }, "web"));
         repositories.insert(name, RepositoryState::Complete(repository));
     }
     World { inventory: Inventory { taken_at: now(), repositories }, policies: policies(line), in_use }
@@ -51,6 +51,7 @@ fn repository(name: &RepositoryName, n_images: usize) -> Repository {
         is_public: false,
         images,
         rests: BTreeMap::new(),
+        holds: Vec::new(),
     }
 }
 
@@ -119,6 +120,7 @@ fn policies(line: Option<Bytes>) -> Policies {
             DeleteRule { while_usage_above: line, ..about("beyond the newest", Selects::Tagged) },
         ],
         enforce_public: false,
+        enforce_signed: false,
     };
     Policies { guardrails: Guardrails::default(), policies: vec![policy] }
 }

@@ -5,20 +5,27 @@ use chrono::{DateTime, TimeDelta, Utc};
 use ocird_model::{EcrCount, EcrPattern, EcrRule, EcrSelection, EcrTags, Image};
 
 use super::needed::is_believable;
-use super::world::{Ties, World};
+use super::world::{Ties, World, times};
 
 /// For each image whether this rule of the document leaves it alone.
 pub(super) fn not_about(world: &World<'_>, ties: &Ties, selection: &EcrSelection) -> Vec<bool> {
     let rules = selection.lifecycle().rules();
     let rule = &rules[selection.rule()];
     let named = ties.above(&ties.tagged);
-    let is_spared = spared(world, ties, rule);
+    let is_any = |rule: &EcrRule| matches!(rule.tags, EcrTags::Any);
+    let is_about = |rule: &EcrRule, place: usize, image: &Image| {
+        // What speaks about an image of another repository is no image of this one.
+        concerns(rule, image) && !(ties.abroad[place] && is_any(rule))
+    };
+    let carries_one_of_others = ties.above(&ties.abroad);
+    let is_spared = spared(world, ties, rule, &is_about);
     world.those(|place, image| {
-        let owner = rules.iter().position(|rule| concerns(rule, image));
+        let owner = rules.iter().position(|rule| is_about(rule, place, image));
         owner != Some(selection.rule())
             || !is_counted(ties, place)
             || ties.carried[place].iter().any(|&carried| named[carried])
             || is_spared[place]
+            || (is_any(rule) && carries_one_of_others[place])
     })
 }
 
@@ -38,24 +45,28 @@ fn concerns(rule: &EcrRule, image: &Image) -> bool {
     }
 }
 
+/// Whether a rule is about the image at a place, if it is one.
+type IsAbout<'a> = &'a dyn Fn(&EcrRule, usize, &Image) -> bool;
+
 /// For each image whether the rule would leave it alone for its time or its rank, if it were about it.
-fn spared(world: &World<'_>, ties: &Ties, rule: &EcrRule) -> Vec<bool> {
+fn spared(world: &World<'_>, ties: &Ties, rule: &EcrRule, is_about: IsAbout<'_>) -> Vec<bool> {
     let undated = world.those(|_, image| pushed_at(world, image).is_none());
-    let Some(limit) = limit(world, ties, rule) else {
+    let Some(limit) = limit(world, ties, rule, is_about) else {
         return vec![true; undated.len()];
     };
-    let is_newer = |image: &Image| image.times().flatten().any(|time| time >= limit);
+    let is_newer = |image: &Image| times(image).flatten().any(|time| time >= limit);
     let newer = ties.above(&world.those(|place, image| !ties.leftover[place] && is_newer(image)));
     undated.into_iter().zip(newer).map(|(undated, newer)| undated || newer).collect()
 }
 
 /// What was pushed at this instant or later is left alone; `None` when everything is.
-fn limit(world: &World<'_>, ties: &Ties, rule: &EcrRule) -> Option<DateTime<Utc>> {
+fn limit(world: &World<'_>, ties: &Ties, rule: &EcrRule, is_about: IsAbout<'_>) -> Option<DateTime<Utc>> {
     match rule.expires {
         EcrCount::DaysSincePush(days) => world.now.checked_sub_signed(TimeDelta::days(days.get().into())),
         EcrCount::BeyondNewest(n_kept) => {
-            let counted =
-                world.images().filter(|(other, image)| is_counted(ties, *other) && concerns(rule, image));
+            let counted = world
+                .images()
+                .filter(|(other, image)| is_counted(ties, *other) && is_about(rule, *other, image));
             let mut dates: Vec<_> = counted.filter_map(|(_, image)| pushed_at(world, image)).collect();
             dates.sort_unstable();
             let older = dates.len().checked_sub(usize::try_from(n_kept.get()).ok()?)?;
@@ -66,6 +77,6 @@ fn limit(world: &World<'_>, ties: &Ties, rule: &EcrRule) -> Option<DateTime<Utc>
 
 /// The newest of its times, where all of them can be believed.
 fn pushed_at(world: &World<'_>, image: &Image) -> Option<DateTime<Utc>> {
-    let can_be_believed = image.times().all(|time| is_believable(world, time));
-    image.times().flatten().max().filter(|_| can_be_believed)
+    let can_be_believed = times(image).all(|time| is_believable(world, time));
+    times(image).flatten().max().filter(|_| can_be_believed)
 }

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use ocird_model::{
-    Bytes, Content, DeleteReason, Digest, EffectivePolicy, KeepReason, Policy, RepositoryName, RuleName,
-    Verdict,
+    Bytes, Content, DeleteReason, Digest, EffectivePolicy, KeepReason, KeepRule, Policy, RepositoryName,
+    Rule, RuleName, Verdict,
 };
 
 use super::needed::kept_by;
 use super::rule::Reach;
-use super::world::{Ties, World};
+use super::world::{Ties, World, times};
 use super::{Report, Violation};
 
 /// What counts in one repository.
@@ -20,10 +20,13 @@ struct Tally {
     layers: BTreeMap<Digest, (Bytes, BTreeSet<usize>)>,
     /// Each image that counts with the size of its manifest.
     manifests: BTreeMap<usize, Bytes>,
-    /// What goes with each head, itself included.
-    families: BTreeMap<Digest, Vec<usize>>,
-    /// What counts of its own account and has not been crossed out: all but what ocird deleted the head of.
-    own: Vec<bool>,
+    is_crossed_out: Vec<bool>,
+    /// For each image the number of its holders that are not crossed out.
+    n_holding: Vec<usize>,
+    /// For each image the number of its holders that count.
+    n_counting: Vec<usize>,
+    /// What counts only as long as something that counts carries it: what ocird deleted the head of.
+    is_headless: Vec<bool>,
 }
 
 /// A head that the plan lets go, or spares, by a rule.
@@ -33,6 +36,8 @@ struct Claim<'a> {
     digest: Digest,
     /// The place of its repository among the worlds.
     world: usize,
+    /// Its place there.
+    place: usize,
     /// It may go while the account is above this; `None` for at any account.
     above: Option<Bytes>,
     is_spared: bool,
@@ -50,7 +55,7 @@ pub(super) fn check(worlds: &[World<'_>], is_whole: bool, found: &mut Vec<Violat
     claims.sort_by_key(|claim| (claim.time, claim.name, claim.digest));
     let tallies: Option<Vec<Tally>> =
         worlds.iter().zip(&ties).map(|(world, ties)| Tally::of(world, ties)).collect();
-    match tallies.filter(|_| is_whole) {
+    match tallies.filter(|_| is_whole || !Rule::S7.in_force()) {
         Some(tallies) => cross_out(worlds, &ties, &claims, tallies, found),
         None => {
             for claim in claims.iter().filter(|claim| claim.above.is_some()) {
@@ -72,7 +77,7 @@ fn cross_out(
         if claim.is_spared {
             claim.refuse("S-16", "it is spared, and no line speaks of it", found);
         } else {
-            tallies[claim.world].cross_out(&worlds[claim.world], &ties[claim.world], claim.digest);
+            tallies[claim.world].cross_out(&worlds[claim.world], &ties[claim.world], claim.place);
         }
     }
     let mut account: Bytes = tallies.iter().map(Tally::total).sum();
@@ -92,7 +97,7 @@ fn cross_out(
         if is_one_passed_over {
             claim.refuse("S-16", "an older one is spared in its place", found);
         }
-        let freed = tallies[claim.world].cross_out(&worlds[claim.world], &ties[claim.world], claim.digest);
+        let freed = tallies[claim.world].cross_out(&worlds[claim.world], &ties[claim.world], claim.place);
         account = account.saturating_sub(freed);
     }
 }
@@ -120,10 +125,11 @@ fn claims_in<'a>(world: &World<'a>, ties: &Ties, policy: &Policy, number: usize)
             }
         };
         Some(Claim {
-            time: world.repository.images[place].times().flatten().max(),
+            time: times(&world.repository.images[place]).flatten().max(),
             name: &world.repository.name,
             digest: decision.digest,
             world: number,
+            place,
             // Where no rule takes it that is another violation, found elsewhere.
             above: lowest_line(rule, place)?.max(lent[place]),
             is_spared,
@@ -135,7 +141,8 @@ fn claims_in<'a>(world: &World<'a>, ties: &Ties, policy: &Policy, number: usize)
 /// For each image the highest line of the keep rules that hold it or something it carries.
 fn lent(world: &World<'_>, ties: &Ties, policy: &Policy) -> Vec<Option<Bytes>> {
     let mut lent = vec![None; world.decisions.len()];
-    for rule in policy.keep.iter().filter(|rule| rule.unless_usage_above.is_some()) {
+    let has_line = |rule: &&KeepRule| rule.unless_usage_above.is_some() && Rule::S5.in_force();
+    for rule in policy.keep.iter().filter(has_line) {
         let held = kept_by(world, ties, rule);
         for (lent, is_held) in lent.iter_mut().zip(ties.above(&held)) {
             *lent = (*lent).max(rule.unless_usage_above.filter(|_| is_held));
@@ -148,25 +155,30 @@ impl Tally {
     /// `None` when the layers of something that counts are not known. What ocird deleted the head of counts no more, unless
     /// something that counts carries it.
     fn of(world: &World<'_>, ties: &Ties) -> Option<Self> {
-        let own: Vec<bool> = world.headless().into_iter().map(|headless| !headless).collect();
-        let counting = ties.below(&own);
-        let mut tally =
-            Self { layers: BTreeMap::new(), manifests: BTreeMap::new(), families: BTreeMap::new(), own };
-        for (place, image) in world.images().filter(|(place, _)| counting[*place]) {
+        let off_the_account = world.off_the_account(ties);
+        let n_counting =
+            |holders: &BTreeSet<usize>| holders.iter().filter(|holder| !off_the_account[**holder]).count();
+        let mut tally = Self {
+            layers: BTreeMap::new(),
+            manifests: BTreeMap::new(),
+            is_crossed_out: vec![false; off_the_account.len()],
+            n_holding: ties.holders.iter().map(BTreeSet::len).collect(),
+            n_counting: ties.holders.iter().map(n_counting).collect(),
+            is_headless: world.headless(),
+        };
+        for (place, image) in world.images().filter(|(place, _)| !off_the_account[*place]) {
             let is_index = matches!(image.content, Content::Index { children: _, subject: _ });
-            if image.layers.is_none() && !is_index {
+            if image.layers.is_none() && !is_index && Rule::S7.in_force() {
                 return None;
             }
             for layer in image.layers.iter().flat_map(|layers| layers.iter()) {
-                let (size, holders) = tally.layers.entry(layer.digest).or_default();
-                *size = layer.size.max(*size);
+                // Of several sizes the smallest: to count less deletes less.
+                let (size, holders) =
+                    tally.layers.entry(layer.digest).or_insert((layer.size, BTreeSet::new()));
+                *size = layer.size.min(*size);
                 holders.insert(place);
             }
             tally.manifests.insert(place, image.manifest_size);
-            let decision = &world.decisions[place];
-            if decision.verdict.is_delete() {
-                tally.families.entry(decision.head).or_default().push(place);
-            }
         }
         Some(tally)
     }
@@ -177,24 +189,46 @@ impl Tally {
         layers + self.manifests.values().copied().sum()
     }
 
-    /// Crosses out a head and all that the plan lets go with it, and what counted for their sake alone. Answers what that
-    /// frees.
-    fn cross_out(&mut self, world: &World<'_>, ties: &Ties, head: Digest) -> Bytes {
-        let mut going = self.families.remove(&head).unwrap_or_default();
-        for &place in &going {
-            self.own[place] = false;
+    /// Crosses out a head, and whatever has lost its last holder by that. Answers what that frees.
+    fn cross_out(&mut self, world: &World<'_>, ties: &Ties, head: usize) -> Bytes {
+        let mut freed = Bytes::ZERO;
+        let mut going = vec![head];
+        while let Some(place) = going.pop() {
+            if std::mem::replace(&mut self.is_crossed_out[place], true) {
+                continue;
+            }
+            freed += self.uncount(world, ties, place);
+            for &carried in &ties.carried[place] {
+                self.n_holding[carried] -= 1;
+                if self.n_holding[carried] == 0 {
+                    going.push(carried);
+                }
+            }
         }
-        if !world.repository.rests.is_empty() {
-            let counting = ties.below(&self.own);
-            going = self.manifests.keys().copied().filter(|&place| !counting[place]).collect();
-        }
-        going.into_iter().map(|place| self.cross_out_one(world, place)).sum()
+        freed
     }
 
-    fn cross_out_one(&mut self, world: &World<'_>, place: usize) -> Bytes {
-        let Some(mut freed) = self.manifests.remove(&place) else { return Bytes::ZERO };
-        let image = &world.repository.images[place];
-        for layer in image.layers.iter().flat_map(|layers| layers.iter()) {
+    /// Takes an image out of the count, and what counted for its sake alone. Answers what that frees.
+    fn uncount(&mut self, world: &World<'_>, ties: &Ties, from: usize) -> Bytes {
+        let mut freed = Bytes::ZERO;
+        let mut open = vec![from];
+        while let Some(place) = open.pop() {
+            let Some(manifest) = self.manifests.remove(&place) else { continue };
+            freed += manifest + self.release_layers(world, place);
+            for &carried in &ties.carried[place] {
+                self.n_counting[carried] -= 1;
+                if self.n_counting[carried] == 0 && self.is_headless[carried] {
+                    open.push(carried);
+                }
+            }
+        }
+        freed
+    }
+
+    /// The layers that nobody holds but this image.
+    fn release_layers(&mut self, world: &World<'_>, place: usize) -> Bytes {
+        let mut freed = Bytes::ZERO;
+        for layer in world.repository.images[place].layers.iter().flat_map(|layers| layers.iter()) {
             if let Some((size, holders)) = self.layers.get_mut(&layer.digest)
                 && holders.remove(&place)
                 && holders.is_empty()

@@ -10,17 +10,19 @@ mod lifecycle;
 mod lines;
 mod needed;
 mod rule;
+mod subjects;
 mod violation;
 mod world;
 
 use chrono::{DateTime, Utc};
 use ocird_model::{
     Decision, Digest, EffectivePolicy, InUse, Inventory, KeepReason, Plan, Policies, Repository,
-    RepositoryName, RepositoryPlan, RepositoryState, Verdict,
+    RepositoryName, RepositoryPlan, RepositoryState, Rule, Verdict,
 };
 
 pub use violation::{Violation, Violations};
 
+use subjects::Subjects;
 use world::{World, is_chosen};
 
 /// A plan that the check has agreed to: the only kind that is acted on.
@@ -48,10 +50,15 @@ pub fn check(
         let mut report = Report { repository: name, found: &mut found };
         report.whole("S-1", "the plan decides about a repository that was not seen");
     }
+    let subjects = Subjects::of(inventory);
     let mut worlds = Vec::new();
     for (name, state) in &inventory.repositories {
-        let report = Report { repository: name, found: &mut found };
-        worlds.extend(check_repository(plan.repositories.get(name), state, policies, in_use, now, report));
+        let mut report = Report { repository: name, found: &mut found };
+        if let Some((repository, decisions)) = decided(plan.repositories.get(name), state, &mut report) {
+            let world = World { repository, decisions, policies, in_use, subjects: &subjects, now };
+            check_decisions(&world, &mut report);
+            worlds.push(world);
+        }
     }
     if by_lines(&worlds) {
         lines::check(&worlds, worlds.len() == inventory.repositories.len(), &mut found);
@@ -95,25 +102,19 @@ fn by_lines(worlds: &[World<'_>]) -> bool {
     worlds.iter().any(|world| has_line(world) || world.decisions.iter().any(is_spared))
 }
 
-/// Checks one repository by itself. Answers what the repositories are then checked with together; nothing where there is no
-/// decision for every image.
-fn check_repository<'a>(
+/// The repository with the decisions about it; nothing where there is no decision for every image, or none is due.
+fn decided<'a>(
     plan: Option<&'a RepositoryPlan>,
     state: &'a RepositoryState,
-    policies: &'a Policies,
-    in_use: &'a InUse,
-    now: DateTime<Utc>,
-    mut report: Report<'_>,
-) -> Option<World<'a>> {
+    report: &mut Report<'_>,
+) -> Option<(&'a Repository, &'a [Decision])> {
     match (plan, state) {
         (Some(RepositoryPlan::Decided { id, decisions }), RepositoryState::Complete(repository)) => {
             if *id != repository.id {
                 report.whole("S-10", "the plan names another repository of the same name");
             }
-            if is_whole(repository, decisions, &mut report) {
-                let world = World { repository, decisions, policies, in_use, now };
-                check_decisions(&world, &mut report);
-                return Some(world);
+            if is_whole(repository, decisions, report) {
+                return Some((repository, decisions));
             }
         }
         (
@@ -185,7 +186,7 @@ fn nothing_may_go(world: &World<'_>) -> Vec<(&'static str, &'static str)> {
     if !world.in_use.is_fresh(world.now) {
         reasons.push(("S-4", "what was known to run is no longer fresh"));
     }
-    if world.has_unjudged_manifest() {
+    if world.has_unjudged_manifest() && Rule::S7.in_force() {
         reasons.push(("S-7", "a manifest of the repository cannot be judged and may refer to it"));
     }
     match world.policies.governing(&world.repository.name) {

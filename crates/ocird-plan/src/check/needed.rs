@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
-use ocird_model::{Image, KeepRule, Policy};
+use ocird_model::{HoldOn, Image, KeepRule, Policy, Rule};
 
 use super::Report;
-use super::world::{Ties, World, is_chosen, is_named};
+use super::world::{Ties, World, is_chosen, is_named, times};
 
 pub(super) fn check(world: &World<'_>, ties: &Ties, policy: &Policy, report: &mut Report<'_>) {
     let guardrails = &world.policies.guardrails;
@@ -20,21 +20,43 @@ pub(super) fn check(world: &World<'_>, ties: &Ties, policy: &Policy, report: &mu
         }
     };
     refuse("S-4", used(world), "something runs from it or from what it carries");
-    for rule in &policy.keep {
+    refuse("S-27", held(world), "a person holds it or what it carries");
+    for rule in policy.keep.iter().filter(|_| Rule::S5.in_force()) {
         let text = format!("keep rule \"{}\" holds it or what it carries", rule.name);
         let mut kept = kept_by(world, ties, rule);
         if rule.unless_usage_above.is_some() {
-            // What is left of a family is no matter of usage; about all others the account is asked elsewhere.
-            kept.iter_mut().zip(world.headless()).for_each(|(kept, headless)| *kept &= headless);
+            // What has no part in the account is no matter of usage; about all others the account is asked elsewhere.
+            kept.iter_mut().zip(world.off_the_account(ties)).for_each(|(kept, is_off)| *kept &= is_off);
         }
         refuse("S-5", kept, &text);
     }
-    let unbelievable = world.those(|_, image| !image.times().all(|time| is_believable(world, time)));
-    refuse("S-8", unbelievable, "a time of it or of what it carries is absent or implausible");
-    let young = world.those(|_, image| is_younger(world, image, guardrails.min_age));
-    refuse("S-13", young, "it or what it carries is younger than the guardrail's age");
-    let floor = newest(world, ties, guardrails.min_newest, &|_| BTreeSet::from([""]));
-    refuse("S-13", floor, "it or what it carries is among the newest that always stay");
+    refuse(
+        "S-6",
+        world.subjects.needed(world),
+        "what it or what it carries speaks about is in another repository",
+    );
+    let text = "what it or what it carries speaks about may be in a repository that was not read";
+    refuse("S-7", world.subjects.in_doubt(world), text);
+    if Rule::S8.in_force() {
+        let unbelievable = world.those(|_, image| !times(image).all(|time| is_believable(world, time)));
+        refuse("S-8", unbelievable, "a time of it or of what it carries is absent or implausible");
+    }
+    if Rule::S13.in_force() {
+        let young = world.those(|_, image| is_younger(world, image, guardrails.min_age));
+        refuse("S-13", young, "it or what it carries is younger than the guardrail's age");
+        let floor = newest(world, ties, guardrails.min_newest, &|_| BTreeSet::from([""]));
+        refuse("S-13", floor, "it or what it carries is among the newest that always stay");
+    }
+}
+
+fn held(world: &World<'_>) -> Vec<bool> {
+    let holds = world.repository.holds.iter().filter(|_| Rule::S27.in_force());
+    let standing = holds.filter(|hold| hold.until.is_none_or(|end| end > world.now));
+    let standing: BTreeSet<&HoldOn> = standing.map(|hold| &hold.on).collect();
+    world.those(|_, image| {
+        standing.contains(&HoldOn::Digest(image.digest))
+            || image.tags.keys().any(|tag| standing.contains(&HoldOn::Tag(tag.clone())))
+    })
 }
 
 fn used(world: &World<'_>) -> Vec<bool> {
@@ -73,7 +95,8 @@ fn is_named_by(world: &World<'_>, rule: &KeepRule, image: &Image) -> bool {
     let by_digest = rule.digests.as_ref().is_none_or(|digests| digests.contains(&image.digest));
     let by_resource_tag = match (&rule.resource_tags, &image.resource_tags) {
         (Some(wanted), Some(known)) => wanted.matches(known) || is_stale(world, image),
-        (Some(_), None) | (None, _) => true,
+        (Some(_), None) => Rule::S7.in_force(),
+        (None, _) => true,
     };
     by_tag && by_digest && by_resource_tag
 }
@@ -91,15 +114,15 @@ fn groups<'i>(rule: &KeepRule, image: &'i Image) -> BTreeSet<&'i str> {
 
 /// True unless it is certain that the image was last pulled longer ago than that.
 pub(super) fn may_be_pulled(world: &World<'_>, image: &Image, limit: TimeDelta) -> bool {
-    let pulled = image.last_pulled_at;
-    pulled.is_some_and(|time| !is_believable(world, Some(time)) || world.age(time) < limit)
-        || is_stale(world, image)
+    let is_odd = |time| !is_believable(world, Some(time)) && Rule::S7.in_force();
+    let is_late = |time| is_odd(time) || world.age(time) < limit;
+    image.last_pulled_at.is_some_and(is_late) || is_stale(world, image)
 }
 
 /// What was read of pulls and resource tags six hours ago, or nobody knows when, or in the future, says nothing.
 fn is_stale(world: &World<'_>, image: &Image) -> bool {
     let age = image.read_at.map(|read_at| world.age(read_at));
-    !age.is_some_and(|age| (TimeDelta::zero()..TimeDelta::hours(6)).contains(&age))
+    Rule::S7.in_force() && !age.is_some_and(|age| (TimeDelta::zero()..TimeDelta::hours(6)).contains(&age))
 }
 
 /// To rules, age means nothing in what is left over from a family that has been judged.
@@ -108,11 +131,11 @@ pub(super) fn younger_than(world: &World<'_>, ties: &Ties, limit: TimeDelta) -> 
 }
 
 fn is_younger(world: &World<'_>, image: &Image, limit: TimeDelta) -> bool {
-    image.times().flatten().any(|time| world.age(time) < limit)
+    times(image).flatten().any(|time| world.age(time) < limit)
 }
 
 /// The tagged images that in one of their groups are no older than the last of so many newest named heads of believable
-/// time, of which none is left of a family.
+/// time, of which none is left of a family or held by a person.
 fn newest<'w>(
     world: &World<'w>,
     ties: &Ties,
@@ -120,11 +143,12 @@ fn newest<'w>(
     groups: &dyn Fn(&'w Image) -> BTreeSet<&'w str>,
 ) -> Vec<bool> {
     let headless = world.headless();
+    let held = held(world);
     let mut places = BTreeMap::<&str, Vec<DateTime<Utc>>>::new();
     for (place, image) in world.images().filter(|(_, image)| is_named(image)) {
-        let is_believed = image.times().all(|time| is_believable(world, time));
-        if ties.holders[place].is_empty() && is_believed && !headless[place] {
-            let time = image.times().flatten().max();
+        let is_believed = times(image).all(|time| is_believable(world, time));
+        if ties.holders[place].is_empty() && is_believed && !headless[place] && !held[place] {
+            let time = times(image).flatten().max();
             for group in groups(image) {
                 places.entry(group).or_default().extend(time);
             }
@@ -139,7 +163,7 @@ fn newest<'w>(
         places.len().checked_sub(n_places).map(|older| places[older])
     };
     world.those(|place, image| {
-        let time = image.times().flatten().max();
+        let time = times(image).flatten().max();
         ties.tagged[place] && groups(image).into_iter().any(|group| time >= last(group))
     })
 }

@@ -1,7 +1,7 @@
 //! Whether the rule that takes a family exists, is about it, and is old enough for it; down to every tag (S-8, S-11, S-18).
 
 use chrono::TimeDelta;
-use ocird_model::{DeleteReason, DeleteRule, Image, KeepReason, Policy, Selects, Verdict};
+use ocird_model::{DeleteReason, DeleteRule, Image, KeepReason, Policy, Rule, Selects, Verdict};
 
 use super::needed::{may_be_pulled, younger_than};
 use super::world::{Ties, World, is_named};
@@ -38,7 +38,8 @@ pub(super) fn check(world: &World<'_>, ties: &Ties, policy: &Policy, report: &mu
             }
             Verdict::Delete(DeleteReason::Rest) => {
                 let mut at_any_account = reach.iter().filter(|reach| !reach.has_line);
-                if has_tag[place] && !at_any_account.any(|reach| reach.takes(place)) {
+                let is_taken = at_any_account.any(|reach| reach.takes(place));
+                if has_tag[place] && !is_taken && Rule::S18.in_force() {
                     report.image(decision.digest, "S-18", "somebody tagged this rest, and no rule takes it");
                 }
             }
@@ -90,11 +91,17 @@ impl Reach {
 fn not_about(world: &World<'_>, ties: &Ties, selects: &Selects) -> Vec<bool> {
     match selects {
         Selects::Untagged => ties.above(&ties.tagged),
-        Selects::Tagged => untagged(world, ties),
+        Selects::Tagged => {
+            let abroad = ties.above(&ties.abroad);
+            untagged(world, ties).into_iter().zip(abroad).map(|(bare, abroad)| bare || abroad).collect()
+        }
         Selects::Tags(patterns) => {
             let has_another = |place, image: &Image| {
-                let mut loose = image.tags.keys().filter(|tag| ties.is_loose(world, place, tag));
-                loose.any(|tag| !patterns.matches(tag.as_str()))
+                let loose = image.tags.keys().filter(|tag| ties.is_loose(world, place, tag));
+                let n_tags = image.tags.len();
+                // Without S-18 one tag that the rule may take is enough.
+                let n_allowed = if Rule::S18.in_force() { 0 } else { n_tags.saturating_sub(1) };
+                loose.filter(|tag| !patterns.matches(tag.as_str())).count() > n_allowed
             };
             let other = world.those(|place, image| !ties.leftover[place] && has_another(place, image));
             ties.above(&other)

@@ -3,7 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use ocird_model::{Content, Decision, Digest, Image, InUse, KeepReason, Policies, Repository, Tag, Verdict};
+use ocird_model::{
+    Content, Decision, Digest, Image, InUse, KeepReason, Policies, Repository, Rule, Tag, Verdict,
+};
+
+use super::subjects::Subjects;
 
 /// One repository with the decisions about it and all that bears on them.
 pub(super) struct World<'a> {
@@ -12,6 +16,8 @@ pub(super) struct World<'a> {
     pub(super) decisions: &'a [Decision],
     pub(super) policies: &'a Policies,
     pub(super) in_use: &'a InUse,
+    /// What things speak about, over all repositories.
+    pub(super) subjects: &'a Subjects,
     pub(super) now: DateTime<Utc>,
 }
 
@@ -23,6 +29,8 @@ pub(super) struct Ties {
     pub(super) leftover: Vec<bool>,
     /// Images with a tag that is more than the tie to a present subject. Leftovers are not among them.
     pub(super) tagged: Vec<bool>,
+    /// Images that speak about something which is not in the repository. Leftovers are not among them.
+    pub(super) abroad: Vec<bool>,
 }
 
 impl<'a> World<'a> {
@@ -43,6 +51,12 @@ impl<'a> World<'a> {
         })
     }
 
+    /// What is left of families and has no part in the account: nothing that has a part in it carries it.
+    pub(super) fn off_the_account(&self, ties: &Ties) -> Vec<bool> {
+        let own: Vec<bool> = self.headless().into_iter().map(|headless| !headless).collect();
+        ties.below(&own).into_iter().map(|counts| !counts).collect()
+    }
+
     /// The places of the images for which something is true.
     pub(super) fn those(&self, mut is_one: impl FnMut(usize, &'a Image) -> bool) -> Vec<bool> {
         self.images().map(|(place, image)| is_one(place, image)).collect()
@@ -52,18 +66,18 @@ impl<'a> World<'a> {
         self.images().any(|(_, image)| matches!(image.content, Content::Opaque { reason: _ }))
     }
 
+    /// Without S-6 nothing holds anything.
     pub(super) fn ties(&self) -> Ties {
         let places: BTreeMap<Digest, usize> =
             self.images().map(|(place, image)| (image.digest, place)).collect();
         let mut holders = vec![BTreeSet::new(); places.len()];
         let mut carried = vec![BTreeSet::new(); places.len()];
-        for (place, image) in self.images() {
+        for (place, image) in self.images().filter(|_| Rule::S6.in_force()) {
             for child in image.content.children().iter().filter_map(|child| places.get(child)) {
                 holders[*child].insert(place);
                 carried[place].insert(*child);
             }
-            let subjects = image.tags.keys().filter_map(tied_to).chain(image.content.subject());
-            for subject in subjects.filter_map(|subject| places.get(&subject).copied()) {
+            for subject in subjects_of(image).filter_map(|subject| places.get(&subject).copied()) {
                 holders[place].insert(subject);
                 carried[subject].insert(place);
             }
@@ -71,7 +85,9 @@ impl<'a> World<'a> {
         let leftover = self.leftover(&places, &carried);
         let is_loose = |tag: &Tag| tied_to(tag).is_none_or(|subject| !places.contains_key(&subject));
         let tagged = self.those(|place, image| !leftover[place] && image.tags.keys().any(is_loose));
-        Ties { holders, carried, leftover, tagged }
+        let is_absent = |subject| !places.contains_key(&subject);
+        let abroad = self.those(|place, image| !leftover[place] && subjects_of(image).any(is_absent));
+        Ties { holders, carried, leftover, tagged, abroad }
     }
 
     /// What is a candidate, and not reached by anything that is none.
@@ -130,6 +146,17 @@ pub(super) const fn is_chosen(verdict: &Verdict) -> bool {
         Verdict::Delete(_) | Verdict::Keep(KeepReason::Spared { rule: _ }) => true,
         Verdict::Keep(_) => false,
     }
+}
+
+/// Everything that the image speaks about, by its tags or by its manifest.
+pub(super) fn subjects_of(image: &Image) -> impl Iterator<Item = Digest> {
+    image.tags.keys().filter_map(tied_to).chain(image.content.subject())
+}
+
+/// Every time of the image, or `None` in place of one that is absent: its own and those of its tags (S-8).
+pub(super) fn times(image: &Image) -> impl Iterator<Item = Option<DateTime<Utc>>> {
+    let n_ignored = if Rule::S8.in_force() { 0 } else { image.tags.len() };
+    image.times().skip(n_ignored)
 }
 
 /// True when a person or a pipeline gave the image a name.

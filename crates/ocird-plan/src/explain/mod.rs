@@ -9,7 +9,7 @@ mod tally;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use ocird_model::{Bytes, Digest, RepositoryName, RuleName, Verdict};
+use ocird_model::{Bytes, Digest, RepositoryName, RuleName, UseKind, Verdict};
 use serde::Serialize;
 
 pub use condition::{Answer, Asks, Condition, Place, Pulled};
@@ -32,7 +32,8 @@ pub struct Explanation {
     pub account: AccountSays,
     /// What was said of the image itself.
     pub image: Testimony,
-    /// What was said of the head of its family, where that is another image: only the head's verdict counts.
+    /// What was said of the head of its family, or of the last of several heads that it goes with, where that is another
+    /// image: only the head's verdict counts.
     pub head: Option<Testimony>,
     /// The family it belongs to.
     pub family: Family,
@@ -87,7 +88,7 @@ pub enum Family {
         /// The head.
         head: Digest,
     },
-    /// Several heads reach it, or it is on a circle: it stays until its holders are gone.
+    /// Several heads reach it, and it goes with the last of them; or it is on a circle or below one, and stays.
     Shared,
 }
 
@@ -135,7 +136,9 @@ pub struct Testimony {
     /// judged with its family and are not asked again.
     pub is_rest: bool,
     /// What runs from it, or from something that it carries.
-    pub uses: Vec<Using>,
+    pub uses: Vec<UsedBy>,
+    /// What a person holds of it, or of what it carries.
+    pub holds: Vec<Using>,
     /// Every keep rule that governs, in the order of the file.
     pub keep: Vec<KeepRuleSays>,
     /// Every guardrail.
@@ -165,6 +168,19 @@ pub struct Using {
     pub image: Digest,
     /// What runs.
     pub by: Arc<str>,
+}
+
+/// A use of the image, or of something that it carries.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UsedBy {
+    /// Of which image.
+    pub image: Digest,
+    /// What uses it, and where.
+    pub by: Arc<str>,
+    /// In which way.
+    pub kind: UseKind,
+    /// Since when, by ocird's own history; `None` where no history tells.
+    pub since: Option<DateTime<Utc>>,
 }
 
 /// What one keep rule said.
@@ -239,4 +255,12 @@ pub enum Guardrail {
     },
     /// Every time of it is one that an image can have (S-8).
     PlausibleTimes,
+    /// What speaks about an image that is not in its repository stays while another repository has that image, or may have
+    /// it (S-6, S-7). Listed only where something does.
+    SubjectElsewhere {
+        /// What it speaks about.
+        subject: Digest,
+        /// Whether another repository has it; `None` when one that may have it could not be read.
+        is_there: Option<bool>,
+    },
 }

@@ -2,7 +2,7 @@
 //! enough speaks for the image: it may have been pulled just now, and may bear any resource tag.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use ocird_model::{Image, ResourceTagPatterns};
+use ocird_model::{Image, ResourceTagPatterns, Rule};
 
 use super::Law;
 use super::scene::Scene;
@@ -45,13 +45,15 @@ pub(super) fn last_pulls(scene: &Scene<'_>, law: &Law<'_>) -> Vec<Option<DateTim
 }
 
 fn last_pull(image: &Image, law: &Law<'_>) -> Option<DateTime<Utc>> {
-    let is_known = image.last_pulled_at.is_none() || law.is_plausible(image.last_pulled_at);
-    if is_known && is_fresh(image, law) { image.last_pulled_at } else { Some(DateTime::<Utc>::MAX_UTC) }
+    let is_plausible = image.last_pulled_at.is_none() || law.is_plausible(image.last_pulled_at);
+    let is_known = (is_plausible && is_fresh(image, law)) || !Rule::S7.in_force();
+    if is_known { image.last_pulled_at } else { Some(DateTime::<Utc>::MAX_UTC) }
 }
 
 /// True unless it is certain that the image does not bear these tags.
 pub(super) fn may_bear(image: &Image, tags: &ResourceTagPatterns, law: &Law<'_>) -> bool {
-    !knows_resource_tags(image, law) || image.resource_tags.as_ref().is_none_or(|known| tags.matches(known))
+    let is_unknown = !knows_resource_tags(image, law) && Rule::S7.in_force();
+    is_unknown || image.resource_tags.as_ref().is_some_and(|known| tags.matches(known))
 }
 
 /// True when what is known of the image's resource tags is fresh enough to be believed.

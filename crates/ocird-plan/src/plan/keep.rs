@@ -1,28 +1,35 @@
-//! What holds an image for its own sake: use, keep rules, and the guardrails of time and number. What holds it for the
+//! What holds an image for its own sake: use, holds made by hand, keep rules, and the guardrails of time and number. What holds it for the
 //! sake of another is not here, and neither is whether a line of a rule is exceeded.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use ocird_model::{Bytes, EffectivePolicy, KeepReason, KeepRule, Tag, Use};
+use ocird_model::{Bytes, EffectivePolicy, HoldOn, KeepReason, KeepRule, Rule, Tag, Use};
 
 use super::Law;
 use super::details::{self, Pulls};
+use super::elsewhere::Elsewhere;
 use super::newest::{Among, Newest};
 use super::scene::Scene;
+use crate::graph::Abroad;
 
 /// What holds an image. The order is that of the keep reasons, and of uses and rules as they are given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Hold {
     /// The use at this place.
     InUse(usize),
+    /// The hold at this place, made by hand.
+    Held(usize),
     /// The keep rule at this place.
     Rule(usize),
     TimeImplausible,
     Floor,
     TooYoung,
+    /// It speaks about an image that another repository has: what the graph calls abroad, at this place.
+    SpeaksAbroad(usize),
+    /// It speaks about an image that is not in its repository, and another could not be read.
+    MaySpeakAbroad,
     /// It is on a circle of references or reaches one, so that nobody can say what it carries.
     Circle,
 }
@@ -34,23 +41,31 @@ impl Hold {
     }
 
     /// The reason as a verdict gives it.
-    pub(super) fn reason(self, uses: &[Use], rules: &[KeepRule]) -> KeepReason {
+    pub(super) fn reason(
+        self,
+        uses: &[Use],
+        by_hand: &[ocird_model::Hold],
+        rules: &[KeepRule],
+        abroad: &[Abroad],
+    ) -> KeepReason {
         match self {
-            Self::InUse(place) => KeepReason::InUse { by: Arc::clone(&uses[place].by) },
+            Self::InUse(place) => uses[place].reason(),
+            Self::Held(place) => KeepReason::Held { by: by_hand[place].to_string().into() },
             Self::Rule(place) => KeepReason::Rule { rule: rules[place].name.clone() },
             Self::TimeImplausible => KeepReason::TimeImplausible,
             Self::Floor => KeepReason::Floor,
             Self::TooYoung => KeepReason::TooYoung,
-            Self::Circle => KeepReason::ReferencesUnknown,
+            Self::SpeaksAbroad(place) => KeepReason::ReferrerOf { subject: abroad[place].subject },
+            Self::MaySpeakAbroad | Self::Circle => KeepReason::ReferencesUnknown,
         }
     }
 }
 
-/// The keep rules that govern, in the order of the file.
+/// The keep rules that govern, in the order of the file. One of them is reason enough, on any tag and by any reference (S-5).
 pub(super) fn rules<'a>(law: &Law<'a>) -> &'a [KeepRule] {
     match law.governing {
-        EffectivePolicy::One(policy) => &policy.keep,
-        EffectivePolicy::None | EffectivePolicy::Contested(_, _) => &[],
+        EffectivePolicy::One(policy) if Rule::S5.in_force() => &policy.keep,
+        EffectivePolicy::One(_) | EffectivePolicy::None | EffectivePolicy::Contested(_, _) => &[],
     }
 }
 
@@ -71,13 +86,19 @@ pub(super) struct Holds {
 }
 
 /// What holds each image for its own sake.
-pub(super) fn holds(scene: &Scene<'_>, law: &Law<'_>) -> Holds {
-    let mut firm = vec![Some(Hold::Circle); scene.facts.len()];
-    for &place in scene.graph.order() {
-        firm[place] = None;
+pub(super) fn holds(scene: &Scene<'_>, law: &Law<'_>, elsewhere: &Elsewhere) -> Holds {
+    let mut holds = Holds { firm: vec![None; scene.facts.len()], lent: Vec::new() };
+    for &place in scene.graph.circular() {
+        holds.strengthen(place, Hold::Circle);
     }
-    let mut holds = Holds { firm, lent: Vec::new() };
     hold_by_guardrails(scene, law, &mut |place, hold| holds.strengthen(place, hold));
+    for (number, speaker) in scene.graph.abroad().iter().enumerate() {
+        match elsewhere.has(&speaker.subject) {
+            Some(true) => holds.strengthen(speaker.place, Hold::SpeaksAbroad(number)),
+            Some(false) => {}
+            None => holds.strengthen(speaker.place, Hold::MaySpeakAbroad),
+        }
+    }
     for (number, rule) in rules(law).iter().enumerate() {
         match rule.unless_usage_above {
             None => hold_by_rule(scene, law, rule, |place| holds.strengthen(place, Hold::Rule(number))),
@@ -88,6 +109,7 @@ pub(super) fn holds(scene: &Scene<'_>, law: &Law<'_>) -> Holds {
             }
         }
     }
+    hold_by_hand(scene, law.now, |place, number| holds.strengthen(place, Hold::Held(number)));
     let uses = law.in_use.uses(&scene.repository.name);
     hold_by_use(scene, uses, |place, number| holds.strengthen(place, Hold::InUse(number)));
     holds
@@ -98,9 +120,9 @@ impl Holds {
         self.firm[place] = Hold::stronger(self.firm[place], Some(hold));
     }
 
-    /// What is left of a family no longer counts in the account, so its fate is no matter of usage.
+    /// The fate of what has no part in the account is no matter of usage.
     fn lend(&mut self, scene: &Scene<'_>, place: usize, loan: Loan) {
-        if scene.has_lost_its_head(place) {
+        if scene.facts[place].is_off_the_account {
             self.strengthen(place, Hold::Rule(loan.rule.0));
         } else {
             self.lent[place] = self.lent[place].max(Some(loan));
@@ -108,18 +130,19 @@ impl Holds {
     }
 }
 
+/// Times that cannot be true (S-8), and the floor that no policy lowers (S-13).
 fn hold_by_guardrails(scene: &Scene<'_>, law: &Law<'_>, hold: &mut impl FnMut(usize, Hold)) {
     let guardrails = &law.policies.guardrails;
     let floor = Newest::of(scene, guardrails.min_newest.get(), Among::default());
     let grown_up = law.ago(guardrails.min_age);
     for (place, facts) in scene.facts.iter().enumerate() {
-        if !facts.is_plausible {
+        if !facts.is_plausible && Rule::S8.in_force() {
             hold(place, Hold::TimeImplausible);
         }
-        if facts.time.is_some_and(|time| time > grown_up) {
+        if facts.time.is_some_and(|time| time > grown_up) && Rule::S13.in_force() {
             hold(place, Hold::TooYoung);
         }
-        if floor.holds(scene, place) {
+        if Rule::S13.in_force() && floor.holds(scene, place) {
             hold(place, Hold::Floor);
         }
     }
@@ -172,9 +195,8 @@ impl<'s, 'a> KeepAsks<'s, 'a> {
     }
 
     pub(super) fn is_tagged(&self, place: usize) -> bool {
-        let image = &self.scene.repository.images[place];
         let tags = self.rule.tags.as_ref();
-        tags.is_none_or(|tags| image.tags.keys().any(|tag| tags.matches(tag.as_str())))
+        tags.is_none_or(|tags| self.scene.tags.of(place).iter().any(|borne| tags.matches(borne.tag)))
     }
 
     pub(super) fn is_listed(&self, place: usize) -> bool {
@@ -201,6 +223,28 @@ impl<'s, 'a> KeepAsks<'s, 'a> {
     }
 }
 
+/// What a person holds, by digest and by tag (S-27). Of several holds on one image any may be named.
+pub(super) fn hold_by_hand(scene: &Scene<'_>, now: DateTime<Utc>, mut hold: impl FnMut(usize, usize)) {
+    if !Rule::S27.in_force() {
+        return;
+    }
+    let mut by_tag = BTreeMap::<&Tag, usize>::new();
+    let holds = scene.repository.holds.iter().enumerate();
+    for (number, held) in holds.filter(|(_, held)| held.is_in_force(now)) {
+        match &held.on {
+            HoldOn::Digest(digest) => {
+                if let Some(place) = scene.repository.position(digest) {
+                    hold(place, number);
+                }
+            }
+            HoldOn::Tag(tag) => {
+                by_tag.entry(tag).or_insert(number);
+            }
+        }
+    }
+    hold_by_tag(scene, &by_tag, hold);
+}
+
 /// By digest and by tag (S-4). Of several uses of one tag the first is named.
 pub(super) fn hold_by_use(scene: &Scene<'_>, uses: &[Use], mut hold: impl FnMut(usize, usize)) {
     let mut by_tag = BTreeMap::<&Tag, usize>::new();
@@ -212,12 +256,21 @@ pub(super) fn hold_by_use(scene: &Scene<'_>, uses: &[Use], mut hold: impl FnMut(
             by_tag.entry(tag).or_insert(number);
         }
     }
+    hold_by_tag(scene, &by_tag, hold);
+}
+
+fn hold_by_tag(scene: &Scene<'_>, by_tag: &BTreeMap<&Tag, usize>, mut hold: impl FnMut(usize, usize)) {
     if by_tag.is_empty() {
         return;
     }
-    for (place, image) in scene.repository.images.iter().enumerate() {
-        for number in image.tags.keys().filter_map(|tag| by_tag.get(tag)) {
-            hold(place, *number);
+    // By length first: most tags differ in that already, and then nobody need read them.
+    let by_tag: BTreeMap<(usize, &str), usize> =
+        by_tag.iter().map(|(tag, number)| ((tag.as_str().len(), tag.as_str()), *number)).collect();
+    for place in 0..scene.facts.len() {
+        for borne in scene.tags.of(place) {
+            if let Some(number) = by_tag.get(&(borne.tag.len(), borne.tag)) {
+                hold(place, *number);
+            }
         }
     }
 }

@@ -6,13 +6,15 @@ use std::collections::{BTreeSet, HashMap};
 use ocird_model::{Bytes, Digest, Image, Repository};
 
 use crate::account::{counts, has_lost_its_head, is_countable};
-use crate::graph::{Belongs, Graph};
+use crate::graph::Graph;
 
 /// What counts in one repository, and who shares it.
 pub(super) struct Ledger {
     /// A map without order: it is only ever asked, and its hash is keyed, so that no pusher can choose digests that collide.
     layers: HashMap<Digest, Stored>,
     counts: Vec<bool>,
+    /// For each image how many references to it are left. What loses the last of them goes with its holders.
+    n_holders: Vec<usize>,
     size: Bytes,
 }
 
@@ -20,7 +22,7 @@ pub(super) struct Ledger {
 struct Stored {
     /// How often images that count name it.
     n_named: usize,
-    /// The largest size that any of them gives: where the registry contradicts itself, the account is on the high side.
+    /// The smallest size that any of them gives, as in [`crate::account`].
     size: Bytes,
 }
 
@@ -28,10 +30,12 @@ impl Ledger {
     /// `None` while the layers of anything that counts are not known.
     pub(super) fn of(repository: &Repository, graph: &Graph) -> Option<Self> {
         let counts = counts(repository, graph);
-        let mut ledger = Self { layers: HashMap::new(), counts: Vec::new(), size: Bytes::ZERO };
+        let n_holders = (0..counts.len()).map(|place| graph.holders_of(place).len()).collect();
+        let mut ledger = Self { layers: HashMap::new(), counts: Vec::new(), n_holders, size: Bytes::ZERO };
         for (image, _) in repository.images.iter().zip(&counts).filter(|(_, counts)| **counts) {
             ledger.enter(image)?;
         }
+        ledger.size += ledger.layers.values().map(|layer| layer.size).sum();
         ledger.counts = counts;
         Some(ledger)
     }
@@ -46,22 +50,26 @@ impl Ledger {
         self.counts[place]
     }
 
+    /// The size at which a layer counts.
+    pub(super) fn layer(&self, layer: &Digest) -> Bytes {
+        self.layers.get(layer).map_or(Bytes::ZERO, |stored| stored.size)
+    }
+
     fn enter(&mut self, image: &Image) -> Option<()> {
         if !is_countable(image) {
             return None;
         }
         for layer in image.layers.iter().flat_map(|layers| layers.iter()) {
-            let stored = self.layers.entry(layer.digest).or_insert(Stored { n_named: 0, size: Bytes::ZERO });
-            self.size += layer.size.saturating_sub(stored.size);
+            let stored = self.layers.entry(layer.digest).or_insert(Stored { n_named: 0, size: layer.size });
             stored.n_named += 1;
-            stored.size = stored.size.max(layer.size);
+            stored.size = stored.size.min(layer.size);
         }
         self.size += image.manifest_size;
         Some(())
     }
 
-    /// Takes out the family of a head, and answers what that frees: its manifests, and the layers that nothing left names.
-    /// Rests of other families that counted for its sake alone count no more either.
+    /// Takes out a head with everything that nothing else holds any more, and answers what that frees: its manifests, and
+    /// the layers that nothing left names. Rests of other families that counted for its sake alone count no more either.
     pub(super) fn take_out(&mut self, repository: &Repository, graph: &Graph, head: usize) -> Bytes {
         let before = self.size;
         let mut family = vec![head];
@@ -70,8 +78,12 @@ impl Ledger {
             next += 1;
             if std::mem::take(&mut self.counts[place]) {
                 self.leave(&repository.images[place]);
-                let carried = graph.carried_by(place).iter().map(|edge| edge.carried);
-                family.extend(carried.filter(|&carried| graph.belongs(carried) == Belongs::To(head)));
+            }
+            for edge in graph.carried_by(place) {
+                self.n_holders[edge.carried] -= 1;
+                if self.n_holders[edge.carried] == 0 {
+                    family.push(edge.carried);
+                }
             }
         }
         if !repository.rests.is_empty() {

@@ -10,16 +10,20 @@
 //! first, whatever their repository and rule: each goes if the account as it is by then is above its number. So whatever lines
 //! the policies draw, the outcome does not depend on the order of files, rules or images; every family that goes was needed to
 //! bring the account to a line; and to delete some of them, from the oldest on, and plan again selects exactly the others.
+//! A family takes with it what it shares with families that have gone before: with the last of its heads an image has gone.
 //!
-//! # Who is spared
-//! A family whose number lies under the account, but whose turn finds it there no more, is spared: the next push may change
-//! that, so it is marked like those that go (S-16). A family whose line is not exceeded at all is not selected, and loses its
-//! mark: a line must have been exceeded in every pass of a whole grace before it costs anything, however usage swings.
+//! # What a keep rule costs
+//! A keep rule never adds the deletion of a family that it holds, and where no policy has a line it adds none at all. With lines,
+//! what it holds stays in the account, or waits for its turn there instead of going at any account; so families whose fate is a
+//! matter of usage, and that nothing holds, may change places. The oldest that goes for it goes because one that the rule holds,
+//! and that went before, does not go any more or goes later; and each has the account above its number at its turn. A rule
+//! without a line costs a family only in place of one that it keeps. One with a line may cost one although everything that it
+//! holds goes as well, only later.
 
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use ocird_model::{Bytes, RepositoryName};
+use ocird_model::{Bytes, Digest, RepositoryName};
 
 use super::ledger::Ledger;
 use super::opinion::{Bench, Wish};
@@ -80,6 +84,11 @@ impl Accounts {
     /// True when the image counts, and has not been taken out.
     pub(super) fn counts(&self, bench: usize, place: usize) -> bool {
         self.ledgers[bench].counts(place)
+    }
+
+    /// The size at which a layer of a repository counts.
+    pub(super) fn layer(&self, bench: usize, layer: &Digest) -> Bytes {
+        self.ledgers[bench].layer(layer)
     }
 
     fn take_out(&mut self, bench: usize, from: &Bench<'_>, head: usize) {

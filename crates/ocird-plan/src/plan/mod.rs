@@ -5,6 +5,7 @@
 //! and handed from carried to holder in one walk, so that neither depth nor sharing can blow it up (S-34).
 
 mod details;
+mod elsewhere;
 mod keep;
 mod ledger;
 mod lifecycle;
@@ -21,13 +22,15 @@ use std::ops::RangeInclusive;
 use chrono::{DateTime, TimeDelta, Utc};
 use ocird_model::{
     Bytes, Digest, EffectivePolicy, InUse, Inventory, KeepReason, Plan, Policies, Repository, RepositoryName,
-    RepositoryPlan, RepositoryState, Usage,
+    RepositoryPlan, RepositoryState, Rule, Usage,
 };
 
 pub use details::DETAILS_SERVE;
 
+use elsewhere::Elsewhere;
 use lines::{Accounts, Settled};
 use opinion::Bench;
+use scene::Scene;
 
 use crate::explain::{AccountSays, Explanation, Tally};
 
@@ -108,30 +111,40 @@ fn judge<'a>(
     in_use: &'a InUse,
     now: DateTime<Utc>,
 ) -> Judged<'a> {
-    let mut benches: Vec<Bench<'_>> = inventory
-        .complete()
-        .map(|repository| Bench::of(repository, Law::of(repository, policies, in_use, now)))
-        .collect();
-    let lines = lines::lines(&benches);
+    let law = |repository| Law::of(repository, policies, in_use, now);
+    let laws: Vec<Law<'_>> = inventory.complete().map(law).collect();
+    let scenes: Vec<Scene<'_>> =
+        inventory.complete().zip(&laws).map(|(repository, law)| Scene::of(repository, law)).collect();
+    let elsewhere = Elsewhere::of(inventory, &scenes);
+    let benches = scenes.into_iter().zip(laws).map(|(scene, law)| Bench::of(scene, law, &elsewhere));
+    let mut benches: Vec<Bench<'_>> = benches.collect();
+    let reckoning = reckon(inventory, &mut benches);
+    benches.iter_mut().for_each(Bench::conclude);
+    Judged { benches, reckoning }
+}
+
+/// Asks the account about every family that waits for it. An account that is not known lets none go (S-7).
+fn reckon(inventory: &Inventory, benches: &mut [Bench<'_>]) -> Reckoning {
+    let lines = lines::lines(benches);
     if lines.is_empty() {
-        return Judged { benches, reckoning: Reckoning::NotAsked };
+        return Reckoning::NotAsked;
     }
-    let unreadable = inventory.repositories.iter().find(|(_, state)| state.complete().is_none());
+    let is_unreadable = |state: &RepositoryState| state.complete().is_none() && Rule::S7.in_force();
+    let unreadable = inventory.repositories.iter().find(|(_, state)| is_unreadable(state));
     let accounts = match unreadable {
         Some((name, _)) => Err(name.clone()),
-        None => Accounts::of(&benches),
+        None => Accounts::of(benches),
     };
-    let reckoning = match accounts {
+    match accounts {
         Err(because) => {
-            lines::stay(&mut benches);
+            lines::stay(benches);
             Reckoning::Unknown { because }
         }
         Ok(mut left) => {
-            let settled = lines::settle(&mut benches, &mut left);
+            let settled = lines::settle(benches, &mut left);
             Reckoning::Known { lines, settled, left }
         }
-    };
-    Judged { benches, reckoning }
+    }
 }
 
 /// The decisions about every repository; there is a bench for each that was read whole, in the same order.

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use ocird_model::{GroupBy, Image, Patterns};
+use ocird_model::{GroupBy, Patterns};
 
 use super::scene::{Scene, Tagging};
 use crate::explain::Place;
+use crate::tag::Borne;
 
 /// Which of an image's tags count.
 #[derive(Debug, Clone, Copy, Default)]
@@ -20,59 +21,71 @@ pub(super) struct Among<'r> {
 /// The images that are among so many newest.
 pub(super) struct Newest<'a, 'r> {
     among: Among<'r>,
-    /// The last place of each group that has more members than places. Without groups there is one, without a name.
-    last_places: BTreeMap<&'a str, DateTime<Utc>>,
+    last: LastPlaces<'a>,
+}
+
+/// The time of the last place where there are more members than places; where there are not, everything is as new.
+enum LastPlaces<'a> {
+    /// All tags count and are in one group.
+    One(Option<DateTime<Utc>>),
+    /// Of each group that has more members than places. Where nothing groups there is one, without a name.
+    OfGroups(BTreeMap<&'a str, DateTime<Utc>>),
 }
 
 impl Among<'_> {
-    /// The groups of an image, some perhaps twice. Without groups an image that takes part is in the one without a name.
-    fn groups<'a>(self, image: &'a Image) -> impl Iterator<Item = &'a str> {
-        let counts = move |tag: &&'a str| self.tags.is_none_or(|tags| tags.matches(tag));
-        let tags = || image.tags.keys().map(ocird_model::Tag::as_str).filter(counts);
-        let in_groups = self.group_by.into_iter().flat_map(move |group_by| {
-            let tags = image.tags.keys().map(ocird_model::Tag::as_str).filter(counts);
-            tags.filter_map(|tag| group_by.group(tag))
+    /// The groups of an image with these tags, some perhaps twice. Without groups an image that takes part is in the one
+    /// without a name.
+    fn groups<'a>(self, tags: &[Borne<'a>]) -> impl Iterator<Item = &'a str> {
+        let counted = tags.iter().map(|borne| borne.tag);
+        let mut counted = counted.filter(move |tag| self.tags.is_none_or(|tags| tags.matches(tag)));
+        let takes_part = self.group_by.is_none() && (self.tags.is_none() || counted.clone().next().is_some());
+        let in_groups = std::iter::from_fn(move || {
+            let group_by = self.group_by?;
+            counted.find_map(|tag| group_by.group(tag))
         });
-        let takes_part = self.group_by.is_none() && (self.tags.is_none() || tags().next().is_some());
         in_groups.chain(takes_part.then_some(""))
+    }
+
+    /// True when every image with a tag of its own is in the one group there is.
+    const fn is_everything(self) -> bool {
+        self.tags.is_none() && self.group_by.is_none()
     }
 }
 
 impl<'a, 'r> Newest<'a, 'r> {
-    /// Counts the heads that bear a plain tag, have believable times, and take part. What is left of a family takes no place,
-    /// tagged or not: no deletion may push another image out.
+    /// The last places among the heads that [take one](takes_a_place).
     pub(super) fn of(scene: &Scene<'a>, n_places: u32, among: Among<'r>) -> Self {
-        let mut times: BTreeMap<&'a str, Vec<DateTime<Utc>>> = BTreeMap::new();
-        for (place, image) in scene.repository.images.iter().enumerate() {
-            let facts = &scene.facts[place];
-            let counts = facts.tagging == Tagging::Plain
-                && scene.graph.is_head(place)
-                && facts.is_plausible
-                && !scene.has_lost_its_head(place);
-            if let (true, Some(time)) = (counts, facts.time) {
-                enter(&mut times, among.groups(image), time);
-            }
-        }
         let last = usize::try_from(n_places).unwrap_or(usize::MAX).saturating_sub(1);
-        let last_places = times.into_iter().filter_map(|(group, mut times)| {
-            let (_, time, _) =
-                (last < times.len()).then(|| times.select_nth_unstable_by(last, |a, b| b.cmp(a)))?;
-            Some((group, *time))
-        });
-        Self { among, last_places: last_places.collect() }
+        let takers = (0..scene.facts.len()).filter_map(|place| Some((place, takes_a_place(scene, place)?)));
+        let last = if among.is_everything() {
+            LastPlaces::One(last_place(takers.map(|(_, time)| time).collect(), last))
+        } else {
+            let mut times: BTreeMap<&'a str, Vec<DateTime<Utc>>> = BTreeMap::new();
+            for (place, time) in takers {
+                enter(&mut times, among.groups(scene.tags.of(place)), time);
+            }
+            let last_places =
+                times.into_iter().filter_map(|(group, times)| Some((group, last_place(times, last)?)));
+            LastPlaces::OfGroups(last_places.collect())
+        };
+        Self { among, last }
     }
 
     /// True when the image bears a tag of its own account and in one of its groups is as new as the last place; what ties
     /// with it stays, and a place that nobody takes holds whoever is there. Children and orphans do not count, but are held.
     pub(super) fn holds(&self, scene: &Scene<'a>, place: usize) -> bool {
         let facts = &scene.facts[place];
-        let is_new = |group| {
-            let last = self.last_places.get(group);
+        let is_new = |last: Option<&DateTime<Utc>>| {
             last.is_none_or(|last| facts.time.is_none_or(|time| time >= *last))
         };
         facts.tagging.is_free()
             && !facts.is_mere_rest
-            && self.among.groups(&scene.repository.images[place]).any(is_new)
+            && match &self.last {
+                LastPlaces::One(last) => is_new(last.as_ref()),
+                LastPlaces::OfGroups(last) => {
+                    self.among.groups(scene.tags.of(place)).any(|group| is_new(last.get(group)))
+                }
+            }
     }
 }
 
@@ -80,12 +93,12 @@ impl<'a, 'r> Newest<'a, 'r> {
 impl<'a> Newest<'a, '_> {
     /// The place of a counted image in each of its groups; none for one that does not count.
     pub(super) fn places(scene: &Scene<'a>, among: Among<'_>, place: usize) -> Vec<Place> {
-        let Some(time) = counted_time(scene, place) else { return Vec::new() };
-        let images = &scene.repository.images;
-        let groups: BTreeSet<&str> = among.groups(&images[place]).collect();
+        let Some(time) = takes_a_place(scene, place) else { return Vec::new() };
+        let groups: BTreeSet<&str> = among.groups(scene.tags.of(place)).collect();
         let stands_in = |group: &str| {
-            let others = (0..images.len()).filter(|&other| among.groups(&images[other]).any(|g| g == group));
-            let times: Vec<_> = others.filter_map(|other| counted_time(scene, other)).collect();
+            let is_in_group = |other: &usize| among.groups(scene.tags.of(*other)).any(|g| g == group);
+            let others = (0..scene.facts.len()).filter(is_in_group);
+            let times: Vec<_> = others.filter_map(|other| takes_a_place(scene, other)).collect();
             let n_newer = times.iter().filter(|other| **other > time).count();
             Place { group: group.to_owned(), rank: n_newer + 1, of: times.len() }
         };
@@ -93,11 +106,22 @@ impl<'a> Newest<'a, '_> {
     }
 }
 
-/// The time of an image that takes a place: a head that bears a plain tag and has believable times.
-fn counted_time(scene: &Scene<'_>, place: usize) -> Option<DateTime<Utc>> {
+/// The time of an image that takes a place: a head that bears a plain tag and has believable times. What is left of a family
+/// takes none, tagged or not: no deletion may push another image out. Nor does what a person holds: it stays anyway, and an old
+/// image that was brought back under new tags must not cost a newer one.
+fn takes_a_place(scene: &Scene<'_>, place: usize) -> Option<DateTime<Utc>> {
     let facts = &scene.facts[place];
-    let counts = facts.tagging == Tagging::Plain && scene.graph.is_head(place) && facts.is_plausible;
+    let counts = facts.tagging == Tagging::Plain
+        && facts.is_plausible
+        && !facts.has_lost_its_head
+        && !facts.is_held
+        && scene.graph.is_head(place);
     facts.time.filter(|_| counts)
+}
+
+/// The time at this place from the newest on, counted from 0; `None` when there are not so many.
+fn last_place(mut times: Vec<DateTime<Utc>>, last: usize) -> Option<DateTime<Utc>> {
+    (last < times.len()).then(|| *times.select_nth_unstable_by(last, |a, b| b.cmp(a)).1)
 }
 
 /// An image takes one place in each of its groups, however many of its tags are there. With a single group no list is made.

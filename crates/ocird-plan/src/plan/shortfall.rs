@@ -25,7 +25,8 @@ pub(super) fn of(
     for (number, bench) in benches.iter().enumerate() {
         let repository = bench.repository();
         if let Some(RepositoryPlan::Decided { id: _, decisions }) = plans.get(&repository.name) {
-            hold(repository, decisions, |place| left.counts(number, place), &mut held);
+            let size = |layer: &Digest| left.layer(number, layer);
+            hold(repository, decisions, |place| left.counts(number, place), size, &mut held);
         }
     }
     Some(Shortfall { lines, held })
@@ -36,6 +37,7 @@ fn hold(
     repository: &Repository,
     decisions: &[Decision],
     counts: impl Fn(usize) -> bool,
+    size: impl Fn(&Digest) -> Bytes,
     held: &mut BTreeMap<HeldBy, Bytes>,
 ) {
     let places = (0..decisions.len()).filter(|&place| counts(place));
@@ -46,7 +48,8 @@ fn hold(
     for (class, place) in staying {
         let image = &repository.images[place];
         let layers = image.layers.iter().flat_map(|layers| layers.iter());
-        let new: Bytes = layers.filter(|layer| seen.insert(layer.digest)).map(|layer| layer.size).sum();
+        let new: Bytes =
+            layers.filter(|layer| seen.insert(layer.digest)).map(|layer| size(&layer.digest)).sum();
         *held.entry(class).or_default() += new + image.manifest_size;
     }
 }

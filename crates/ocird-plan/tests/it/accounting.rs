@@ -57,9 +57,11 @@ fn a_rest_no_longer_counts_unless_something_that_counts_reaches_it() {
 }
 
 #[test]
-fn contradicting_sizes_count_on_the_high_side() {
-    let fleet = fleet().layers("old", &[("base", 900)]);
-    assert_eq!(account(&fleet.repository).size, Some(Bytes(922)));
+fn contradicting_sizes_count_at_the_smallest() {
+    let larger = fleet().layers("old", &[("base", 900)]);
+    assert_eq!(account(&larger.repository).size, Some(Bytes(122)));
+    let smaller = fleet().layers("old", &[("base", 3), ("base", 7)]);
+    assert_eq!(account(&smaller.repository).size, Some(Bytes(25)));
 }
 
 /// The sum over everything, counted by a map.

@@ -9,7 +9,7 @@ use ocird_model::{
 };
 use ocird_plan::{CheckedPlan, Violations, account, check, plan};
 
-use crate::fleet::{Fleet, now, patterns};
+use crate::fleet::{Fleet, digest, now, patterns};
 
 /// Repositories that are looked at together.
 #[derive(Debug, Clone)]
@@ -136,6 +136,16 @@ impl Estate {
             }
         }
         after
+    }
+
+    pub(crate) fn verdict(&self, repository: &str, image: &str) -> Verdict {
+        let checked = self.checked();
+        let decisions = checked.plan().decisions(&repository.parse().unwrap());
+        decisions.iter().find(|decision| decision.digest == digest(image)).unwrap().verdict.clone()
+    }
+
+    pub(crate) fn goes(&self, repository: &str, image: &str) -> bool {
+        self.verdict(repository, image).is_delete()
     }
 
     /// One line per image: its repository, its name and its verdict.

@@ -13,7 +13,7 @@ use proptest::prelude::*;
 
 use crate::estate::Estate;
 use crate::fleet::{Fleet, days, decisions, digest, name, now};
-use crate::line_laws::estate;
+use crate::line_laws::related;
 use crate::world::world;
 
 fn explained(fleet: &Fleet, digest: &Digest) -> Explanation {
@@ -60,7 +60,10 @@ fn agrees_to_keep(explanation: &Explanation, reason: &KeepReason) -> bool {
     };
     match reason {
         KeepReason::Opaque { why: _ } => explanation.opaque.contains(&image.digest),
-        KeepReason::InUse { by } => image.uses.iter().any(|using| using.by == *by),
+        KeepReason::InUse { by } | KeepReason::RollbackRoom { by } => {
+            image.uses.iter().any(|using| using.by == *by)
+        }
+        KeepReason::Held { by } => image.holds.iter().any(|held| held.by == *by),
         KeepReason::InUseUnknown => explanation.doubt.is_some(),
         KeepReason::NoPolicy => explanation.policy == Governing::None,
         KeepReason::Contested => matches!(explanation.policy, Governing::Contested { projects: _ }),
@@ -70,8 +73,14 @@ fn agrees_to_keep(explanation: &Explanation, reason: &KeepReason) -> bool {
         KeepReason::Floor => guardrail(|which| matches!(which, Guardrail::MinNewest { .. })),
         KeepReason::TooYoung => guardrail(|which| matches!(which, Guardrail::MinAge { .. })),
         KeepReason::ChildOf { parent } => held_by(*parent, true),
-        KeepReason::ReferrerOf { subject } => held_by(*subject, false),
-        KeepReason::ReferencesUnknown => !explanation.opaque.is_empty() || is_on_a_circle(explanation),
+        KeepReason::ReferrerOf { subject } => {
+            held_by(*subject, false) || guardrail(|which| matches!(which, Guardrail::SubjectElsewhere { .. }))
+        }
+        KeepReason::ReferencesUnknown => {
+            let is_unread =
+                |which: &Guardrail| matches!(which, Guardrail::SubjectElsewhere { is_there: None, .. });
+            !explanation.opaque.is_empty() || is_on_a_circle(explanation) || guardrail(is_unread)
+        }
         KeepReason::Spared { rule } => {
             image.turn == Some(Turn::Spared) && image.delete.iter().any(|s| s.rule == *rule && s.selects)
         }
@@ -124,7 +133,7 @@ proptest! {
     }
 
     #[test]
-    fn the_explanation_agrees_with_the_plan_where_lines_are_drawn(lined in estate()) {
+    fn the_explanation_agrees_with_the_plan_where_lines_are_drawn(lined in related()) {
         assert_estate_agrees(&lined.build());
     }
 

@@ -125,15 +125,16 @@ fn children_and_referrers_take_no_place_among_the_newest() {
 }
 
 #[test]
-fn a_shared_child_stays_while_both_heads_go_and_is_held_by_either() {
-    let fleet = family().index("twin", days(90), &["v2"], &["arm"]);
-    assert!(fleet.goes("app") && fleet.goes("twin"));
+fn a_shared_child_goes_with_the_last_of_its_heads_and_is_held_by_either() {
+    let fleet = family().index("twin", days(89), &["v2"], &["arm"]);
+    let heads: Vec<_> = fleet.decisions().iter().map(|decision| decision.head).collect();
+    assert_eq!(heads, ["app", "app", "twin", "new", "twin", "twin"].map(digest));
     assert_snapshot!(fleet.show(), @r#"
     amd: delete: with its head, by rule "old"
     app: delete: rule "old"
-    arm: keep: named by index app
+    arm: delete: with its head, by rule "old"
     new: keep: among the newest that always stay
-    sig: keep: speaks about arm
+    sig: delete: with its head, by rule "old"
     twin: delete: rule "old"
     "#);
     let kept = fleet.keep("v2", Some(&["v2"]), None);
@@ -152,6 +153,14 @@ fn sharing_a_young_child_makes_no_head_older() {
     assert_eq!(fleet.verdict("app"), Verdict::Keep(KeepReason::TooYoung));
     let shared = fleet.index("twin", days(2), &[], &["arm"]);
     assert_eq!(shared.verdict("app"), Verdict::Keep(KeepReason::TooYoung));
+}
+
+#[test]
+fn a_child_that_a_rest_shares_waits_for_the_rest() {
+    let fleet = family().index("left", days(90), &[], &["arm"]).rest("left", "gone");
+    assert!(fleet.goes("app") && fleet.goes("left") && !fleet.goes("arm"));
+    let circle = family().index("x", days(90), &[&tie(digest("x"), "")], &["arm"]);
+    assert!(circle.goes("app") && !circle.goes("arm"), "nothing on a circle goes");
 }
 
 #[test]

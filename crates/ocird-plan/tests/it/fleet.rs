@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ocird_model::{
-    Bytes, Content, Decision, DeleteRule, Digest, EffectivePolicy, Guardrails, Image, InUse, Inventory,
+    Bytes, Content, Decision, DeleteRule, Digest, EffectivePolicy, Guardrails, Hold, Image, InUse, Inventory,
     KeepRule, Layer, OpaqueReason, Patterns, Plan, Policies, Policy, Repository, RepositoryId,
     RepositoryName, RepositoryPlan, RepositoryState, ResourceTags, Selects, Target, Use, Verdict,
 };
@@ -56,6 +56,7 @@ impl Fleet {
             is_public: false,
             images: Vec::new(),
             rests: BTreeMap::new(),
+            holds: Vec::new(),
         };
         let policy = Policy {
             project: "mgh".to_owned(),
@@ -63,6 +64,7 @@ impl Fleet {
             keep: Vec::new(),
             delete: Vec::new(),
             enforce_public: false,
+            enforce_signed: false,
         };
         let guardrails = Guardrails { min_newest: NonZeroU32::MIN, ..Guardrails::default() };
         let policies = Policies { guardrails, policies: vec![policy] };
@@ -137,6 +139,12 @@ impl Fleet {
         self
     }
 
+    /// Holds something by hand.
+    pub(crate) fn hold(mut self, hold: Hold) -> Self {
+        self.repository.holds.push(hold);
+        self
+    }
+
     pub(crate) fn keep(self, rule: &str, tags: Option<&[&str]>, newest: Option<u32>) -> Self {
         self.keep_rule(KeepRule {
             tags: tags.map(patterns),
@@ -177,7 +185,7 @@ impl Fleet {
     }
 
     pub(crate) fn used(mut self, target: Target) -> Self {
-        self.in_use.add(name(), Use { target, by: "web on milan-1".into() });
+        self.in_use.add(name(), Use::running(target, "web on milan-1"));
         self
     }
 

@@ -3,16 +3,17 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use ocird_model::{Bytes, MarkKey, Usage};
-use ocird_plan::account;
+use ocird_model::{Bytes, Digest, KeepRule, MarkKey, Usage};
+use ocird_plan::{account, explain};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
 use crate::estate::Estate;
+use crate::fleet::{Fleet, now};
 use crate::world::{World, keep_rule, world};
 
-/// Two worlds, with a line for some of their rules.
+/// Two worlds, with a line for some of their rules. They have no digest in common unless they are [related].
 #[derive(Debug, Clone)]
 pub(crate) struct Lined {
     worlds: [World; 2],
@@ -23,6 +24,25 @@ impl Lined {
     fn is_head(&self, before: &Estate, key: &MarkKey) -> bool {
         let is_api = before.fleets[&"api".parse().unwrap()].repository.id == key.repository;
         self.worlds[usize::from(!is_api)].is_head(World::place(&key.head))
+    }
+
+    /// The same, but nothing that speaks about an image speaks about another or is in an index besides: when only the first of
+    /// them goes, its tag is that of an orphan, and the other head stays for its sake.
+    fn of_one_subject_each(mut self) -> Self {
+        for world in &mut self.worlds {
+            let speaks = |place: &usize| world.images.get(*place).is_some_and(|image| !image.ties.is_empty());
+            let speakers: BTreeSet<usize> = (0..world.images.len()).filter(speaks).collect();
+            for image in &mut world.images {
+                image.children.retain(|child| !speakers.contains(child));
+            }
+        }
+        for image in self.worlds.iter_mut().flat_map(|world| &mut world.images) {
+            let subjects = image.ties.iter().copied().chain(image.subject);
+            let only: Option<usize> = subjects.min();
+            image.subject = image.subject.filter(|subject| Some(*subject) == only);
+            image.ties.retain(|subject| Some(*subject) == only);
+        }
+        self
     }
 
     pub(crate) fn build(&self) -> Estate {
@@ -57,8 +77,19 @@ fn lined_world() -> impl Strategy<Value = World> {
     })
 }
 
-pub(crate) fn estate() -> impl Strategy<Value = Lined> {
-    (lined_world(), lined_world()).prop_map(|(api, web)| Lined { worlds: [api, web] })
+fn estate() -> impl Strategy<Value = Lined> {
+    (lined_world(), lined_world()).prop_map(|(api, mut web)| {
+        web.order.iter_mut().for_each(|first| *first += 100);
+        Lined { worlds: [api, web] }
+    })
+}
+
+/// Two worlds with the same digests, so that what one speaks about in vain the other may have.
+pub(crate) fn related() -> impl Strategy<Value = Lined> {
+    (lined_world(), lined_world()).prop_map(|(api, mut web)| {
+        web.order.clone_from(&api.order);
+        Lined { worlds: [api, web] }
+    })
 }
 
 /// More than the usual number, unless the environment asks for still more.
@@ -77,6 +108,17 @@ fn in_order(estate: &Estate, heads: &BTreeSet<MarkKey>) -> Vec<MarkKey> {
     let mut ordered: Vec<MarkKey> = heads.iter().cloned().collect();
     ordered.sort_by_key(|key| (time(key), key.clone()));
     ordered
+}
+
+/// True when the last keep rule of the first repository holds something of this family.
+fn is_held_by_the_last_rule(estate: &Estate, key: &MarkKey) -> bool {
+    let fleet = &estate.fleets[&"api".parse().unwrap()];
+    let explain = || {
+        let (inventory, policies, in_use) = (estate.inventory(), estate.policies(), estate.in_use());
+        explain(&inventory, &policies, &in_use, now(), &fleet.repository.name, &key.head).unwrap()
+    };
+    let is_there = fleet.repository.id == key.repository;
+    is_there && explain().image.keep.last().is_some_and(|says| says.itself || !says.through.is_empty())
 }
 
 proptest! {
@@ -115,25 +157,25 @@ proptest! {
         let before = lined.build();
         let heads = before.heads();
         let went = before.deletions();
+        let has_rests = lined.worlds.iter().any(|world| !world.rests.is_empty());
         for head in before.without(&heads).heads() {
-            // Only what two heads shared may now be a family of its own.
-            prop_assert!(!lined.is_head(&before, &head) && !went.contains(&head), "{:?} is new", head);
+            // Only what a rest carried besides may now be a family of its own.
+            let is_known = lined.is_head(&before, &head) || went.contains(&head);
+            prop_assert!(has_rests && !is_known, "{:?} is new", head);
         }
     }
 
     #[test]
     fn deleting_the_oldest_and_planning_again_takes_exactly_the_others(lined in estate(), n in 0..6_usize) {
+        let lined = lined.of_one_subject_each();
         let before = lined.build();
         let heads = before.heads();
         let order = in_order(&before, &heads);
         let first: BTreeSet<MarkKey> = order.iter().take(n).cloned().collect();
         let again = before.without(&first).heads();
         let others: BTreeSet<MarkKey> = heads.difference(&first).cloned().collect();
-        // What several heads shared, or a rest carried, may be a family of its own by then, and may be enough.
-        let has_new_heads = lined.worlds.iter().any(|world| {
-            (0..world.images.len()).any(|place| world.n_heads_above(place) != 1) || !world.rests.is_empty()
-        });
-        if has_new_heads {
+        // What a rest carried may be a family of its own by then, and may be enough.
+        if lined.worlds.iter().any(|world| !world.rests.is_empty()) {
             let known: BTreeSet<MarkKey> = again.into_iter().filter(|key| lined.is_head(&before, key)).collect();
             prop_assert!(known.is_subset(&others), "{:?} and not {:?}", known, others);
         } else {
@@ -176,6 +218,43 @@ proptest! {
         let after = more.build().heads();
         let new: Vec<&MarkKey> = after.difference(&before).collect();
         prop_assert!(new.is_empty() || !before.is_subset(&after), "{:?} go for nobody", new);
+    }
+
+    #[test]
+    fn what_a_keep_rule_costs_waits_behind_what_it_holds(
+        lined in estate(), rule in keep_rule(), line in line(),
+    ) {
+        let before = lined.build();
+        let mut more = lined;
+        more.worlds[0].keep.push(KeepRule { unless_usage_above: line, ..rule });
+        let after = more.build();
+        let (went, goes) = (before.heads(), after.heads());
+        let order = in_order(&after, &went.union(&goes).cloned().collect());
+        let turn = |key: &MarkKey| order.iter().position(|known| known == key);
+        let new: Vec<&MarkKey> = goes.difference(&went).collect();
+        prop_assert!(new.iter().all(|key| !is_held_by_the_last_rule(&after, key)));
+        if let Some(oldest) = new.into_iter().min_by_key(|key| turn(key)) {
+            let has_not_gone_by_then = |key: &&MarkKey| !goes.contains(key) || turn(key) > turn(oldest);
+            let mut waited_for = went.iter().filter(has_not_gone_by_then);
+            prop_assert!(waited_for.any(|key| is_held_by_the_last_rule(&after, key)), "{:?}", oldest);
+        }
+    }
+
+    #[test]
+    fn what_another_repository_speaks_about_holds_what_speaks(lined in related()) {
+        let estate = lined.build();
+        let deletions = estate.deletions();
+        for fleet in estate.fleets.values() {
+            for image in &fleet.repository.images {
+                let is_abroad = |subject: &Digest| {
+                    let has = |fleet: &Fleet| fleet.repository.image(subject).is_some();
+                    !has(fleet) && estate.fleets.values().any(has)
+                };
+                let key = MarkKey { repository: fleet.repository.id.clone(), head: image.digest };
+                let speaks = image.content.subject().iter().any(is_abroad);
+                prop_assert!(!(speaks && deletions.contains(&key)), "{:?}", key);
+            }
+        }
     }
 
     #[test]

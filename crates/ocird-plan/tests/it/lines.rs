@@ -255,6 +255,71 @@ fn a_family_goes_whole_and_what_is_left_of_it_counts_no_more() {
     assert_eq!(gone(&after), ["arm", "x86"], "the rest follows, and nothing else");
 }
 
+/// Two indexes over one platform image, and two plain images: 405 bytes.
+fn twins(line: u64) -> Fleet {
+    repository('a', &[50, 2])
+        .index("one", days(90), &["v1"], &["arm"])
+        .index("two", days(80), &["v3"], &["arm"])
+        .image("arm", days(90), &[])
+        .layers("arm", &[("arm", 200)])
+        .delete_rule(beyond(line))
+}
+
+#[test]
+fn the_last_head_that_goes_takes_along_what_it_shared() {
+    let estate = Estate::of(&[("api", twins(300))]);
+    // 405 in all, and 202 without both indexes and what they share: the next oldest need not go.
+    assert_eq!(gone(&estate), ["arm", "one", "two"]);
+    assert!(estate.show().contains("api a50: keep: rule \"beyond\" could take it"), "{}", estate.show());
+    let first = estate.heads().into_iter().filter(|key| key.head == digest("one")).collect();
+    let halfway = estate.without(&first);
+    assert_eq!(halfway.account(), Some(Bytes(404)));
+    assert_eq!(gone(&halfway), ["arm", "two"]);
+    let after = halfway.without(&halfway.heads());
+    assert_eq!(after.account(), Some(Bytes(202)));
+    assert_eq!(gone(&after), ["arm"], "the rest follows, and nothing else");
+}
+
+#[test]
+fn a_head_that_goes_out_of_turn_leaves_the_shared_one_to_the_other() {
+    // The newer one went first, as the older had no ripe mark.
+    let mut fleet = twins(300).rest("arm", "two");
+    fleet.repository.images.retain(|image| image.digest != digest("two"));
+    let estate = Estate::of(&[("api", fleet)]);
+    assert_eq!(estate.account(), Some(Bytes(404)), "what is shared counts on");
+    assert_eq!(gone(&estate), ["arm", "one"]);
+    let lent = KeepRule { newest: None, tags: None, newer_than: Some(days(100)), ..newest(1, Some(350)) };
+    let mut held = estate;
+    let api = held.fleet("api");
+    *api = api.clone().keep_rule(lent);
+    assert_eq!(gone(&held), ["arm", "one"], "and is a matter of usage still");
+}
+
+#[test]
+fn a_keep_rule_with_a_line_may_cost_another_although_what_it_holds_goes_too() {
+    let of = |kept: Option<KeepRule>| {
+        let all = DeleteRule {
+            older_than: Some(days(1)),
+            ..DeleteRule::about("pr".parse().unwrap(), Selects::Tags(crate::fleet::patterns(&["v50"])))
+        };
+        let fleet = repository('a', &[90, 50, 2]).delete_rule(beyond(250)).delete_rule(all);
+        Estate::of(&[("api", kept.into_iter().fold(fleet, Fleet::keep_rule))])
+    };
+    // 303 in all, 202 without what goes at any account.
+    assert_eq!(gone(&of(None)), ["a50"]);
+    let lent = KeepRule { tags: Some(crate::fleet::patterns(&["v50"])), ..newest(9, Some(150)) };
+    assert_eq!(gone(&of(Some(lent))), ["a50", "a90"], "the older one is asked first");
+}
+
+#[test]
+fn a_size_that_somebody_made_up_calls_for_no_deletion() {
+    let mut estate = estate(707, 707);
+    let api = estate.fleet("api");
+    *api = api.clone().layers("a02", &[("a02", 100), ("a90", 1_000_000)]);
+    assert_eq!(gone(&estate), [""; 0]);
+    assert_eq!(estate.account(), Some(Bytes(707)));
+}
+
 #[test]
 fn a_rest_that_counted_for_a_family_ceases_to_count_with_it() {
     let shared = Fleet::new()

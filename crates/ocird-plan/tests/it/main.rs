@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "builders of test worlds unwrap what the tests themselves wrote")]
 
+mod abroad;
 mod accounting;
 mod attack;
 mod conditions;
@@ -11,13 +12,17 @@ mod estate;
 mod explain;
 mod families;
 mod fleet;
+mod holds;
 mod laws;
 mod lifecycle;
 mod line_laws;
 mod lines;
 mod marks;
+mod much;
 mod proof;
 mod refusals;
 mod rests;
 mod rules;
+#[cfg(ocird_switches)]
+mod switches;
 mod world;

@@ -1,17 +1,18 @@
 //! What ocird deleted and the present listing needs (S-26).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use ocird_model::{Digest, RepositoryId, RepositoryState, Tag, Unreadable};
-use ocird_plan::{Need, missing};
+use chrono::TimeDelta;
+use ocird_model::{Digest, Hold, HoldOn, RepositoryId, RepositoryState, Unreadable};
+use ocird_plan::{Gone, Need, missing};
 
 use crate::fleet::{Fleet, days, digest, name, now, repository_id};
 
-type Deleted = BTreeMap<(RepositoryId, Digest), BTreeSet<Tag>>;
+type Deleted = BTreeMap<(RepositoryId, Digest), Gone>;
 
 fn deleted(name: &str, tags: &[&str]) -> Deleted {
     let tags = tags.iter().map(|tag| tag.parse().unwrap()).collect();
-    BTreeMap::from([((repository_id(), digest(name)), tags)])
+    BTreeMap::from([((repository_id(), digest(name)), Gone { tags, at: now() - TimeDelta::hours(1) })])
 }
 
 fn fleet() -> Fleet {
@@ -58,4 +59,19 @@ fn an_unreadable_repository_proves_nothing() {
     inventory.repositories.insert(name(), state);
     inventory.taken_at = now();
     assert_eq!(missing(&inventory, &fleet().in_use, &deleted("arm", &[])), []);
+}
+
+#[test]
+fn what_was_held_when_it_went_is_needed_and_what_was_held_later_is_not() {
+    let held = |hours_ago: i64, on: HoldOn| {
+        let since = now() - TimeDelta::hours(hours_ago);
+        fleet().hold(Hold { on, by: "ada".into(), why: "".into(), since, until: None })
+    };
+    let need = [Need::Held { by: "held by ada".into() }];
+    let tag = || HoldOn::Tag("v1".parse().unwrap());
+    assert_eq!(needs(&held(2, HoldOn::Digest(digest("old"))), &deleted("old", &[])), need);
+    assert_eq!(needs(&held(2, tag()), &deleted("old", &["v1"])), need);
+    assert_eq!(needs(&held(0, tag()), &deleted("old", &["v1"])), [], "it came too late");
+    let moved = held(2, tag()).image("new", days(0), &["v1"]);
+    assert_eq!(needs(&moved, &deleted("old", &["v1"])), [], "another image has the tag by now");
 }

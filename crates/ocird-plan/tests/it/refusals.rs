@@ -66,7 +66,7 @@ fn every_violation_is_named_on_a_line_of_its_own() {
     });
     assert!(text.lines().count() >= 4);
     assert_snapshot!(text, @r#"
-    S-6 api@61726d000000: 617070000000 holds it and does not go with its family
+    S-6 api@61726d000000: 617070000000 holds it and does not go by a rule
     S-6 api@61726d000000: its head does not carry it
     S-13 api@6e6577000000: it or what it carries is among the newest that always stay
     S-8 api@6e6577000000: it is too young for rule "old"

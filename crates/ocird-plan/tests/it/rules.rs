@@ -199,7 +199,7 @@ fn of_several_uses_the_first_is_named() {
     let mut fleet = two();
     for by in ["first", "second"] {
         let target = Target { tag: Some("v1".parse().unwrap()), digest: None };
-        fleet.in_use.add(name(), Use { target, by: by.into() });
+        fleet.in_use.add(name(), Use::running(target, by));
     }
     assert_eq!(fleet.verdict("old"), Verdict::Keep(KeepReason::InUse { by: "first".into() }));
 }
@@ -276,12 +276,14 @@ fn the_floor_counts_tagged_heads_only() {
 
 #[test]
 fn an_orphaned_signature_takes_no_place_but_is_held_like_any_tagged_image() {
+    let by_name = Selects::Tags(patterns(&["sha256-*"]));
     let fleet = Fleet::new()
         .image("a", days(40), &["v1"])
         .image("b", days(60), &["v0"])
         .signature("s", days(39), "elsewhere")
         .signature("t", days(41), "elsewhere")
-        .delete_old();
+        .delete_old()
+        .delete("orphans", by_name, None);
     assert!(fleet.goes("b") && fleet.goes("t") && !fleet.goes("s") && !fleet.goes("a"));
 }
 

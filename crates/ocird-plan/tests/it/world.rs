@@ -165,12 +165,6 @@ impl World {
         !(0..self.images.len()).any(|holder| self.holds(holder, place))
     }
 
-    /// Number of heads that reach an image, itself included.
-    pub(crate) fn n_heads_above(&self, place: usize) -> usize {
-        let heads = (0..self.images.len()).filter(|head| self.is_head(*head));
-        heads.filter(|head| self.reached_from(*head).contains(&place)).count()
-    }
-
     fn holds(&self, holder: usize, carried: usize) -> bool {
         let (above, below) = (&self.images[holder], &self.images[carried]);
         let is_child = !above.is_opaque && above.children.contains(&carried);
@@ -192,6 +186,7 @@ impl World {
         self.rests.retain(|_, head| *head != next);
         for image in &mut self.images {
             image.ties.remove(&next);
+            image.subject = image.subject.filter(|subject| *subject != next);
         }
         self
     }

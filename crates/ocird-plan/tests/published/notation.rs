@@ -182,6 +182,7 @@ pub(crate) fn over(repositories: &str, keep: Vec<KeepRule>, delete: Vec<DeleteRu
         keep,
         delete,
         enforce_public: false,
+        enforce_signed: false,
     }
 }
 

@@ -63,6 +63,7 @@ fn empty_repository(name: &RepositoryName) -> Repository {
         is_public: false,
         images: Vec::new(),
         rests: BTreeMap::new(),
+        holds: Vec::new(),
     }
 }
 

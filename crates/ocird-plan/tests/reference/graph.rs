@@ -55,16 +55,22 @@ impl Graph {
         self.reaches[&digest].iter().any(is_on_circle)
     }
 
-    /// A head and what only it reaches: whatever else is above a member is below the head too.
-    pub(crate) fn family(&self, head: Digest) -> BTreeSet<Digest> {
-        let below = &self.reaches[&head];
-        let has_only_this_head = |member: &Digest| self.above(*member).all(|above| below.contains(above));
-        below.iter().copied().filter(has_only_this_head).collect()
+    /// Everything but heads and what circles hold of which every head above it is one of these.
+    pub(crate) fn under_only(&self, heads: &BTreeSet<Digest>) -> BTreeSet<Digest> {
+        let is_theirs = |member: &Digest| {
+            !self.is_head(*member)
+                && self.above(*member).all(|above| {
+                    let is_on_circle =
+                        self.carries[above].iter().any(|next| self.reaches[next].contains(above));
+                    !is_on_circle && (!self.is_head(*above) || heads.contains(above))
+                })
+        };
+        self.carries.keys().copied().filter(is_theirs).collect()
     }
 }
 
 /// Everything that an image speaks about, listed or not.
-fn subjects_of(image: &Image) -> BTreeSet<Digest> {
+pub(crate) fn subjects_of(image: &Image) -> BTreeSet<Digest> {
     image.tags.keys().filter_map(subject_in).chain(image.content.subject()).collect()
 }
 

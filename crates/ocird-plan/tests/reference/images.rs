@@ -71,6 +71,7 @@ pub(crate) fn repository(dice: &mut Dice, names: &Names, name: &RepositoryName) 
         is_public: dice.percent(8),
         images,
         rests,
+        holds: Vec::new(),
     }
 }
 

@@ -32,12 +32,12 @@ impl<'a> Ledger<'a> {
 }
 
 fn size(repository: &Repository, graph: &Graph, gone: &Gone) -> Option<Bytes> {
-    // The largest size that anything gives a layer: where the registry contradicts itself, the account is on the high side.
+    // The smallest size that anything gives a layer: where the registry contradicts itself, counting less deletes less.
     let mut sizes = BTreeMap::<Digest, Bytes>::new();
     for image in counted(repository, graph, &Gone::new()) {
         for layer in layers(image)? {
-            let size = sizes.entry(layer.digest).or_default();
-            *size = layer.size.max(*size);
+            let size = sizes.entry(layer.digest).or_insert(layer.size);
+            *size = layer.size.min(*size);
         }
     }
     let left = counted(repository, graph, gone);
@@ -53,6 +53,11 @@ fn layers(image: &Image) -> Option<&[Layer]> {
         (Content::Index { children: _, subject: _ }, None) => Some(&[]),
         (Content::Manifest { subject: _ } | Content::Opaque { reason: _ }, None) => None,
     }
+}
+
+/// True when an image has a part in the account as everything is now.
+pub(crate) fn counts(repository: &Repository, graph: &Graph, digest: Digest) -> bool {
+    counted(repository, graph, &Gone::new()).iter().any(|image| image.digest == digest)
 }
 
 /// Everything but what is gone and what is left of families whose head is gone; that counts when something that counts

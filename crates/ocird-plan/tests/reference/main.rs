@@ -83,7 +83,7 @@ const FACTS: [&str; 22] = [
 ];
 
 /// Everything that can become of an image.
-const FATES: [&str; 17] = [
+const FATES: [&str; 19] = [
     "no policy governs it",
     "two policies claim it",
     "its repository is public",
@@ -93,6 +93,8 @@ const FATES: [&str; 17] = [
     "something runs from it",
     "a time of it is not believable",
     "it is too young",
+    "another repository has what it speaks about",
+    "what it speaks about may be where nobody could read",
     "a keep rule means it",
     "a keep rule holds it",
     "it is among the newest",

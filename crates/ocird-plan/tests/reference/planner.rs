@@ -5,12 +5,12 @@
 use std::collections::BTreeMap;
 
 use ocird_model::{
-    Bytes, Content, DeleteRule, Digest, EffectivePolicy, Image, InUse, KeepRule, Policies, Policy,
+    Bytes, Content, DeleteRule, Digest, EffectivePolicy, Image, InUse, Inventory, KeepRule, Policies, Policy,
     Repository, RepositoryName, RuleName,
 };
 
-use crate::graph::{Graphs, graphs};
-use crate::ledger::{Gone, Ledger};
+use crate::graph::{Graphs, graphs, subjects_of};
+use crate::ledger::{Gone, Ledger, counts};
 use crate::rules::{Scene, age, is_believable, is_used};
 use crate::world::{World, now};
 
@@ -63,6 +63,7 @@ enum Opinion<'a> {
 /// Who thinks something of the images of one repository.
 struct Judge<'a> {
     scene: Scene<'a>,
+    inventory: &'a Inventory,
     policies: &'a Policies,
     in_use: &'a InUse,
 }
@@ -83,7 +84,7 @@ pub(crate) fn decide(world: &World) -> Fates {
     let (mut fates, mut going) = (Fates::new(), Fates::new());
     for (judge, image) in &images {
         let opinion = judge.opinion(image, None);
-        going.extend(judge.departures(image, &opinion));
+        going.extend(judge.departures(image, &opinion, &going));
         fates.insert(judge.place(image.digest), opinion.fate());
     }
     if !world.lines().is_empty() {
@@ -107,7 +108,7 @@ fn ask_the_account(
     for (judge, image) in images {
         fates.insert(judge.place(image.digest), judge.opinion(image, at_first).fate());
         if !going.contains_key(&judge.place(image.digest)) {
-            let departures = judge.departures(image, &judge.opinion(image, by_then));
+            let departures = judge.departures(image, &judge.opinion(image, by_then), going);
             if !departures.is_empty() {
                 going.extend(departures);
                 by_then = without(going);
@@ -129,7 +130,7 @@ impl Opinion<'_> {
 impl<'a> Judge<'a> {
     fn of(repository: &'a Repository, graphs: &'a Graphs, world: &'a World, in_use: &'a InUse) -> Self {
         let scene = Scene { repository, graph: &graphs[&repository.name] };
-        Self { scene, policies: &world.policies, in_use }
+        Self { scene, inventory: &world.inventory, policies: &world.policies, in_use }
     }
 
     fn name(&self) -> &RepositoryName {
@@ -140,23 +141,34 @@ impl<'a> Judge<'a> {
         (self.name().clone(), digest)
     }
 
-    /// What goes when this image is looked at: nothing, a rest, or a head with its family. What is below a rest waits until
-    /// the rest is gone.
-    fn departures(&self, image: &'a Image, opinion: &Opinion<'_>) -> Fates {
+    /// What goes when this image is looked at: nothing, a rest, or a head with everything that no other head is left to
+    /// hold. What is below a rest waits until the rest is gone.
+    fn departures(&self, image: &'a Image, opinion: &Opinion<'_>, going: &Fates) -> Fates {
         let own_place = self.place(image.digest);
         match opinion {
             Opinion::Settled(fate) if fate.goes() => Fates::from([(own_place, fate.clone())]),
             Opinion::Settled(_) => Fates::new(),
             Opinion::Wanted(rules) => {
-                let family = self.scene.graph.family(image.digest);
-                let members =
-                    family.into_iter().map(|member| (self.place(member), Fate::WithHead(image.digest)));
-                let mut departures: Fates = members.collect();
+                let gone = going
+                    .iter()
+                    .filter(|((name, _), fate)| name == self.name() && matches!(fate, Fate::ByRule(_)));
+                let heads = gone.map(|((_, digest), _)| *digest).chain([image.digest]).collect();
+                let members = self.scene.graph.under_only(&heads).into_iter();
+                let members = members.map(|member| (self.place(member), self.with_newest_head(member)));
+                let mut departures: Fates = members.filter(|(place, _)| !going.contains_key(place)).collect();
                 let rules = rules.iter().map(|rule| rule.name.clone());
                 departures.insert(own_place, Fate::ByRule(rules.collect()));
                 departures
             }
         }
+    }
+
+    /// The oldest go first, so the newest head takes along what several hold.
+    fn with_newest_head(&self, member: Digest) -> Fate {
+        let graph = self.scene.graph;
+        let heads = graph.above(member).copied().filter(|above| graph.is_head(*above));
+        let newest = heads.max_by_key(|head| (self.scene.image(*head).newest_time(), *head));
+        Fate::WithHead(newest.expect("what is under heads alone has a head"))
     }
 
     fn opinion(&self, image: &'a Image, account: Option<Bytes>) -> Opinion<'a> {
@@ -191,10 +203,10 @@ impl<'a> Judge<'a> {
         if rules.is_empty() { Opinion::Settled(Fate::NotSelected) } else { Opinion::Wanted(rules) }
     }
 
-    /// What a keep rule with a line may ask of the account when it holds something below a head. What is left of a family it
-    /// always holds, and for the sake of others it never holds what is left of one.
+    /// What a keep rule with a line may ask of the account when it holds something below a head. What has no part in the
+    /// account it always holds, and for the sake of others it never holds what is left of a family.
     fn account_between(&self, head: &Image, below: &Image, account: Option<Bytes>) -> Option<Bytes> {
-        if self.scene.is_rest(below.digest) {
+        if !counts(self.scene.repository, self.scene.graph, below.digest) {
             None
         } else if self.scene.is_rest(head.digest) {
             Some(Bytes(u64::MAX))
@@ -250,7 +262,23 @@ impl<'a> Judge<'a> {
         } else if age(image).is_none_or(|age| age < self.policies.guardrails.min_age) {
             Some("it is too young")
         } else {
-            None
+            self.need_of_a_subject(image)
+        }
+    }
+
+    /// What speaks about an image of another repository is needed as long as that is there, or may be.
+    fn need_of_a_subject(&self, image: &Image) -> Option<&'static str> {
+        let is_here = |subject: &Digest| self.scene.repository.image(subject).is_some();
+        let abroad: Vec<Digest> =
+            subjects_of(image).into_iter().filter(|subject| !is_here(subject)).collect();
+        let is_elsewhere = |subject: &Digest| {
+            self.inventory.complete().any(|repository| repository.image(subject).is_some())
+        };
+        let is_unread = self.inventory.repositories.values().any(|state| state.complete().is_none());
+        if abroad.iter().any(is_elsewhere) {
+            Some("another repository has what it speaks about")
+        } else {
+            (is_unread && !abroad.is_empty()).then_some("what it speaks about may be where nobody could read")
         }
     }
 

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ocird_model::{
-    Bytes, DeleteRule, Digest, EcrCount, EcrRule, EcrSelection, GroupBy, Image, KeepRule, Patterns,
+    Bytes, DeleteRule, Digest, EcrCount, EcrRule, EcrSelection, EcrTags, GroupBy, Image, KeepRule, Patterns,
     Repository, Selects, Tag, Target,
 };
 use ocird_plan::DETAILS_SERVE;
 
-use crate::graph::{Graph, subject_in};
+use crate::graph::{Graph, subject_in, subjects_of};
 use crate::world::now;
 
 /// One repository with what is drawn in it.
@@ -114,7 +114,7 @@ impl<'a> Scene<'a> {
         let is_tagged = has_own || tags.iter().any(|tag| subject_in(tag).is_none());
         let is_about = match &rule.selects {
             Selects::Untagged => tags.is_empty(),
-            Selects::Tagged => is_tagged,
+            Selects::Tagged => is_tagged && !self.speaks_abroad(head),
             Selects::Tags(patterns) => is_tagged && tags.iter().all(|tag| patterns.matches(tag.as_str())),
             Selects::Lifecycle(selection) => self.expires(selection, head),
         };
@@ -125,6 +125,16 @@ impl<'a> Scene<'a> {
             && is_about
             && rule.older_than.is_none_or(is_old)
             && rule.not_pulled_for.is_none_or(was_quiet)
+    }
+}
+
+/// What speaks about images of other repositories.
+impl Scene<'_> {
+    /// True when a head or something below it, left-overs not asked, speaks about an image that is not in the repository.
+    fn speaks_abroad(&self, head: Digest) -> bool {
+        let asked = self.reached(head).filter(|image| !self.is_mere_rest(image.digest));
+        let mut subjects = asked.flat_map(subjects_of);
+        subjects.any(|subject| self.repository.image(&subject).is_none())
     }
 }
 
@@ -140,6 +150,7 @@ impl Scene<'_> {
         if best != Some(selection.rule())
             || carried.any(|image| self.free_tags(image).next().is_some())
             || self.pushed_at(head).is_none()
+            || (matches!(rule.tags, EcrTags::Any) && self.speaks_abroad(head))
         {
             return false;
         }
@@ -158,7 +169,10 @@ impl Scene<'_> {
 
     fn is_about(&self, rule: &EcrRule, head: Digest) -> bool {
         let tags: Vec<&str> = self.image(head).tags.keys().map(Tag::as_str).collect();
-        self.graph.is_head(head) && !self.is_mere_rest(head) && rule.tags.are_met_by(&tags)
+        let is_here = |subject| self.repository.image(&subject).is_some();
+        let is_of_here =
+            !matches!(rule.tags, EcrTags::Any) || subjects_of(self.image(head)).into_iter().all(is_here);
+        self.graph.is_head(head) && !self.is_mere_rest(head) && is_of_here && rule.tags.are_met_by(&tags)
     }
 
     fn pushed_at(&self, head: Digest) -> Option<DateTime<Utc>> {

@@ -37,7 +37,7 @@ pub(crate) fn show(world: &World, fates: &Fates, plan: &Plan) -> String {
 }
 
 fn of_policy(policy: &Policy) -> String {
-    let Policy { project: _, repositories, keep, delete, enforce_public } = policy;
+    let Policy { project: _, repositories, keep, delete, enforce_public, enforce_signed: _ } = policy;
     let mut text = format!("policy for {repositories}, enforces public: {enforce_public}\n");
     text.extend(keep.iter().map(of_keep_rule));
     text.extend(delete.iter().map(of_delete_rule));

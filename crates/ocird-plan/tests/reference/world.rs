@@ -1,7 +1,5 @@
 //! A world: everything that a plan is made from, as plain data that can be taken apart.
 
-use std::sync::Arc;
-
 use chrono::{DateTime, Utc};
 use ocird_model::{Bytes, InUse, Inventory, Patterns, Policies, Policy, RepositoryName, Target, Use};
 
@@ -29,7 +27,7 @@ impl World {
     pub(crate) fn in_use(&self) -> InUse {
         let mut in_use = InUse::nothing();
         for (repository, target) in &self.uses {
-            in_use.add(repository.clone(), Use { target: target.clone(), by: Arc::from("a container") });
+            in_use.add(repository.clone(), Use::running(target.clone(), "a container"));
         }
         for doubted in &self.doubts {
             in_use.doubt(doubted.clone(), "a source is silent");

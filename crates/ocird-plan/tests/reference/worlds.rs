@@ -164,6 +164,7 @@ fn policy(dice: &mut Dice, names: &Names, lines: &[Bytes], claim: &Patterns) -> 
         keep: (0..n_keep).map(|number| keep_rule(dice, names, lines, number)).collect(),
         delete,
         enforce_public: dice.percent(50),
+        enforce_signed: false,
     }
 }
 

@@ -3,6 +3,8 @@
 //!
 //! Nothing here judges: figures are for the README, and a slow machine fails no test.
 
+mod scrapes;
+
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -15,6 +17,8 @@ use clap::Parser;
 use ocird_sim::http::{Options, Server};
 use ocird_sim::{Build, NewRepository, Operation, Settings, Tenancy};
 use tempfile::TempDir;
+
+use self::scrapes::{Scrapes, SlowClients};
 
 /// Measures the released daemon against a simulated tenancy over HTTP.
 #[derive(Debug, Parser)]
@@ -35,6 +39,12 @@ struct Args {
     /// Steady passes to average over.
     #[arg(long, default_value_t = 20)]
     passes: u32,
+    /// Scrapes of `/metrics`, alone and again beside slow clients.
+    #[arg(long, default_value_t = 1000)]
+    scrapes: usize,
+    /// How many slow clients.
+    #[arg(long, default_value_t = 200)]
+    slow_clients: usize,
 }
 
 /// How often the tenancy's clock is set to the real one.
@@ -89,6 +99,8 @@ async fn measure(args: &Args, tenancy: &Tenancy, server: &Server) -> anyhow::Res
     let after = again.metrics().await?;
     let requests = server.requests().counts();
     let peak = again.peak_memory()?;
+    let scraped = scraped(args, &files).await?;
+    let peak_besieged = again.peak_memory()?;
     again.stop().await?;
 
     walls.sort_by(f64::total_cmp);
@@ -105,7 +117,7 @@ async fn measure(args: &Args, tenancy: &Tenancy, server: &Server) -> anyhow::Res
     let size = std::fs::metadata(&args.binary)?.len();
     let ms = |seconds: f64| format!("{:.1} ms", seconds * 1e3);
     let mib = |bytes: f64| format!("{:.1} MiB", bytes / 1_048_576.0);
-    Ok(vec![
+    let mut rows = vec![
         (
             "world".to_owned(),
             format!("{} x {} images, {} ms an answer", args.repositories, args.images, args.answer),
@@ -122,7 +134,26 @@ async fn measure(args: &Args, tenancy: &Tenancy, server: &Server) -> anyhow::Res
         ("  by operation, all passes".to_owned(), format!("{calls:?}")),
         ("resident memory at the end".to_owned(), mib(figure(&after, "process_resident_memory_bytes"))),
         ("peak resident memory".to_owned(), mib(peak)),
+        ("peak resident memory, slow clients included".to_owned(), mib(peak_besieged)),
         ("binary".to_owned(), mib(size as f64)),
+    ];
+    rows.extend(scraped);
+    Ok(rows)
+}
+
+/// What scrapes take, alone and beside slow clients.
+async fn scraped(args: &Args, files: &Files) -> anyhow::Result<[(String, String); 3]> {
+    let Args { scrapes, slow_clients, .. } = args;
+    let pages = files.listen.parse()?;
+    let alone = Scrapes::of(pages, *scrapes).await?;
+    let attached = SlowClients::attach(pages, *slow_clients).await;
+    let besieged = Scrapes::of(pages, *scrapes).await?;
+    drop(attached);
+    let (n_bytes, n_samples) = alone.body;
+    Ok([
+        (format!("/metrics, {scrapes} scrapes: median, p99, slowest"), alone.in_words()),
+        (format!("  beside {slow_clients} slow clients"), besieged.in_words()),
+        ("  its size and samples".to_owned(), format!("{n_bytes} bytes, {n_samples}")),
     ])
 }
 

@@ -117,7 +117,14 @@ async fn answer(gate: &Gate, mut request: Request, next: Next) -> Response {
             parts.headers.remove(header::CONTENT_LENGTH);
             Response::from_parts(parts, Body::from(GARBLED))
         }
-        Some(page @ (Fault::EmptyPage | Fault::RepeatedCursor | Fault::DroppedRow(_))) => {
+        Some(
+            page @ (Fault::EmptyPage
+            | Fault::RepeatedCursor
+            | Fault::DroppedRow(_)
+            | Fault::RepeatedRow(_)
+            | Fault::Reversed
+            | Fault::Cut),
+        ) => {
             request.extensions_mut().insert(page);
             proved(gate, request, next).await
         }

@@ -1,12 +1,13 @@
-//! The registry: the token endpoint and the reading half of the distribution API, version 2.
+//! The registry: the token endpoint and, but for pushes of layers, the distribution API, version 2.
 //! <https://github.com/opencontainers/distribution-spec/blob/main/spec.md>,
 //! <https://docs.oracle.com/en-us/iaas/api/#/en/container-registry/20180419/AccessToken/GetAccessToken>
 //!
-//! No push: images come into the tenancy by its own methods. No anonymous pulls, even from public repositories: ocird
-//! never makes one.
+//! Of pushes only that of a manifest under a tag: images come into the tenancy by its own methods. No anonymous pulls,
+//! even from public repositories: ocird never makes one.
 
 use std::sync::Arc;
 
+use axum::body::Bytes;
 use axum::extract::{Extension, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
@@ -36,7 +37,7 @@ pub(super) fn routes(cloud: &Arc<Cloud>) -> Router<Arc<Cloud>> {
     let v2 = Router::new()
         .route("/v2", get(base))
         .route("/v2/", get(base))
-        .route("/v2/{*path}", get(read).layer(from_fn_with_state(Arc::clone(cloud), gate)))
+        .route("/v2/{*path}", get(read).put(write).layer(from_fn_with_state(Arc::clone(cloud), gate)))
         .route_layer(from_fn(in_its_own_words));
     Router::new().route("/20180419/docker/token", token).merge(v2)
 }
@@ -86,8 +87,9 @@ impl Wanted {
         Some(Self { namespace: namespace.parse().ok()?, repository: repository.parse().ok()?, what })
     }
 
-    const fn operation(&self) -> Operation {
+    fn operation(&self, method: &Method) -> Operation {
         match self.what {
+            What::Manifest(_) if method == Method::PUT => Operation::PutManifest,
             What::Manifest(_) => Operation::GetManifest,
             What::Blob(_) => Operation::GetBlob,
             What::Tags => Operation::ListTags,
@@ -100,7 +102,7 @@ async fn gate(State(cloud): State<Arc<Cloud>>, mut request: Request, next: Next)
     let Some(wanted) = Wanted::read(request.uri().path()) else {
         return Refusal::new(StatusCode::NOT_FOUND, "NAME_INVALID", "There is no such path.").into_response();
     };
-    let operation = wanted.operation();
+    let operation = wanted.operation(request.method());
     request.extensions_mut().insert(wanted);
     pass_as(&cloud, operation, Proof::Bearer, request, next).await
 }
@@ -122,7 +124,7 @@ async fn read(
 ) -> Result<Response, Refusal> {
     let tenancy = cloud.tenancy();
     let Wanted { namespace, repository, what } = &wanted;
-    if !tenancy.iam().permits(wanted.operation(), Some(repository)) {
+    if !tenancy.iam().permits(wanted.operation(&method), Some(repository)) {
         return Err(Refusal::new(StatusCode::FORBIDDEN, "DENIED", "denied: no permission to read"));
     }
     if *namespace != tenancy.settings().namespace {
@@ -152,6 +154,37 @@ async fn read(
             Ok(Json(json!({ "name": format!("{namespace}/{repository}"), "tags": tags })).into_response())
         }
     }
+}
+
+/// The push of a manifest by tag. Layers cannot be pushed: whatever the manifest names is there already.
+async fn write(
+    State(cloud): State<Arc<Cloud>>,
+    Extension(wanted): Extension<Wanted>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Refusal> {
+    let tenancy = cloud.tenancy();
+    let Wanted { namespace, repository, what } = &wanted;
+    if !tenancy.iam().permits(Operation::PutManifest, Some(repository)) {
+        return Err(Refusal::new(StatusCode::FORBIDDEN, "DENIED", "denied: no permission to push"));
+    }
+    let What::Manifest(Reference::Tag(tag)) = what else {
+        return Err(Refusal::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "UNSUPPORTED",
+            "Only tags are pushed here.",
+        ));
+    };
+    if *namespace != tenancy.settings().namespace {
+        return Err(Refusal::not_authorized_or_not_found());
+    }
+    let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let digest = tenancy.put_tag(repository, tag, media_type.unwrap_or_default(), &body)?;
+    let headers = [
+        (header::LOCATION.as_str(), format!("/v2/{namespace}/{repository}/manifests/{digest}")),
+        (CONTENT_DIGEST, digest.to_string()),
+    ];
+    Ok((StatusCode::CREATED, headers).into_response())
 }
 
 fn check_accepted(view: &ManifestView, headers: &HeaderMap) -> Result<(), Refusal> {

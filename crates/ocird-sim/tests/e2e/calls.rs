@@ -22,7 +22,7 @@ fn four_by_twenty() -> World {
 }
 
 #[tokio::test]
-async fn a_steady_pass_costs_one_list_of_repositories_and_one_of_each_ones_images() {
+async fn a_steady_pass_costs_one_list_of_repositories_one_of_signatures_and_one_of_each_ones_images() {
     let mut world = four_by_twenty();
     world.start();
     world.live(TimeDelta::minutes(1)).await;
@@ -34,7 +34,8 @@ async fn a_steady_pass_costs_one_list_of_repositories_and_one_of_each_ones_image
     let requests = world.stage.server.requests();
     assert_eq!(requests.of(Operation::ListContainerRepositories), n_passes - 1);
     assert_eq!(requests.of(Operation::ListContainerImages), 4 * (n_passes - 1));
-    assert_eq!(requests.total(), 5 * (n_passes - 1), "{:?}", requests.counts());
+    assert_eq!(requests.of(Operation::ListContainerImageSignatures), n_passes - 1);
+    assert_eq!(requests.total(), 6 * (n_passes - 1), "{:?}", requests.counts());
 }
 
 #[tokio::test]

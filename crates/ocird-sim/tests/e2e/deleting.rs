@@ -117,18 +117,6 @@ async fn a_deletion_whose_answer_is_lost_before_a_crash_is_settled_after_it() {
 }
 
 #[tokio::test]
-async fn deletions_refused_three_times_in_a_row_end_the_acting_of_the_pass() {
-    let mut world = ripe_shop().await;
-    world.stage.tenancy.inject(DELETE, When::Always, Fault::status(403, "NotAuthorized"));
-    world.act().await;
-    assert_eq!((world.n_deleted(), n_delete_requests(&world)), (0, 3));
-    world.assert_refuses(RefusalCode::Breaker).await;
-    world.stage.tenancy.clear_faults();
-    world.act().await;
-    world.assert_shop_is_tidy();
-}
-
-#[tokio::test]
 async fn an_index_pushed_between_listing_and_delete_voids_its_repository_for_the_pass() {
     let mut world = ripe_shop().await;
     in_the_middle_of(&mut world, READ).await;

@@ -10,8 +10,8 @@ use ocird_sim::stage::Timers;
 
 use crate::world::{HOST, SHOP_POLICY, World, name, play, ripe, ripe_shop, shop_of, tag};
 
-/// Asserts that nothing goes for these words, and that everything does a grace after the host writes again: a doubt
-/// keeps, and one contrary pass clears the marks (S-16).
+/// Asserts that nothing goes for these words, and that everything does a grace after the host writes again at the latest: a
+/// doubt keeps, and speaks neither for a mark nor against it (S-4, S-16).
 async fn assert_doubted_until_written_again(mut world: World, words: &str) {
     world.act().await;
     assert_eq!(world.n_deleted(), 0);

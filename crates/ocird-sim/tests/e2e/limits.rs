@@ -1,4 +1,4 @@
-//! Much that is due at once goes in small parts (S-19).
+//! Much that is due at once waits for an approval, and then goes in small parts (S-19).
 
 use std::collections::BTreeMap;
 
@@ -18,13 +18,24 @@ const MAX_PER_DAY: usize = 120;
 const MAX_PER_PASS: usize = 50;
 
 #[tokio::test]
-async fn a_backlog_of_four_months_goes_by_the_delivered_policies_within_the_limits_of_each_day() {
+async fn a_backlog_of_four_months_goes_by_an_approval_within_the_limits_of_each_day() {
     let play = under_delivered_policies();
     let knobs = Knobs { pushes_per_day: 1, ..play.knobs };
     let mut world = World::open(Play { knobs, backlog_days: 120, ..play });
     world.edit_config("[schedule]", &format!("[limits]\nmax_per_day = {MAX_PER_DAY}\n[schedule]"));
+    world.trust().await;
     world.start_in_process();
     world.live(TimeDelta::hours(28)).await;
+    world.assert_refuses(RefusalCode::TooMuch).await;
+    assert_eq!(world.n_deleted(), 0);
+    world.stop().await;
+    let (store, now) = (world.store().await, world.stage.tenancy.now());
+    let plan = store.brakes().await.unwrap().refused.unwrap();
+    assert!(plan.families.len() > 200, "{}", plan.families.len());
+    store.approve(plan.id, "alice", now).await.unwrap();
+    store.close().await;
+    world.start_in_process();
+    world.live(TimeDelta::hours(7)).await;
     world.assert_refuses(RefusalCode::Deferred).await;
     live_well(&mut world, 10).await;
     assert_policies_bite(&world.stage, NEWEST_WHEN_SHORT, DELIVERED_AGE);

@@ -3,21 +3,29 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+mod approval;
 mod attack;
+mod belief;
+mod brakes;
 mod budget;
 mod calls;
 mod clock;
 mod deleting;
 mod findings;
 mod gaps;
+mod holds;
 mod in_use;
 mod life;
 mod limits;
 mod listing;
 mod policies;
+mod proofs;
+mod ramp;
+mod rollback;
 mod second_look;
 mod store;
 mod switches;
 mod teams;
 mod throttling;
+mod undo;
 mod world;

@@ -35,6 +35,7 @@ async fn a_store_that_is_lost_unmarks_everything_and_only_observes_for_a_grace()
     world.live(chrono::TimeDelta::hours(23)).await;
     assert_eq!(world.n_deleted(), 0);
     world.assert_refuses(RefusalCode::Observing).await;
-    world.live(chrono::TimeDelta::hours(2)).await;
+    // One family and then the others: the store has to earn its trust anew, too.
+    world.live(chrono::TimeDelta::hours(3)).await;
     world.assert_shop_is_tidy();
 }

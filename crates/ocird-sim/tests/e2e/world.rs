@@ -17,6 +17,7 @@ use ocird_sim::manifest::Platform;
 use ocird_sim::stage::{Play, Running, Stage};
 use ocird_sim::workload::PullPolicy;
 use ocird_sim::{Build, Deletion, Hand, NewRepository, Oracle, Pushed, Reference};
+use ocird_store::{BatchEnd, Store};
 use serde_json::Value;
 
 /// The host that runs `v2` of `web`.
@@ -80,8 +81,9 @@ pub(crate) async fn ripe_shop() -> World {
     ripe(shop_of(play(SHOP_POLICY))).await
 }
 
-/// Starts the daemon and lets it look for a whole grace.
+/// Starts the daemon on a store that is trusted already, and lets it look for a whole grace.
 pub(crate) async fn ripe(mut world: World) -> World {
+    world.trust().await;
     world.start();
     world.live(TimeDelta::hours(24) + TimeDelta::minutes(10)).await;
     assert_eq!(world.n_deleted(), 0, "nothing goes within the grace");
@@ -152,6 +154,37 @@ impl World {
 
     pub(crate) fn start(&mut self) {
         self.running = Some(self.stage.start().unwrap());
+    }
+
+    /// The store, while no daemon runs.
+    pub(crate) async fn store(&self) -> Store {
+        assert!(self.running.is_none(), "the daemon holds its store");
+        Store::open(&self.stage.state_dir(), self.stage.tenancy.now()).await.unwrap()
+    }
+
+    /// Lets the store have proved so many batches that its next ones are no longer small: most tests are about something
+    /// else than the first deletions of a store.
+    pub(crate) async fn trust(&self) {
+        let (store, now) = (self.store().await, self.stage.tenancy.now());
+        for _ in 0..2 {
+            store.begin_batch(now).await.unwrap();
+            store.end_batch(BatchEnd::Proved, now).await.unwrap();
+        }
+        store.close().await;
+    }
+
+    /// Stops the daemon, does something to its store as the admin socket would, and starts it again.
+    pub(crate) async fn meanwhile(&mut self, act: impl AsyncFnOnce(&Store, DateTime<Utc>)) {
+        self.stop().await;
+        let store = self.store().await;
+        act(&store, self.stage.tenancy.now()).await;
+        store.close().await;
+        self.start();
+    }
+
+    /// What a person says who has looked: everything may go on.
+    pub(crate) async fn reset(&mut self) {
+        self.meanwhile(async |store, now| store.reset("a test", now).await.unwrap()).await;
     }
 
     pub(crate) fn start_in_process(&mut self) {

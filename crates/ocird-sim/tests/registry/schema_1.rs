@@ -2,13 +2,15 @@
 //! <https://github.com/distribution/distribution/blob/v2.8.2/docs/spec/manifest-v2-1.md>
 //!
 //! Its digest is of the text without the signatures, and a registry gives it with signatures: it is the one kind whose
-//! bytes never are what their digest says. So it is not opaque but unreadable, and its repository stays as it is.
+//! bytes never are what their digest says. Nobody is handed such bytes; by its kind it is opaque, so that nothing of its
+//! repository goes, and the repository is read all the same: the account needs it, and with it every other repository.
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ocird_model::{ErrorKind, Namespace, RepositoryName, RepositoryState, Unreadable};
+use ocird_model::{Content, Namespace, OpaqueReason, ReadRegistry as _, RepositoryName};
+use ocird_oci::interpret;
 use ocird_sim::NewRepository;
 use ocird_sim::digest::sha256;
 use ocird_sim::manifest::{Blob, Manifest};
@@ -16,7 +18,6 @@ use serde_json::{Value, json};
 
 use crate::corpus::SCHEMA_1;
 use crate::front::Front;
-use crate::kinds::read;
 use crate::world::{World, put};
 
 /// What the signatures are put before.
@@ -66,17 +67,19 @@ fn specimen(world: &World) -> (RepositoryName, Manifest, Blob) {
 }
 
 #[tokio::test]
-async fn a_manifest_whose_bytes_never_are_of_its_digest_freezes_its_repository() {
+async fn a_manifest_whose_bytes_never_are_of_its_digest_is_opaque_and_hides_its_repository_from_nobody() {
     let world = World::open();
     let (repository, manifest, _) = specimen(&world);
     let (tenancy, digest) = (world.tenancy(), manifest.digest);
     tenancy.create_repository(NewRepository::private(repository.clone(), tenancy.compartment())).unwrap();
     put(tenancy, &repository, &manifest, Some("old"));
     let decided = world.survey(&world.stage.server.registry_url()).await;
-    let RepositoryState::Unreadable { id: _, why } = &decided.inventory.repositories[&repository] else {
-        panic!("it was read");
-    };
-    assert_eq!(*why, Unreadable::Manifest { digest, kind: ErrorKind::Malformed });
+    let read = decided.inventory.repositories[&repository].complete().unwrap();
+    let content = &read.image(&digest).unwrap().content;
+    assert_eq!(*content, Content::Opaque { reason: OpaqueReason::MediaType });
+    assert!(
+        decided.checked.plan().decisions(&repository).iter().all(|decision| !decision.verdict.is_delete())
+    );
 }
 
 #[tokio::test]
@@ -92,8 +95,10 @@ async fn a_real_registry_takes_a_signed_manifest_and_gives_other_bytes_by_its_di
     assert_eq!(given.headers()["content-type"].to_str().unwrap(), SCHEMA_1);
     assert_ne!(sha256(&given.bytes().await.unwrap()), manifest.digest);
     let front = Front::before(world.tenancy(), &registry.url).await;
-    let reading = read(&world, &world.client(&front.url), &repository, &manifest).await;
-    assert_eq!(reading, Err("malformed"));
-    let (kind, words) = ("docker-schema-1, well signed", "not of its digest");
+    let namespace = world.tenancy().settings().namespace;
+    let fetched = world.client(&front.url).manifest(&namespace, &repository, &manifest.digest).await.unwrap();
+    assert!(fetched.bytes.is_empty(), "they prove nothing");
+    assert_eq!(interpret(&fetched), Content::Opaque { reason: OpaqueReason::MediaType });
+    let (kind, words) = ("docker-schema-1, well signed", "opaque: media_type");
     println!("registry: {kind:<32} {words:<32} {words}");
 }

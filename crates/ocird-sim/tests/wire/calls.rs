@@ -4,7 +4,10 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use ocird_model::{DeleteTarget, ImageDetails, ReadRegistry as _, RepositoryRow, Tag, WriteRegistry as _};
+use ocird_model::{
+    DeleteTarget, ImageDetails, ReadRegistry as _, RepositoryRow, RestoreRegistry as _, Tag,
+    WriteRegistry as _,
+};
 use ocird_oci::{Auth, Endpoint, Oci, Profile, Settings, TagOrDigest};
 use ocird_sim::clock::ClockView;
 use ocird_sim::http::{Comparable, Options, Recorded, Server};
@@ -69,6 +72,7 @@ impl World {
     /// Every change that ocird can make, on one image.
     async fn changes(&self, oci: &Oci<ClockView>, image: ImageDetails) {
         let writer = oci.writer();
+        let restorer = oci.restorer();
         let etag = || self.tenancy.get_image(&image.id).unwrap().etag;
         let target = DeleteTarget {
             image: image.id.clone(),
@@ -76,10 +80,10 @@ impl World {
             repository: image.repository.clone(),
         };
         writer.delete(&target, &image.etag.unwrap()).await.unwrap();
-        writer.restore(&image.id, Some(&v3())).await.unwrap();
+        restorer.restore(&image.id, Some(&v3())).await.unwrap();
         writer.remove_version(&image.id, &v3(), &ocird_model::Etag(etag())).await.unwrap();
         writer.delete(&target, &ocird_model::Etag(etag())).await.unwrap();
-        writer.restore(&image.id, None).await.unwrap();
+        restorer.restore(&image.id, None).await.unwrap();
     }
 
     /// One read by each profile.

@@ -3,10 +3,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+mod admin;
+mod belief;
+mod brakes;
+mod deployments;
 mod findings;
+mod holds;
 mod journal;
 mod known;
 mod open;
+mod proofs;
 mod record;
 mod size;
+mod undo;
 mod world;

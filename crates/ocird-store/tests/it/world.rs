@@ -141,6 +141,7 @@ pub(crate) fn inventory(images: &[ImageDetails], now: DateTime<Utc>) -> Inventor
         is_public: false,
         images,
         rests: BTreeMap::new(),
+        holds: Vec::new(),
     };
     let repositories = BTreeMap::from([(name(1), RepositoryState::Complete(repository))]);
     Inventory { taken_at: now, repositories }

@@ -13,6 +13,7 @@ use crate::cli::sheet::Sheet;
 use crate::cli::status::{fetch, reachable};
 use crate::cli::{Exit, Failure, print, say};
 use crate::config::{self, Config};
+use crate::json;
 use crate::paint::{Ink, Paint};
 
 /// The shape of the JSON document; grows when a field changes its meaning or goes.
@@ -42,8 +43,7 @@ pub(crate) async fn findings(config: &Config, json: bool) -> Result<ExitCode, Fa
         Err(_) => remembered(config).await?,
     };
     if json {
-        let document = serde_json::to_string_pretty(&Document { schema: SCHEMA, findings: &findings })?;
-        return Ok(print(&format!("{document}\n")));
+        return Ok(print(&json::document(&Document { schema: SCHEMA, findings: &findings })?));
     }
     Ok(print(&sheet(&findings, config::paint())))
 }

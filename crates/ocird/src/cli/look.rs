@@ -15,6 +15,7 @@ use crate::cloud;
 use crate::config::Config;
 use crate::in_use::reference::Folder;
 use crate::pass::{Decided, Purpose, Survey, SurveyError};
+use crate::status::Refusal;
 
 /// What was seen, and the moment for which decisions are asked.
 #[derive(Debug)]
@@ -25,7 +26,7 @@ pub(crate) struct Look {
     /// Tells which references point into this registry; `None` while it has no repository.
     pub(crate) folder: Option<Folder>,
     /// The repositories that are only observed now, and why.
-    pub(crate) observe_only: BTreeMap<RepositoryId, String>,
+    pub(crate) observe_only: BTreeMap<RepositoryId, Refusal>,
     /// The marks on record; `None` where there is no store that can be read.
     pub(crate) marks: Option<BTreeMap<MarkKey, Mark>>,
     /// The moment of the plan.

@@ -1,12 +1,21 @@
 //! The command line. Data goes to standard output, everything else to standard error.
 
+mod approve;
 mod at;
 mod check;
+mod collect;
 mod doctor;
 mod explain;
 mod findings;
+mod grid;
+mod hold;
 mod look;
+mod operate;
+mod pause;
+mod pending;
 mod plan;
+mod reset;
+mod restore;
 mod run;
 mod sheet;
 mod status;
@@ -20,6 +29,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::credential::{self, Verb};
+use crate::terminal::harmless;
 use crate::{config, core_dump};
 use ocird_model::ErrorChain;
 
@@ -39,6 +49,8 @@ pub(crate) enum Exit {
     Usage = 2,
     /// The daemon or the cloud cannot be reached.
     Unavailable = 69,
+    /// Whoever asks may not.
+    Denied = 77,
     /// The configuration or a policy is wrong. systemd does not start the daemon again for it.
     Config = 78,
 }
@@ -55,6 +67,7 @@ Exit codes:
    1  it failed; the message says why
    2  wrong usage
   69  the daemon or the cloud cannot be reached
+  77  the daemon does not take commands from this user
   78  the configuration or a policy is wrong
 
 Examples:
@@ -64,6 +77,8 @@ Examples:
   ocird explain app:v1           show every rule and what it said of one image
   ocird check --diff NEW.d       show what other policies would decide otherwise
   ocird run --once               one pass, then the status
+  ocird pending                  what goes when, and what waits for approval
+  ocird pause --why 'a deploy'   delete nothing until `ocird resume`
   curl -s localhost:6247/status  what the daemon does now";
 
 const CONFIG_HELP: &str = "The configuration file [default: $OCIRD_CONFIG, /etc/ocird/ocird.toml]";
@@ -83,6 +98,10 @@ enum Command {
     /// Run the daemon: passes by schedule, pages over HTTP.
     Run {
         /// Make one pass, print the status, and end. Deletes what is due if the configuration is armed.
+        ///
+        /// The first pass after a gap of three intervals only observes, and the interval is that of `schedule.observe`: where
+        /// a timer of your own makes the passes, let `schedule.observe` say its times. Under the default of every quarter of
+        /// an hour a daily pass would only ever observe.
         #[arg(long)]
         once: bool,
     },
@@ -104,12 +123,31 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Show what is selected, when it may go, and what waits for an approval.
+    Pending(pending::PendingArgs),
+    /// Approve a plan that was refused as too much at once, after showing it.
+    Approve(approve::ApproveArgs),
+    /// Delete nothing until `resume`; works without a daemon, too.
+    Pause(pause::PauseArgs),
+    /// Lift a pause, and nothing else.
+    Resume(pause::ResumeArgs),
+    /// Clear breaker and freeze, and say what was cleared.
+    Reset(reset::ResetArgs),
+    /// Keep an image by hand, whatever the rules say; --list shows every hold.
+    Hold(hold::HoldArgs),
+    /// Release what is held by hand.
+    Release(hold::ReleaseArgs),
+    /// Bring back what was deleted within the last 48 hours; --list shows what can be.
+    Restore(restore::RestoreArgs),
     /// Try step by step what works, and say what to do. Changes nothing.
     Doctor {
         /// One JSON document with every step.
         #[arg(long)]
         json: bool,
     },
+    /// Write down what this host runs, for the daemon here or elsewhere.
+    #[command(long_about = COLLECT_HELP)]
+    Collect(collect::CollectArgs),
     /// Log in to the registry: Docker's credential helper.
     #[command(long_about = CREDENTIAL_HELP)]
     Credential {
@@ -123,6 +161,17 @@ enum Command {
         json: bool,
     },
 }
+
+const COLLECT_HELP: &str = "\
+Write down what this host runs, for a daemon here or elsewhere. For a timer of root's.
+
+Asks the container engine (Docker's or Podman, over its Unix socket) for every \
+container, running or not, and compose files for the images they pin, and writes \
+one reference file with its time and host: whole, or not at all. What it could \
+not ask it does not leave out: it fails, and the file that is there grows old.
+
+It reads no configuration, signs in nowhere and speaks to no network. Variables \
+of compose files come from its own environment and from the .env beside them.";
 
 const CREDENTIAL_HELP: &str = "\
 Log in to the registry: the credential helper of Docker, podman and skopeo.
@@ -171,6 +220,7 @@ pub fn main() -> ExitCode {
     match command {
         Command::Version { json } => print(&version::render(json)),
         Command::Credential { verb } => credential(verb, config.as_deref()),
+        Command::Collect(args) => in_runtime(async { ended(collect::collect(args).await) }),
         command => in_runtime(dispatch(config_file(config), command)),
     }
 }
@@ -216,7 +266,7 @@ async fn dispatch(path: PathBuf, command: Command) -> ExitCode {
         return doctor::doctor(&path, config, json).await;
     }
     if let Command::Check(args) = command {
-        return ended(check::check(config, args).await);
+        return ended(Box::pin(check::check(config, args)).await);
     }
     let config = match config {
         Ok(config) => config,
@@ -229,7 +279,16 @@ async fn dispatch(path: PathBuf, command: Command) -> ExitCode {
         Command::Explain(args) => explain::explain(config, args).await,
         Command::Status { json } => Ok(status::status(&config, json).await),
         Command::Findings { json } => findings::findings(&config, json).await,
+        Command::Pending(args) => pending::pending(&config, args).await,
+        Command::Approve(args) => approve::approve(&config, args).await,
+        Command::Pause(args) => pause::pause(&config, args).await,
+        Command::Resume(args) => pause::resume(&config, args).await,
+        Command::Reset(args) => reset::reset(&config, args).await,
+        Command::Hold(args) => hold::hold(&config, args).await,
+        Command::Release(args) => hold::release(&config, args).await,
+        Command::Restore(args) => restore::restore(&config, args).await,
         Command::Check(_)
+        | Command::Collect(_)
         | Command::Doctor { json: _ }
         | Command::Credential { verb: _ }
         | Command::Version { json: _ } => {
@@ -269,10 +328,10 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
     }
 }
 
-/// Writes data to standard output. A reader that has gone away is no failure.
+/// Writes data to standard output, made harmless for a terminal. A reader that has gone away is no failure.
 pub(crate) fn print(text: &str) -> ExitCode {
     let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(harmless(text).as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Exit::Failed.into(),
         Ok(()) | Err(_) => Exit::Ok.into(),
     }
@@ -293,9 +352,9 @@ fn refused(text: &str) -> ExitCode {
     Exit::Failed.into()
 }
 
-/// Writes a message to standard error and answers with the code.
+/// Writes a message to standard error, made harmless for a terminal, and answers with the code.
 pub(crate) fn say(text: &str, exit: Exit) -> ExitCode {
     // A closed standard error leaves nobody to tell.
-    drop(writeln!(io::stderr().lock(), "{}", text.trim_end()));
+    drop(writeln!(io::stderr().lock(), "{}", harmless(text.trim_end())));
     exit.into()
 }

@@ -9,8 +9,11 @@ use crate::cli::at::At;
 use crate::cli::look::Look;
 use crate::cli::{Failure, print};
 use crate::config::{self, Config};
+use crate::in_use::shown;
+use crate::json;
 use crate::plan_table::PlanTable;
 use crate::plan_table::document::ImageRow;
+use crate::terminal::one_line;
 
 /// The width of the table: what every terminal shows.
 const WIDTH: u16 = 80;
@@ -44,8 +47,7 @@ pub(crate) async fn plan(config: Config, args: PlanArgs) -> Result<ExitCode, Fai
     let plan = look.plan(&look.config.policies)?;
     let table = PlanTable::new(&plan, &look.inventory, WIDTH).only(args.repository.as_ref());
     if args.json {
-        let document = serde_json::to_string_pretty(&table.document(&look.in_use))?;
-        return Ok(print(&format!("{document}\n")));
+        return Ok(print(&json::document(&table.document(&look.in_use))?));
     }
     let table = table.painted(config::paint());
     Ok(print(&pages(&look, &plan, &table, args.images)?))
@@ -62,9 +64,15 @@ fn pages(look: &Look, plan: &Plan, table: &PlanTable<'_>, images: bool) -> Resul
         for row in table.images() {
             writeln!(text, "{}", line(&row))?;
         }
+        writeln!(text)?;
+        for (repository, used) in
+            look.in_use.all().flat_map(|(name, uses)| uses.iter().map(move |used| (name, used)))
+        {
+            writeln!(text, "in use: {}", shown::line(repository, used))?;
+        }
     }
     for (repositories, why) in look.in_use.doubts() {
-        writeln!(text, "what runs from {repositories} is not known: {why}")?;
+        writeln!(text, "what runs from {repositories} is not known: {}", one_line(why))?;
     }
     if plan.repositories.is_empty() {
         writeln!(text, "there is no repository in the compartments of [oci]")?;
@@ -77,5 +85,6 @@ fn line(row: &ImageRow) -> String {
     let ImageRow { repository, digest, tags, verdict, reason, .. } = row;
     let digest: String = digest.trim_start_matches("sha256:").chars().take(12).collect();
     let tags = if tags.is_empty() { "untagged".to_owned() } else { tags.join(", ") };
-    format!("{repository} {digest} ({tags}) {verdict}: {reason}")
+    // A reason quotes what a host says of itself.
+    one_line(&format!("{repository} {digest} ({tags}) {verdict}: {reason}"))
 }

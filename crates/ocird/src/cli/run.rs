@@ -4,11 +4,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
+use futures_util::FutureExt as _;
 use ocird_model::Clock;
 use ocird_oci::{Oci, OciWriter};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
+use tokio_util::task::TaskTracker;
 
+use crate::admin::{self, Desk};
 use crate::cli::{Exit, Failure, print};
 use crate::clock::SystemClock;
 use crate::cloud::{self, ConnectError};
@@ -16,6 +19,7 @@ use crate::config::{self, Config, LogConfig, LogFormat, Mode};
 use crate::daemon::{self, Daemon, Shown, Wires};
 use crate::pass::{Engine, Purpose, Survey, first_status};
 use crate::status::{Board, PassResult};
+use crate::undo::{self, Undo};
 use crate::{log, notify};
 
 /// The engine and the pages of one configuration.
@@ -34,9 +38,10 @@ pub struct Assembled<C: Clock> {
 pub fn assemble<C: Clock + Clone>(config: &Config, clock: C) -> Result<Assembled<C>, ConnectError> {
     let oci = cloud::client(&config.oci, clock.clone())?;
     let board = Board::new(first_status(crate::cli::version::long(), clock.now()));
-    let (writer, audit) = (oci.writer(), Arc::new(oci.clone()));
-    let engine =
-        Engine::new(Survey::new(config.clone(), oci), writer, clock, board.clone()).with_audit(audit);
+    let (writer, restorer, audit) = (oci.writer(), Arc::new(oci.restorer()), Arc::new(oci.clone()));
+    let engine = Engine::new(Survey::new(config.clone(), oci), writer, clock, board.clone())
+        .with_audit(audit)
+        .with_restorer(restorer);
     Ok(Assembled { engine, shown: Shown::new(board) })
 }
 
@@ -59,14 +64,44 @@ pub(crate) async fn run(config: Config, once: bool) -> Result<ExitCode, Failure>
         let (config, shown, stop) = (config.clone(), shown.clone(), wires.stop.clone());
         async move { daemon::serve(listener, &config, shown, clock, stop).await }
     });
+    let commands = tokio::spawn({
+        let (state_dir, socket, ended) =
+            (config.state_dir.clone(), config.admin.clone(), shown.ended.clone());
+        let desk = Desk {
+            state_dir,
+            store: engine.store(),
+            restore: restore(engine.reader(), clock),
+            board: shown.board.clone(),
+            wake: Arc::clone(&wires.wake),
+            clock: Arc::new(move || clock.now()),
+            under_way: TaskTracker::new(),
+        };
+        async move { admin::serve(&socket, desk, ended).await }
+    });
     tracing::info!(listen = %config.http.listen, "ocird has started");
     notify::ready("started; the first pass is under way");
     let watchdog = tokio::spawn(notify::watchdog(shown.heartbeat.clone(), wires.stop.clone()));
-    Daemon::new(engine, config, clock, shown, wires.clone()).run(cloud::post_counts).await;
+    let daemon = Daemon::new(engine, config, clock, shown, wires.clone());
+    Box::pin(daemon.run(cloud::post_counts)).await;
     wires.stop.cancel();
     watchdog.await.context("the watchdog's task failed")?;
+    commands.await.context("the task of the admin socket failed")?;
     pages.await.context("the pages' task failed")?.context("the pages failed")?;
     Ok(Exit::Ok.into())
+}
+
+/// What brings back for the admin socket: it reads with the client of the passes, and is the only one beside their proofs to
+/// be handed the restorer.
+fn restore<C: Clock + Clone>(oci: &Oci<C>, clock: C) -> admin::Restore {
+    let (reader, restorer) = (oci.clone(), Arc::new(oci.restorer()));
+    Arc::new(move |store, order| {
+        let (reader, restorer, clock) = (reader.clone(), Arc::clone(&restorer), clock.clone());
+        async move {
+            let undo = Undo { reader: &reader, restorer: &*restorer, store: &store, clock: &clock };
+            undo::restore(&undo, &order).await
+        }
+        .boxed()
+    })
 }
 
 async fn one_pass(config: &Config, clock: SystemClock, wires: &Wires) -> Result<ExitCode, Failure> {

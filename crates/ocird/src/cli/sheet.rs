@@ -78,6 +78,8 @@ impl Sheet {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -91,6 +93,21 @@ mod tests {
         assert!(text.lines().all(|line| line.len() <= WIDTH), "{text}");
         assert!(text.contains("tags       v1 v1") && text.contains("\n           v1"), "{text}");
         assert!(text.ends_with("evil       ab c\n"), "{text}");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_an_entry_holds_it_begins_no_line_of_its_own(
+            text in "(\\PC|[\\x00-\\x1f\\x7f-\\u{9f}\\u{202a}-\\u{202e}]|\\x1b\\[[0-9;]{0,4}[mJHK])*"
+        ) {
+            let mut sheet = Sheet::new(Paint::Plain);
+            sheet.entry("first", &text);
+            sheet.entry("last", "word");
+            let sheet = sheet.finish();
+            prop_assert!(sheet.bytes().all(|b| b == b'\n' || (b' '..=b'~').contains(&b)), "{:?}", sheet);
+            let at_the_edge = sheet.lines().filter(|line| !line.starts_with(' ')).count();
+            prop_assert_eq!(at_the_edge, 2, "{}", sheet);
+        }
     }
 
     #[test]

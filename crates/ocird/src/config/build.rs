@@ -6,9 +6,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use chrono::TimeDelta;
-use ocird_model::{Guardrails, Policies};
+use ocird_model::{Bytes, Guardrails, Policies};
 use toml::Spanned;
 
+use super::admin::admin;
 use super::cloud::{armed_for, oci};
 use super::environment::Environment;
 use super::findings::findings;
@@ -34,8 +35,15 @@ pub(super) const SHORTEST_AGE: TimeDelta = TimeDelta::hours(1);
 const LISTEN: &str = "127.0.0.1:6247";
 /// What an operator wants to see unasked.
 const FILTER: &str = "info";
+/// The room under which nothing is deleted: twice what a store of ten years takes, so that the journal of many days still
+/// fits when deletion has stopped.
+const MIN_FREE: Bytes = Bytes(256_000_000);
+/// The least that may be asked for: no zero, and room for what one pass writes down.
+const LEAST_FREE: Bytes = Bytes(1_000_000);
+/// The most: more than the disk of a small server has is a slip of the hand.
+const MOST_FREE: Bytes = Bytes(1_000_000_000_000);
 /// Families a pass and a day: a wrong policy is seen after 50 or at most 200 (S-19).
-const LIMITS: Limits = Limits { max_per_pass: 50, max_per_day: 200 };
+const LIMITS: Limits = Limits { max_per_pass: 50, max_per_day: 200, max_plan: 200 };
 
 /// Builds the settings without the policies.
 pub(super) fn build(raw: &RawConfig, environment: &Environment, check: &mut Check<'_>) -> Config {
@@ -55,14 +63,18 @@ pub(super) fn build(raw: &RawConfig, environment: &Environment, check: &mut Chec
     let policies_dir = check
         .path(raw.policies_dir.as_ref(), "policies_dir")
         .unwrap_or_else(|| check.source.directory().join(POLICIES_DIR));
+    let state_dir =
+        check.path(raw.state_dir.as_ref(), "state_dir").unwrap_or_else(|| PathBuf::from(STATE_DIR));
     let findings = findings(raw, &oci, check);
+    let admin = admin(&raw.admin, &state_dir, check);
     Config {
         path: check.source.path.clone(),
         mode,
         armed_for,
-        state_dir: check
-            .path(raw.state_dir.as_ref(), "state_dir")
-            .unwrap_or_else(|| PathBuf::from(STATE_DIR)),
+        state_dir,
+        min_free: check
+            .size(raw.store.min_free.as_ref(), "store.min_free", (LEAST_FREE, MOST_FREE))
+            .unwrap_or(MIN_FREE),
         policies_dir,
         oci,
         schedule: schedule(&raw.schedule, check),
@@ -72,6 +84,7 @@ pub(super) fn build(raw: &RawConfig, environment: &Environment, check: &mut Chec
         projects: projects(raw, check),
         findings,
         http: http(&raw.http, check),
+        admin,
         log: log(&raw.log, check),
         warnings: Vec::new(),
     }
@@ -126,12 +139,13 @@ fn limits(raw: &RawLimits, check: &mut Check<'_>) -> Limits {
         max_per_day: check
             .count(raw.max_per_day.as_ref(), "limits.max_per_day")
             .map_or(LIMITS.max_per_day, u32::from),
+        max_plan: check.count(raw.max_plan.as_ref(), "limits.max_plan").map_or(LIMITS.max_plan, u32::from),
     };
     let given = raw.max_per_pass.as_ref().or(raw.max_per_day.as_ref());
     if let Some(given) = given
         && limits.max_per_pass > limits.max_per_day
     {
-        let Limits { max_per_pass, max_per_day } = limits;
+        let Limits { max_per_pass, max_per_day, max_plan: _ } = limits;
         check.warn(
             &given.span(),
             format!(

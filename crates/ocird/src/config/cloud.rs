@@ -7,8 +7,10 @@ use ocird_model::CompartmentId;
 use toml::Spanned;
 
 use super::environment::Environment;
-use super::raw::{RawArmedFor, RawAuth, RawEndpoints, RawOci};
-use super::settings::{ArmedFor, AuthConfig, Endpoints, OciConfig, ProfileConfig, ProfileKind};
+use super::raw::{RawArmedFor, RawAuth, RawEndpoints, RawMetadata, RawOci, RawRestore};
+use super::settings::{
+    ArmedFor, AuthConfig, Endpoints, OciConfig, ProfileConfig, ProfileKind, Restoring, Sharing,
+};
 use super::source::Check;
 use super::value::PlainHttp;
 
@@ -156,7 +158,30 @@ pub(super) fn armed_for(
     let tenancy = raw.tenancy.as_ref().and_then(|given| check.parsed(given.get_ref(), &given.span()));
     let region = armed_region(raw.region.as_ref(), oci, check);
     let compartments = raw.compartments.as_ref().map(|given| armed_compartments(given, oci, check));
-    Some(ArmedFor { tenancy: tenancy?, region: region?, compartments: compartments? })
+    let sharing = sharing(raw, check);
+    let restoring = match raw.restore.as_ref().map(|given| *given.get_ref()) {
+        Some(RawRestore::Permitted) => Restoring::Permitted,
+        Some(RawRestore::NotPermitted) => Restoring::NotPermitted,
+        None => Restoring::Unsaid,
+    };
+    Some(ArmedFor { tenancy: tenancy?, region: region?, compartments: compartments?, sharing, restoring })
+}
+
+/// Who else on the instance has ocird's rights (S-31). That nobody said is no problem of the file: ocird starts, looks, and
+/// says why nothing goes.
+fn sharing(raw: &RawArmedFor, check: &mut Check<'_>) -> Sharing {
+    let accepted = raw.accept_shared_identity.as_ref().filter(|given| *given.get_ref());
+    if let (Some(metadata), Some(_)) = (&raw.metadata, accepted) {
+        let text = "armed_for says both that nobody else has ocird's rights (metadata) and that it is accepted if others have \
+             them (accept_shared_identity)";
+        check.problem(&metadata.span(), text);
+    }
+    match (raw.metadata.as_ref().map(|given| *given.get_ref()), accepted) {
+        (Some(RawMetadata::Fenced), _) => Sharing::Fenced,
+        (Some(RawMetadata::OwnInstance), _) => Sharing::OwnInstance,
+        (None, Some(_)) => Sharing::Accepted,
+        (None, None) => Sharing::Unsaid,
+    }
 }
 
 fn armed_region(given: Option<&Spanned<String>>, oci: &OciConfig, check: &mut Check<'_>) -> Option<String> {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use chrono::TimeDelta;
-use ocird_model::{DeleteRule, Guardrails, KeepRule, Patterns, RuleName, Selects};
+use ocird_model::{DeleteRule, Guardrails, KeepRule, Patterns, Rule, RuleName, Selects};
 use toml::Spanned;
 
 use super::build::SHORTEST_AGE;
@@ -37,7 +37,8 @@ pub(super) fn delete_rule(
     let selects = selects?;
     let has_bound = raw.older_than.is_some() || raw.while_usage_above.is_some();
     // One who meant to bound it by pulls is told so above, once.
-    if !has_bound && raw.not_pulled_for.is_none() && !is_bounded(&selects, keep) {
+    let is_unbounded = !has_bound && raw.not_pulled_for.is_none() && !is_bounded(&selects, keep);
+    if is_unbounded && Rule::S11.in_force() {
         check.missing(Some(&span), unbounded(&selects));
     }
     warn_if_vain(&selects, &span, keep, check);

@@ -112,12 +112,12 @@ fn load_one(path: &Path, terms: Terms<'_>, findings: &mut Findings) -> Option<Ow
 fn check_in_use(written: &Written, in_use: &InUseConfig, check: &mut Check<'_>) {
     let patterns = written.policy.repositories.iter();
     for (pattern, span) in patterns.zip(&written.repositories) {
-        let has_source = in_use.files.iter().any(|source| covers(&source.repositories, pattern));
+        let has_source = in_use.scopes().any(|scope| covers(&scope.repositories, pattern));
         if !has_source {
             check.missing(
                 Some(span),
                 format!(
-                    "no [[in_use.files]] covers {pattern}, so nobody knows what runs; write the same pattern there, or \
+                    "no source of [in_use] covers {pattern}, so nobody knows what runs; write the same pattern there, or \
                      say in_use.accept_none = true"
                 ),
             );

@@ -54,6 +54,12 @@ pub fn log_destination() -> Destination {
     }
 }
 
+/// Any variable as it is, blank or not: compose files may name each.
+pub fn compose_variable(name: &str) -> Option<String> {
+    #[expect(clippy::disallowed_methods, reason = "the environment is read in this file and nowhere else")]
+    env::var(name).ok()
+}
+
 /// The configuration file that `OCIRD_CONFIG` names, if it names one.
 pub fn config_file() -> Option<PathBuf> {
     variable(OCIRD_CONFIG).map(PathBuf::from)

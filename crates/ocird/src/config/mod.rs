@@ -7,6 +7,7 @@
 //! Deliberately absent: the clock, the network, and any look at what the registry holds. Whether the patterns match
 //! anything, whether two of them meet in a repository that exists, and whether `armed_for` is true, only a pass knows.
 
+mod admin;
 mod build;
 mod cloud;
 mod cover;
@@ -15,6 +16,7 @@ mod directory;
 mod ecr;
 mod environment;
 mod findings;
+mod fleet;
 mod keep;
 mod policy;
 mod problem;
@@ -34,18 +36,21 @@ use std::path::Path;
 use ocird_model::Policies;
 use toml::Spanned;
 
+pub use self::admin::AdminConfig;
 use self::directory::Terms;
 use self::environment::Environment;
 pub use self::environment::{
-    config_file, credential_cache, ignores_stored_credentials, log_destination, paint, search_path,
+    compose_variable, config_file, credential_cache, ignores_stored_credentials, log_destination, paint,
+    search_path,
 };
 pub use self::findings::{FindingsConfig, Home, NameTemplate, Recommended, WatchedUser};
 pub use self::problem::{Place, Problem, Problems};
 use self::raw::{RawConfig, RawReach};
 pub(crate) use self::read::nearest;
 pub use self::settings::{
-    ArmedFor, AuthConfig, Config, Endpoints, FileSource, HttpConfig, InUseConfig, Limits, LogConfig,
-    LogFormat, Mode, OciConfig, ProfileConfig, ProfileKind, ScheduleConfig,
+    ArmedFor, AuthConfig, Config, DockerSource, Endpoints, FileSource, HttpConfig, InUseConfig,
+    KubernetesAccess, KubernetesSource, Limits, LogConfig, LogFormat, Mode, OciConfig, ProfileConfig,
+    ProfileKind, PrometheusSource, Restoring, ScheduleConfig, Scope, Sharing,
 };
 use self::source::{Findings, Source};
 

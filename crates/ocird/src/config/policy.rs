@@ -11,7 +11,7 @@ use toml::Spanned;
 use super::delete::delete_rule;
 use super::ecr;
 use super::keep::keep_rule;
-use super::raw::{RawPolicy, RawPublic};
+use super::raw::{RawPolicy, RawPublic, RawSigned};
 use super::source::{Check, Source};
 use super::value::LONGEST;
 
@@ -67,6 +67,10 @@ pub(super) fn build(raw: &RawPolicy, guardrails: &Guardrails, check: &mut Check<
             enforce_public: match raw.public {
                 None | Some(RawPublic::Observe) => false,
                 Some(RawPublic::Enforce) => true,
+            },
+            enforce_signed: match raw.signed {
+                None | Some(RawSigned::Keep) => false,
+                Some(RawSigned::Enforce) => true,
             },
         },
         project: project_span,

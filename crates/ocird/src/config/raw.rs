@@ -10,6 +10,7 @@ use serde::de::Visitor;
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
+use super::admin::RawAdmin;
 use super::findings::RawFindings;
 
 /// A value with its place, if it was given.
@@ -26,6 +27,7 @@ pub(super) struct RawConfig {
     pub(super) policies_dir: Given<String>,
     pub(super) armed_for: Given<RawArmedFor>,
     pub(super) oci: Given<RawOci>,
+    pub(super) store: RawStore,
     pub(super) schedule: RawSchedule,
     pub(super) guardrails: RawGuardrails,
     pub(super) limits: RawLimits,
@@ -33,6 +35,7 @@ pub(super) struct RawConfig {
     pub(super) projects: Given<BTreeMap<String, Spanned<RawProject>>>,
     pub(super) findings: RawFindings,
     pub(super) http: RawHttp,
+    pub(super) admin: RawAdmin,
     pub(super) log: RawLog,
 }
 
@@ -59,6 +62,32 @@ pub(super) struct RawArmedFor {
     pub(super) tenancy: Given<String>,
     pub(super) region: Given<String>,
     pub(super) compartments: GivenList,
+    pub(super) metadata: Given<RawMetadata>,
+    pub(super) accept_shared_identity: Given<bool>,
+    pub(super) restore: Given<RawRestore>,
+}
+
+/// `armed_for.restore`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RawRestore {
+    Permitted,
+    NotPermitted,
+}
+
+/// `armed_for.metadata`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RawMetadata {
+    Fenced,
+    OwnInstance,
+}
+
+/// `[store]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawStore {
+    pub(super) min_free: Given<SizeText>,
 }
 
 /// `[oci]`.
@@ -116,9 +145,11 @@ pub(super) struct RawGuardrails {
 /// `[limits]`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[expect(clippy::struct_field_names, reason = "the fields are the keys of the table")]
 pub(super) struct RawLimits {
     pub(super) max_per_pass: Given<i64>,
     pub(super) max_per_day: Given<i64>,
+    pub(super) max_plan: Given<i64>,
 }
 
 /// `[in_use]`.
@@ -126,7 +157,11 @@ pub(super) struct RawLimits {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawInUse {
     pub(super) accept_none: bool,
+    pub(super) keep_previous: Given<i64>,
     pub(super) files: Vec<Spanned<RawFileSource>>,
+    pub(super) docker: Vec<Spanned<RawDockerSource>>,
+    pub(super) prometheus: Vec<Spanned<RawPrometheusSource>>,
+    pub(super) kubernetes: Vec<Spanned<RawKubernetesSource>>,
 }
 
 /// `[[in_use.files]]`.
@@ -138,6 +173,50 @@ pub(super) struct RawFileSource {
     pub(super) max_age: Given<DurationText>,
     pub(super) sentinel: Given<String>,
     pub(super) expect: GivenList,
+    pub(super) forget: GivenList,
+}
+
+/// `[[in_use.prometheus]]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawPrometheusSource {
+    pub(super) url: Given<String>,
+    pub(super) query: Given<String>,
+    pub(super) down: Given<String>,
+    pub(super) image_label: Given<String>,
+    pub(super) digest_label: Given<String>,
+    pub(super) host_label: Given<String>,
+    pub(super) by_labels: GivenList,
+    pub(super) token_file: Given<String>,
+    pub(super) ca_file: Given<String>,
+    pub(super) expect: GivenList,
+    pub(super) forget: GivenList,
+    pub(super) repositories: GivenList,
+    pub(super) max_age: Given<DurationText>,
+    pub(super) sentinel: Given<String>,
+}
+
+/// `[[in_use.kubernetes]]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawKubernetesSource {
+    pub(super) in_cluster: Given<bool>,
+    pub(super) kubeconfig: Given<String>,
+    pub(super) context: Given<String>,
+    pub(super) revisions: Given<i64>,
+    pub(super) repositories: GivenList,
+    pub(super) max_age: Given<DurationText>,
+    pub(super) sentinel: Given<String>,
+}
+
+/// `[[in_use.docker]]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawDockerSource {
+    pub(super) socket: Given<String>,
+    pub(super) repositories: GivenList,
+    pub(super) max_age: Given<DurationText>,
+    pub(super) sentinel: Given<String>,
 }
 
 /// `[projects.NAME]`.
@@ -180,6 +259,7 @@ pub(super) struct RawPolicy {
     pub(super) project: Given<String>,
     pub(super) repositories: GivenList,
     pub(super) public: Option<RawPublic>,
+    pub(super) signed: Option<RawSigned>,
     pub(super) keep: Vec<Spanned<RawKeep>>,
     pub(super) delete: Vec<Spanned<RawDelete>>,
     pub(super) ecr_lifecycle: Given<String>,
@@ -190,6 +270,14 @@ pub(super) struct RawPolicy {
 #[serde(rename_all = "snake_case")]
 pub(super) enum RawPublic {
     Observe,
+    Enforce,
+}
+
+/// What happens to images with an OCI image signature (S-35).
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RawSigned {
+    Keep,
     Enforce,
 }
 

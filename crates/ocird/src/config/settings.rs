@@ -6,9 +6,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use chrono::TimeDelta;
-use ocird_model::{CompartmentId, Patterns, Policies, TenancyId};
+use ocird_model::{Bytes, CompartmentId, Patterns, Policies, Rule, TenancyId};
 use ocird_oci::Region;
 
+use super::admin::AdminConfig;
 use super::findings::FindingsConfig;
 use super::problem::Problem;
 use crate::schedule::{Schedule, Window};
@@ -25,6 +26,8 @@ pub struct Config {
     pub armed_for: Option<ArmedFor>,
     /// Where the store, its lock and the kill switch live.
     pub state_dir: PathBuf,
+    /// The room on the disk of the state directory under which nothing is deleted (S-28).
+    pub min_free: Bytes,
     /// Where each project has its policy file.
     pub policies_dir: PathBuf,
     /// What is looked at, and by which endpoints.
@@ -43,6 +46,8 @@ pub struct Config {
     pub findings: FindingsConfig,
     /// The read-only HTTP surface (S-32).
     pub http: HttpConfig,
+    /// The admin socket, over which whatever changes anything is asked for (S-32).
+    pub admin: AdminConfig,
     /// What is logged, and how.
     pub log: LogConfig,
     /// What is allowed but probably not meant, to be logged and shown at every start.
@@ -67,6 +72,68 @@ pub struct ArmedFor {
     pub region: String,
     /// The compartments; the same set as [`OciConfig::compartments`].
     pub compartments: BTreeSet<CompartmentId>,
+    /// Who else on the instance has ocird's rights, by the operator's word (S-31).
+    pub sharing: Sharing,
+    /// Whether ocird may bring back what it deleted, by the operator's word (S-26).
+    pub restoring: Restoring,
+}
+
+/// Whether ocird may bring back what it deleted. The cloud tells nobody which rights they have, and a call that tries would
+/// have to restore something: so the operator says, and what the journal holds of refusals speaks against it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Restoring {
+    /// Nobody said.
+    Unsaid,
+    /// It may: the statements in `deploy/iam` give it.
+    Permitted,
+    /// It may not, and that is accepted in plain words: what is needed waits for a person.
+    NotPermitted,
+}
+
+/// Who else on an instance has ocird's rights. A dynamic group matches instances and not processes: whoever reaches the
+/// metadata service signs in as ocird does, and to delete an image takes the same right as to push one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// Nobody said.
+    Unsaid,
+    /// The metadata service is fenced to ocird's own user.
+    Fenced,
+    /// Nothing but ocird runs on the instance.
+    OwnInstance,
+    /// Others have its rights too, and that is accepted in plain words.
+    Accepted,
+}
+
+impl Config {
+    /// Why deletion is not armed for the sake of undoing it (S-26); `None` when somebody has answered for it.
+    pub fn unsaid_restore(&self) -> Option<&'static str> {
+        let restoring = self.armed_for.as_ref().map(|armed| armed.restoring)?;
+        (restoring == Restoring::Unsaid && Rule::S26.in_force()).then_some(
+            "nobody said whether ocird may bring back what it deleted; say in [armed_for] restore = \"permitted\", which the \
+             statements of deploy/iam give, or restore = \"not_permitted\" if a person is to do it within 48 h",
+        )
+    }
+
+    /// Whether ocird is to bring back what is needed. In report mode it is asked as well: what was deleted before may be needed.
+    pub fn may_restore(&self) -> bool {
+        self.armed_for.as_ref().is_none_or(|armed| armed.restoring != Restoring::NotPermitted)
+    }
+
+    /// Why deletion is not armed for the sake of who else has ocird's rights (S-31); `None` when somebody has answered for it,
+    /// and for a user's key or session, which no metadata service hands out.
+    pub fn shared_identity(&self) -> Option<&'static str> {
+        let sharing = self.armed_for.as_ref().map(|armed| armed.sharing)?;
+        let is_shared = match (&self.oci.auth, sharing) {
+            (AuthConfig::InstancePrincipal, Sharing::Unsaid) => Rule::S31.in_force(),
+            (AuthConfig::InstancePrincipal, Sharing::Fenced | Sharing::OwnInstance | Sharing::Accepted)
+            | (AuthConfig::Profile(_), _) => false,
+        };
+        is_shared.then_some(
+            "whoever reaches the metadata service of this instance has ocird's rights; say in [armed_for] that it is \
+             fenced to ocird's user (metadata = \"fenced\"), that nothing else runs here (metadata = \"own_instance\"), or \
+             accept_shared_identity = true",
+        )
+    }
 }
 
 /// What is looked at, and by which endpoints.
@@ -170,6 +237,8 @@ pub struct Limits {
     pub max_per_pass: u32,
     /// In one day; at least 1.
     pub max_per_day: u32,
+    /// Due at once before the whole pass is refused and waits for an approval; at least 1.
+    pub max_plan: u32,
 }
 
 /// Who says what runs.
@@ -177,8 +246,38 @@ pub struct Limits {
 pub struct InUseConfig {
     /// The plain words that repositories without a source have nothing running from them (S-4).
     pub accept_none: bool,
+    /// Of how many earlier deployments the images stay, so that a rollback can pull them; at least 1.
+    pub keep_previous: u32,
     /// Files written by `ocird collect`, a deployment or CI.
     pub files: Vec<FileSource>,
+    /// Container engines on this host that are asked directly.
+    pub docker: Vec<DockerSource>,
+    /// Prometheus servers that see a fleet.
+    pub prometheus: Vec<PrometheusSource>,
+    /// Kubernetes clusters.
+    pub kubernetes: Vec<KubernetesSource>,
+}
+
+impl InUseConfig {
+    /// The scope of every source.
+    pub fn scopes(&self) -> impl Iterator<Item = &Scope> {
+        let Self { accept_none: _, keep_previous: _, files, docker, prometheus, kubernetes } = self;
+        let files = files.iter().map(|source| &source.scope);
+        let servers = prometheus.iter().map(|source| &source.scope);
+        let clusters = kubernetes.iter().map(|source| &source.scope);
+        files.chain(docker.iter().map(|source| &source.scope)).chain(servers).chain(clusters)
+    }
+}
+
+/// What a source speaks for, and what makes its answers believable (S-4).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scope {
+    /// The repositories it speaks for: what it does not name among these does not run.
+    pub repositories: Patterns,
+    /// How old an answer may be.
+    pub max_age: TimeDelta,
+    /// A workload that always runs; an answer without it is not believed.
+    pub sentinel: Option<String>,
 }
 
 /// One file, or one family of files, that says what runs.
@@ -186,14 +285,75 @@ pub struct InUseConfig {
 pub struct FileSource {
     /// The file. Its last component may be a pattern, such as `/var/lib/ocird/in-use/*.json`; directories are literal.
     pub path: PathBuf,
-    /// The repositories it speaks for: what it does not name among these does not run.
-    pub repositories: Patterns,
-    /// How old the time inside the file may be.
-    pub max_age: TimeDelta,
-    /// A workload that always runs; an answer without it is not believed.
-    pub sentinel: Option<String>,
-    /// Hosts each of which must have written one of the files; empty when none is expected by name.
+    /// What it speaks for. Its age is that of the time inside the file.
+    pub scope: Scope,
+    /// Hosts each of which must have written one of the files. When any is named, no other is missed.
     pub expect: Vec<String>,
+    /// Hosts that are gone for good: that they no longer write is no doubt.
+    pub forget: Vec<String>,
+}
+
+/// A container engine on this host that speaks Docker's API: Docker's own, or Podman.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DockerSource {
+    /// Its Unix socket.
+    pub socket: PathBuf,
+    /// What it speaks for.
+    pub scope: Scope,
+}
+
+/// A Prometheus server, and a query whose series name what runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PrometheusSource {
+    /// Its base URL: https, or http on a loopback address.
+    pub url: String,
+    /// The instant query. Each series names one image in use.
+    pub query: String,
+    /// A second one, whose series are exporters that are down: while there is any, nothing is believed.
+    pub down: Option<String>,
+    /// The label that names the image.
+    pub image_label: String,
+    /// The label with the digest that really runs, if there is one.
+    pub digest_label: Option<String>,
+    /// The label that tells hosts apart, so that one that is silent is missed; `None` where hosts come and go.
+    pub host_label: Option<String>,
+    /// The labels that say what runs, for people.
+    pub by_labels: Vec<String>,
+    /// A file with a bearer token, such as a credential of systemd.
+    pub token_file: Option<PathBuf>,
+    /// A PEM file of certificate authorities to trust instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Hosts that must be heard; when any is named, no other is missed.
+    pub expect: Vec<String>,
+    /// Hosts that are gone for good.
+    pub forget: Vec<String>,
+    /// What it speaks for.
+    pub scope: Scope,
+}
+
+/// A Kubernetes cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KubernetesSource {
+    /// How its API is reached.
+    pub access: KubernetesAccess,
+    /// How many of the last revisions of each workload count as in use, the present one included; at least 1.
+    pub revisions: u32,
+    /// What it speaks for.
+    pub scope: Scope,
+}
+
+/// How a Kubernetes API is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KubernetesAccess {
+    /// As the service account of the pod that ocird runs in.
+    InCluster,
+    /// By a kubeconfig.
+    Kubeconfig {
+        /// The file.
+        path: PathBuf,
+        /// The context; the file's current one when absent.
+        context: Option<String>,
+    },
 }
 
 /// The read-only HTTP surface.

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use chrono::TimeDelta;
-use ocird_model::{Bytes, Pattern, Patterns};
+use ocird_model::{Bytes, Pattern, Patterns, Rule};
 use toml::Spanned;
 
 use super::raw::{DurationText, SizeText};
@@ -185,7 +185,8 @@ impl Check<'_> {
     ) -> Option<(Vec<Range<usize>>, Patterns)> {
         let (spans, patterns): (Vec<_>, Vec<Pattern>) = self.list(given?, key).into_iter().unzip();
         for (span, pattern) in spans.iter().zip(&patterns) {
-            if let Some(letter) = impossible_letter(pattern.as_str(), key) {
+            // Of another dialect, it would match nothing, or other than was meant (S-12).
+            if let Some(letter) = impossible_letter(pattern.as_str(), key).filter(|_| Rule::S12.in_force()) {
                 let text = format!(
                     "{key}: no name there has {letter:?} in it, so that this would match nothing; it is a glob with \
                      *, ?, [a-z] and {{a,b}}, and the whole name must match"

@@ -17,7 +17,7 @@ use ocird_store::SettledIntent;
 use super::statement::{Right, Subject};
 use super::step::{State, Step, n_of};
 use crate::clock::SystemClock;
-use crate::config::{ArmedFor, AuthConfig, Mode, OciConfig};
+use crate::config::{AuthConfig, Config, Mode, OciConfig};
 
 /// The names of the steps, as the steps that need them call them too.
 pub(super) const METADATA: &str = "metadata";
@@ -157,15 +157,32 @@ pub(super) async fn region(cloud: &Cloud<'_>) -> Step {
 
 /// Whether deletion is armed, and for this tenancy and region.
 pub(super) fn arming(
-    mode: Mode,
-    armed_for: Option<&ArmedFor>,
+    config: &Config,
     identity: &(ocird_model::TenancyId, String),
+    subject: &Subject,
 ) -> Step {
     let (tenancy, region) = identity;
-    match (mode, armed_for) {
+    match (config.mode, config.armed_for.as_ref()) {
         (Mode::Report, _) | (Mode::Enforce, None) => Step::ok(ARMING, "mode = \"report\": nothing is deleted"),
         (Mode::Enforce, Some(armed)) if armed.tenancy == *tenancy && armed.region == *region => {
-            Step::ok(ARMING, "mode = \"enforce\", and [armed_for] fits the credentials")
+            match (config.shared_identity(), config.unsaid_restore()) {
+                (None, None) => {
+                    let undoing = if config.may_restore() {
+                        "it brings back what is needed, by your word that it may restore"
+                    } else {
+                        "it may not restore, so a person must bring back what is needed within 48 h"
+                    };
+                    Step::ok(ARMING, format!("mode = \"enforce\", and [armed_for] fits the credentials; {undoing}"))
+                }
+                (None, Some(why)) => subject.advise(
+                    Step::failed(ARMING, format!("nothing is deleted yet: {why}")),
+                    Right::RestoreImages,
+                    &config.oci.compartments,
+                ),
+                (Some(why), _) => Step::failed(ARMING, format!("nothing is deleted yet: {why}"))
+                    .and_do("See who reaches it, as a user other than ocird's:")
+                    .and_copy("sudo -u nobody curl -sm 3 -H 'Authorization: Bearer Oracle' http://169.254.169.254/opc/v2/instance/region"),
+            }
         }
         (Mode::Enforce, Some(armed)) => Step::failed(
             ARMING,

@@ -4,15 +4,15 @@
 use std::path::Path;
 
 use bytesize::ByteSize;
-use ocird_model::{Clock as _, ErrorChain, Inventory, RepositoryRow, RepositoryState, Unreadable};
-use ocird_store::{Glance, SettledIntent};
+use ocird_model::{Bytes, Clock as _, ErrorChain, Inventory, RepositoryRow, RepositoryState, Unreadable};
+use ocird_store::{Glance, SettledIntent, UseHistory};
 use rustix::fs::{Access, access, statvfs};
 
 use super::step::{Step, n_of};
 use crate::clock::SystemClock;
 use crate::config::{self, Config, InUseConfig, Mode, Problems};
 use crate::credential::PROGRAM;
-use crate::in_use;
+use crate::in_use::Inquiry;
 use crate::in_use::reference::Folder;
 
 pub(super) const CONFIGURATION: &str = "configuration";
@@ -20,9 +20,6 @@ pub(super) const IN_USE: &str = "in use";
 pub(super) const STORE: &str = "store";
 pub(super) const DISK: &str = "disk";
 pub(super) const HELPER: &str = "helper";
-
-/// The bytes under which a disk is called full soon: what the store of ten years takes.
-const LITTLE_ROOM: u64 = 100_000_000;
 
 /// What was read of the files.
 pub(super) fn configuration(path: &Path, config: &Result<Config, Problems>) -> Step {
@@ -69,7 +66,9 @@ pub(super) async fn in_use(
         (row.name.clone(), RepositoryState::Unreadable { id: row.id.clone(), why: Unreadable::UnknownState })
     };
     let inventory = Inventory { taken_at: now, repositories: repositories.iter().map(unread).collect() };
-    let gathered = in_use::gather(config, &folder, &inventory, now).await;
+    let history = UseHistory::default();
+    let gathered =
+        Inquiry { config, folder: &folder, inventory: &inventory, history: &history, now }.ask().await;
     let doubts: Vec<String> =
         gathered.in_use.doubts().map(|(patterns, why)| format!("{patterns}: {why}")).collect();
     if let [first, more @ ..] = doubts.as_slice() {
@@ -81,7 +80,7 @@ pub(super) async fn in_use(
     match gathered.sources.len() {
         0 => Step::ok(IN_USE, "no source is asked: accept_none = true"),
         n => {
-            let files = n_of(n, "file", "files");
+            let files = n_of(n, "source", "sources");
             Step::ok(IN_USE, format!("{n_references} in use of this registry's images, by {files}"))
         }
     }
@@ -115,8 +114,8 @@ async fn look(state_dir: &Path) -> Result<(String, Option<SettledIntent>), ocird
     Ok((format!("schema {schema}, epoch {epoch}, since {}; {holder}", since.format("%F")), latest))
 }
 
-/// Room, and the right to write.
-pub(super) fn disk(state_dir: &Path) -> Step {
+/// Room, and the right to write. Under `min_free` nothing is deleted (S-28).
+pub(super) fn disk(state_dir: &Path, min_free: Bytes) -> Step {
     let room = match statvfs(state_dir) {
         Ok(room) => room,
         Err(error) => return Step::failed(DISK, format!("{}: {error}", state_dir.display())),
@@ -128,7 +127,7 @@ pub(super) fn disk(state_dir: &Path) -> Step {
             .and_do("ocird's own user must. To see what that one sees:")
             .and_copy("sudo -u ocird ocird doctor");
     }
-    if free < LITTLE_ROOM {
+    if free < min_free.0 {
         return Step::warning(DISK, seen)
             .and_do("Without room nothing is written down, and so nothing deleted.");
     }

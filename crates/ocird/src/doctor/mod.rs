@@ -62,7 +62,10 @@ pub(crate) async fn examine(path: &Path, config: Result<Config, Problems>, clock
         }
     }
     steps.push(store);
-    steps.push(state_dir.map_or_else(|| Step::not_tried(host::DISK, host::CONFIGURATION), host::disk));
+    steps.push(match &config {
+        Ok(config) => host::disk(&config.state_dir, config.min_free),
+        Err(_) => Step::not_tried(host::DISK, host::CONFIGURATION),
+    });
     steps.push(host::helper(std::env::current_exe().ok().as_deref()));
     report
 }
@@ -110,7 +113,7 @@ async fn in_the_cloud(
     steps.push(match (config, &signed_in) {
         (None, _) => Step::not_tried(cloud::ARMING, host::CONFIGURATION),
         (Some(_), None) => Step::not_tried(cloud::ARMING, cloud::TOKEN),
-        (Some(config), Some(identity)) => cloud::arming(config.mode, config.armed_for.as_ref(), identity),
+        (Some(config), Some(identity)) => cloud::arming(config, identity, &subject),
     });
     let in_use = in_the_registry(cloud, config, signed_in.is_some(), &subject, steps).await;
     steps.push(cloud::deletion(latest, &subject, &cloud.config.compartments));

@@ -1,8 +1,8 @@
 //! The IAM statements that ocird needs, with the real compartments in them, and who they must be about.
 //! <https://docs.oracle.com/en-us/iaas/Content/Identity/Reference/registrypolicyreference.htm>
 //!
-//! They are the least: listing takes `inspect`, reading an image or its manifest takes `read`, and deleting takes one
-//! permission of `manage`, narrowed to the one operation.
+//! They are the least: listing takes `inspect`, reading an image or its manifest takes `read`, and deleting and
+//! restoring take one permission of `manage`, each narrowed to the one operation.
 
 use ocird_model::CompartmentId;
 use ocird_oci::Principal;
@@ -27,6 +27,8 @@ pub(crate) enum Right {
     Read,
     /// To delete images, and nothing else.
     DeleteImages,
+    /// To bring images back, and nothing else.
+    RestoreImages,
 }
 
 impl Subject {
@@ -50,6 +52,10 @@ impl Subject {
             Right::DeleteImages => (
                 "manage",
                 " where all {request.permission = 'REPOSITORY_UPDATE', request.operation = 'DeleteContainerImage'}",
+            ),
+            Right::RestoreImages => (
+                "manage",
+                " where all {request.permission = 'REPOSITORY_UPDATE', request.operation = 'RestoreContainerImage'}",
             ),
         };
         let compartment = compartment.map_or_else(|| "<compartment>".to_owned(), |ocid| format!("id {ocid}"));
@@ -91,13 +97,14 @@ mod tests {
         let compartment = "ocid1.compartment.oc1..a".parse().unwrap();
         let instance = Subject::Instance(None);
         insta::assert_snapshot!(
-            [Right::Inspect, Right::Read, Right::DeleteImages]
+            [Right::Inspect, Right::Read, Right::DeleteImages, Right::RestoreImages]
                 .map(|right| instance.statement(right, Some(&compartment)))
                 .join("\n"),
             @r"
         Allow dynamic-group <group> to inspect repos in compartment id ocid1.compartment.oc1..a
         Allow dynamic-group <group> to read repos in compartment id ocid1.compartment.oc1..a
         Allow dynamic-group <group> to manage repos in compartment id ocid1.compartment.oc1..a where all {request.permission = 'REPOSITORY_UPDATE', request.operation = 'DeleteContainerImage'}
+        Allow dynamic-group <group> to manage repos in compartment id ocid1.compartment.oc1..a where all {request.permission = 'REPOSITORY_UPDATE', request.operation = 'RestoreContainerImage'}
         "
         );
         let user = Subject::User(None).statement(Right::Read, None);

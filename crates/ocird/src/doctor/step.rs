@@ -6,6 +6,8 @@ use std::fmt::{self, Write as _};
 use ocird_model::OneLine;
 use serde::Serialize;
 
+use crate::json;
+
 /// The version of the JSON document. It grows when a field changes its meaning or goes.
 const SCHEMA: u32 = 1;
 
@@ -129,9 +131,7 @@ impl Report {
     /// The report for programs.
     pub(crate) fn to_json(&self) -> String {
         let document = Document { schema: SCHEMA, ok: self.is_ok(), steps: &self.steps };
-        let mut text = serde_json::to_string_pretty(&document).expect("a struct of texts is JSON");
-        text.push('\n');
-        text
+        json::document(&document).expect("a struct of texts is JSON")
     }
 
     fn count(&self, state: State) -> usize {

@@ -6,6 +6,7 @@ use ocird_model::{
     Content, Finding, FindingKey, FindingKind, Image, OpaqueReason, Repository, RepositoryState, Severity,
     Subject,
 };
+use ocird_store::{Brakes, RefusedPlan, Stop};
 
 use super::look::{Look, repository};
 use super::words::{cut, listed};
@@ -42,6 +43,30 @@ pub(super) fn find(look: &Look<'_>, found: &mut Vec<Finding>) {
         let remedy = "See that the host keeps its time by NTP or chrony.";
         found.push(lasting(look, FindingKind::ClockDoubt, Subject::Tenancy, what, remedy));
     }
+    found.extend(waits_for_a_person(look.brakes));
+}
+
+/// What stops everything until somebody has looked, of which nobody should learn by a disk that fills.
+fn waits_for_a_person(brakes: &Brakes) -> Vec<Finding> {
+    let Brakes { breaker, freeze, n_unexpected: _, ramp: _, refused, approval: _ } = brakes;
+    let mut found = Vec::new();
+    if let Some(RefusedPlan { id, at: _, why, families: _ }) = refused {
+        let what = format!("More is due than may go at once, so nothing goes: {why}.");
+        let remedy = format!(
+            "`ocird pending` shows the list; `ocird approve {id}` lets it go, a correction of the policy keeps it."
+        );
+        found.push(finding(FindingKind::TooMuch, Subject::Tenancy, Severity::Warning, what, remedy));
+    }
+    let remedy = "Look into it, then `ocird reset`.";
+    if let Some(Stop { at: _, why }) = breaker {
+        let what = format!("The breaker has tripped, so nothing goes: {}.", cut(why));
+        found.push(finding(FindingKind::Breaker, Subject::Tenancy, Severity::Problem, what, remedy));
+    }
+    if let Some(Stop { at: _, why }) = freeze {
+        let what = format!("Something that ocird deleted was needed, so nothing goes: {}.", cut(why));
+        found.push(finding(FindingKind::Frozen, Subject::Tenancy, Severity::Problem, what, remedy));
+    }
+    found
 }
 
 /// A finding that is told at once and matters after a day.
@@ -64,7 +89,10 @@ fn opaque(whole: &Repository) -> Option<Finding> {
         OpaqueReason::MediaType => {
             "Most often it is of Docker's schema 1: pull it and push it again with a client of today, then delete the old one."
         }
-        OpaqueReason::Malformed | OpaqueReason::TooLarge | OpaqueReason::TooManyChildren => {
+        OpaqueReason::Malformed
+        | OpaqueReason::TooLarge
+        | OpaqueReason::TooManyChildren
+        | OpaqueReason::TooManyTags => {
             "Ask who pushed it and what for, and delete it by hand if nobody needs it."
         }
     };

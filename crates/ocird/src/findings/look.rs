@@ -7,7 +7,7 @@ use ocird_model::{
     FindingKey, InUse, Inventory, Patterns, Plan, Policies, Repository, RepositoryName, RepositoryRow,
     Standing, Subject,
 };
-use ocird_store::Vanished;
+use ocird_store::{Brakes, Vanished};
 
 use super::Answers;
 use crate::config::FindingsConfig;
@@ -39,6 +39,8 @@ pub(crate) struct Look<'a> {
     pub(crate) refused_policies: Option<&'a str>,
     /// Why the clock is in doubt.
     pub(crate) clock_doubt: Option<&'a str>,
+    /// What a person must let go on.
+    pub(crate) brakes: &'a Brakes,
     /// What stood before this pass.
     pub(crate) standing: &'a BTreeMap<FindingKey, Standing>,
 }

@@ -13,6 +13,7 @@
 mod audit;
 mod auditor;
 mod frozen;
+mod in_use;
 mod limits;
 mod look;
 mod ownership;
@@ -49,6 +50,7 @@ pub(crate) fn of(look: &Look<'_>) -> Vec<Finding> {
     limits::find(look, &mut found);
     tokens::find(look, &mut found);
     vanished::find(look, &mut found);
+    in_use::find(look, &mut found);
     frozen::find(look, &mut found);
     found.sort_by_key(Finding::key);
     found.dedup_by_key(|finding| finding.key());

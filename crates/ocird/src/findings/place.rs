@@ -18,7 +18,9 @@ pub(super) fn find(look: &Look<'_>, found: &mut Vec<Finding>) {
         found.extend(allowed.as_ref().and_then(|allowed| misnamed(row, allowed)));
         found.extend(mutable(look, row));
     }
-    let present: BTreeSet<&RepositoryName> = look.rows.iter().map(|row| &row.name).collect();
+    // What is in a compartment that cannot be listed is in the inventory, and not missing (S-2).
+    let listed = look.rows.iter().map(|row| &row.name);
+    let present: BTreeSet<&RepositoryName> = listed.chain(look.inventory.repositories.keys()).collect();
     found.extend(look.config.expected.iter().filter(|name| !present.contains(name)).map(missing));
 }
 

@@ -13,7 +13,7 @@ use ocird_model::{
     Inventory, KeepRule, Layer, Lifecycle, Patterns, Policies, Policy, Repository, RepositoryRow,
     RepositoryState, Selects, Severity, Standing, Unreadable,
 };
-use ocird_store::Vanished;
+use ocird_store::{Brakes, Vanished};
 
 use super::*;
 use crate::config::FindingsConfig;
@@ -31,6 +31,7 @@ struct World {
     vanished: Option<Vec<Vanished>>,
     refused_policies: Option<String>,
     clock_doubt: Option<String>,
+    brakes: Brakes,
     standing: BTreeMap<FindingKey, Standing>,
 }
 
@@ -52,6 +53,7 @@ impl World {
             vanished: Some(Vec::new()),
             refused_policies: None,
             clock_doubt: None,
+            brakes: Brakes::default(),
             standing: BTreeMap::new(),
         };
         for name in ["mgh-docs", "todo-api"] {
@@ -80,6 +82,7 @@ impl World {
             is_public: false,
             images: (1..=n_images).map(|n| image(n, self.at)).collect(),
             rests: BTreeMap::new(),
+            holds: Vec::new(),
         };
         self.inventory.repositories.insert(row.name.clone(), RepositoryState::Complete(repository));
         self.rows.push(row);
@@ -125,6 +128,7 @@ impl World {
             vanished: self.vanished.as_deref(),
             refused_policies: self.refused_policies.as_deref(),
             clock_doubt: self.clock_doubt.as_deref(),
+            brakes: &self.brakes,
             standing: &self.standing,
         })
     }
@@ -166,6 +170,7 @@ fn policy(project: &str, repositories: &str) -> Policy {
         keep: vec![newest],
         delete: vec![untagged],
         enforce_public: false,
+        enforce_signed: false,
     }
 }
 

@@ -27,6 +27,9 @@ const MAX_TARGET: usize = 2048;
 /// The longest request id that is echoed, in characters.
 const MAX_REQUEST_ID: usize = 64;
 
+/// The policy of a page that says none: nothing is loaded, and nobody frames it.
+const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'";
+
 /// The header that names a request in answers and logs.
 const REQUEST_ID: &str = "x-request-id";
 
@@ -131,10 +134,14 @@ async fn made(page: impl Future<Output = Response>, making: Duration, request_id
     }
 }
 
-/// The headers that every answer bears.
+/// The headers that every answer bears. No page needs anything from elsewhere, and no other site may show or read one; a
+/// page that needs more than nothing says its own policy.
 fn dress(headers: &mut HeaderMap, request_id: &str) {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(NOTHING));
     let request_id = HeaderValue::from_str(request_id).expect("an id is letters, digits and hyphens");
     headers.insert(REQUEST_ID, request_id);
 }

@@ -18,7 +18,7 @@
 mod guard;
 mod heartbeat;
 mod hosts;
-mod json;
+mod picture;
 mod probes;
 mod problem;
 mod screen;
@@ -39,11 +39,13 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use self::guard::Door;
-use self::json::Json;
+use self::picture::Picture;
 use self::problem::{Problem, ProblemKind};
+use crate::json::json_line;
 use crate::metrics::{Build, Metrics};
 use crate::status::Board;
 use ocird_model::ErrorChain;
@@ -71,6 +73,15 @@ pub(crate) const OTHER_PATH: &str = "other";
 /// The `code` labels that exist before the first request.
 pub(crate) fn statuses() -> impl Iterator<Item = StatusCode> {
     std::iter::once(StatusCode::OK).chain(ProblemKind::STATUSES)
+}
+
+/// An answer in JSON.
+struct Json<T>(T);
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        ([(header::CONTENT_TYPE, "application/json")], json_line(&self.0)).into_response()
+    }
 }
 
 /// What the pages need. Cheap to clone.
@@ -106,6 +117,7 @@ impl fmt::Debug for App {
 
 /// The pages behind the guard.
 fn router(app: App, limits: &Limits) -> Router {
+    let picture = Arc::new(Picture::default());
     let pages = Router::new()
         .route("/", get(landing))
         .route("/livez", get(probes::livez))
@@ -113,7 +125,7 @@ fn router(app: App, limits: &Limits) -> Router {
         .route("/healthz", get(probes::healthz))
         .route("/status", get(status))
         .route("/metrics", get(metrics))
-        .route("/api/v1/status", get(api_status))
+        .route("/api/v1/status", get(async move |State(app): State<App>| picture.answer(app.board.read())))
         .route("/version", get(version))
         .with_state(app.clone());
     guarded(pages, Door::new(app, limits))
@@ -135,10 +147,6 @@ async fn landing() -> String {
 
 async fn status(State(app): State<App>) -> String {
     screen(&app.board.read(), (app.clock)())
-}
-
-async fn api_status(State(app): State<App>) -> Response {
-    Json(&*app.board.read()).into_response()
 }
 
 async fn version() -> Response {

@@ -11,10 +11,9 @@ use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::App;
-use super::json::Json;
 use super::problem::{Problem, ProblemKind};
 use super::screen::ago;
+use super::{App, Json};
 use crate::plain::plain;
 use crate::status::{Check, PassSummary, Status};
 

@@ -6,7 +6,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use super::json::json_line;
+use crate::json::json_line;
 
 /// Why a request was not answered as asked. It travels as an extension of the answer until the guard, who alone
 /// knows the request's id, writes it out.

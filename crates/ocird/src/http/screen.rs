@@ -12,7 +12,9 @@ use chrono::{DateTime, Utc};
 use ocird_model::Bytes;
 
 use self::text::Page;
-use crate::status::{Arming, Check, PassResult, PassSummary, Status};
+use crate::status::{
+    ApprovalStatus, Arming, Check, ClearedBy, PassResult, PassSummary, ProofStatus, Status, UndoStatus,
+};
 
 pub(super) use self::text::ago;
 use self::text::{instant, within};
@@ -28,6 +30,7 @@ pub fn screen(status: &Status, now: DateTime<Utc>) -> String {
     tables::pending(&mut page, status, now);
     tables::recent(&mut page, status, now);
     tables::in_use(&mut page, status, now);
+    tables::uses(&mut page, status, now);
     tables::findings(&mut page, status, now);
     checks(&mut page, status);
     page.finish()
@@ -44,6 +47,8 @@ fn summary(page: &mut Page, status: &Status, now: DateTime<Utc>) {
     for refusal in &status.refusals {
         page.item(&format!("{}: {}", refusal.code.as_str(), refusal.text));
     }
+    brakes(page, status, now);
+    undo(page, status, now);
     page.entry("last pass", &last_pass(status, now));
     page.entry("next pass", &next_pass(status, now));
     page.entry("usage", &usage(status));
@@ -57,26 +62,62 @@ const fn mode(arming: Arming) -> &'static str {
     }
 }
 
-/// The one line that says why nothing goes, or when the next deletion may (S-33).
+/// The one line that says why nothing goes, or when the next deletion may be (S-33).
 fn deletion(status: &Status, now: DateTime<Utc>) -> String {
-    let n_pending = status.pending.len();
-    let stopped = status.refusals.iter().find(|refusal| refusal.code.stops_everything());
-    let why = match (status.arming, stopped) {
-        (Arming::Report, _) => Some("report_mode"),
-        (Arming::Disarmed, _) => Some("disarmed"),
-        (Arming::Armed, Some(refusal)) => Some(refusal.code.as_str()),
-        (Arming::Armed, None) => None,
-    };
-    match (why, status.pending.first()) {
-        (Some(why), _) => format!("nothing goes: {why} ({} pending)", families(n_pending)),
-        (None, None) => "nothing is pending".to_owned(),
-        (None, Some(first)) => {
-            let due_at = status.pending.iter().map(|pending| pending.due_at).min();
-            let due_at = due_at.unwrap_or(first.due_at);
-            // What is overdue goes at the next opportunity, which does not lie in the past.
-            let at = status.next_enforce_at.map_or(due_at, |next| max(next, due_at)).max(now);
-            format!("the next may go at {}; {} pending", both(at, now), families(n_pending))
+    let pending = families(status.pending.len());
+    match status.refusals.iter().map(|refusal| refusal.code).find(|code| code.stops_everything()) {
+        Some(code) => {
+            let then = match (code.cleared_by(), next_deletion(status, now)) {
+                (ClearedBy::Itself, Some(at)) => format!("at {}", both(at, now)),
+                (ClearedBy::Itself, None) | (ClearedBy::Hand, _) => "after that".to_owned(),
+            };
+            let (code, clears) = (code.as_str(), code.clears());
+            format!(
+                "nothing goes because of {code}; it takes {clears}; the next deletion may be {then}; {pending} pending"
+            )
         }
+        None => match next_deletion(status, now) {
+            Some(at) => format!("the next may go at {}; {pending} pending", both(at, now)),
+            None => "nothing is pending".to_owned(),
+        },
+    }
+}
+
+/// When the next deletion may be, as far as time decides. What is overdue goes at the next opportunity, which does not lie
+/// in the past.
+fn next_deletion(status: &Status, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let due_at = status.pending.iter().map(|pending| pending.due_at).min()?;
+    Some(status.next_enforce_at.map_or(due_at, |next| max(next, due_at)).max(now))
+}
+
+/// What somebody approved, and how far the store is trusted yet; nothing where only the limits count.
+fn brakes(page: &mut Page, status: &Status, now: DateTime<Utc>) {
+    if let Some(ApprovalStatus { plan, at: _, by, until, n_families }) = &status.brakes.approval {
+        let list = families(usize::try_from(*n_families).unwrap_or(usize::MAX));
+        page.entry("approved", &format!("plan {plan}, {list}, by {by}; it ends {}", within(*until, now)));
+    }
+    if let Some(size) = status.brakes.next_batch
+        && status.arming == Arming::Armed
+    {
+        page.entry("ramp", &format!("the next batch takes {} at most", families(size as usize)));
+    }
+}
+
+/// The proofs of what was deleted last, and what people hold; nothing where there is neither.
+fn undo(page: &mut Page, status: &Status, now: DateTime<Utc>) {
+    let UndoStatus { proofs, next_proof_at, n_open_proofs: _, holds } = &status.undo;
+    let last = proofs.first().map(|proof| {
+        let ProofStatus { kind: _, due_at: _, made_at, result, detail, n_deleted: _ } = proof;
+        let detail = if detail.is_empty() { String::new() } else { format!(" ({detail})") };
+        format!("the last was {}, {}{detail}", result.as_str(), ago(*made_at, now))
+    });
+    let next = next_proof_at.map(|at| format!("the next is due {}", within(at, now)));
+    let said: Vec<String> = last.into_iter().chain(next).collect();
+    if !said.is_empty() {
+        page.entry("proofs", &said.join("; "));
+    }
+    if !holds.is_empty() {
+        page.entry("held", &format!("{} images or tags by hand or after a restore", holds.len()));
     }
 }
 

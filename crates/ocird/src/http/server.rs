@@ -1,12 +1,13 @@
 //! The server itself: HTTP/1.1 on one listener, with a bound on everything a stranger can hold open. `axum::serve`
 //! installs no timer, so that a client which never ends its request would keep its connection for ever
-//! (<https://github.com/tokio-rs/axum/issues/2741>); this loop does, and gives each connection one request.
+//! (<https://github.com/tokio-rs/axum/issues/2741>); this loop does, and gives each connection one request. It runs on a
+//! thread of its own, so that whoever scrapes too much takes from that thread and never from a pass.
 
-use std::collections::VecDeque;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use axum::Router;
@@ -18,6 +19,7 @@ use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -32,6 +34,9 @@ const MAX_HEAD: usize = 16 * 1024;
 /// The most headers a request may have.
 const MAX_HEADERS: usize = 64;
 
+/// The most that one connection may have read or written and not yet passed on, in bytes; an answer is counted apart.
+const MAX_BUFFER: usize = 2 * MAX_HEAD;
+
 /// The pause after the system has refused a connection for want of something (descriptors, memory).
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
@@ -41,7 +46,7 @@ const MAX_ACCEPT_FAILURES: u32 = 60;
 /// What a client may take of the server.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Connections at the same time; the next waits in the listener's queue.
+    /// Connections at the same time; one more waits at the door, the others in the listener's queue.
     pub seats: usize,
     /// How long a client may take to send its request's head.
     pub head: Duration,
@@ -49,31 +54,58 @@ pub struct Limits {
     pub making: Duration,
     /// How long the whole answer may take, with a client that reads slowly.
     pub answer: Duration,
-    /// How long a client may stay silent while every seat is taken. The longest silent then loses its seat, so that
-    /// slow clients cannot keep Prometheus out.
+    /// How long a client may stay silent when another wants its seat and there is none. The longest silent then loses
+    /// it, so that slow clients cannot keep Prometheus out.
     pub patience: Duration,
+    /// How much longer a client that has asked may keep its seat from another.
+    pub reading: Duration,
 }
 
 impl Default for Limits {
-    /// 64 seats hold a scrape storm and, with 400 KiB of buffers each, at most 25 MiB. An honest client sends its head
-    /// at once and has its answer within milliseconds; all times are generous to it.
+    /// 256 seats hold 200 slow clients and a scrape storm; with 32 KiB of buffers and the 0.2 MiB of the largest
+    /// `/metrics` each, at most 60 MiB. An honest client sends its head at once and has its answer within milliseconds;
+    /// all times are generous to it.
     fn default() -> Self {
         Self {
-            seats: 64,
+            seats: 256,
             head: Duration::from_secs(5),
             making: Duration::from_secs(5),
             answer: Duration::from_secs(10),
             patience: Duration::from_millis(100),
+            reading: Duration::from_secs(1),
         }
     }
 }
 
-/// Serves `app` until `shutdown`, then lets the requests under way end. Fails only when the listener is broken.
+/// Serves `app` until `shutdown`, then lets the requests under way end. Fails only when the listener is broken or there
+/// is no thread to be had. Dropped before its end, it is a shutdown.
 pub async fn serve(listener: TcpListener, app: App, shutdown: CancellationToken) -> io::Result<()> {
-    serve_within(Limits::default(), listener, app, shutdown).await
+    let shutdown = shutdown.child_token();
+    let _unless_dropped = shutdown.clone().drop_guard();
+    let listener = listener.into_std()?;
+    let (tell, told) = oneshot::channel();
+    let pages = move || {
+        let served = serve_on_this_thread(listener, app, shutdown);
+        // Nobody waits any more when the future was dropped.
+        drop(tell.send(served));
+    };
+    thread::Builder::new().name("pages".to_owned()).spawn(pages)?;
+    told.await.unwrap_or_else(|_| Err(io::Error::other("the thread of the pages has panicked")))
 }
 
-/// [`serve`] with other limits than the usual.
+fn serve_on_this_thread(
+    listener: std::net::TcpListener,
+    app: App,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let listener = TcpListener::from_std(listener)?;
+        serve_within(Limits::default(), listener, app, shutdown).await
+    })
+}
+
+/// [`serve`] on the thread of the caller and with other limits than the usual.
 pub async fn serve_within(
     limits: Limits,
     listener: TcpListener,
@@ -104,7 +136,7 @@ struct House {
     shutdown: CancellationToken,
     guests: JoinSet<()>,
     /// In the order of their arrival.
-    seats: VecDeque<Seat>,
+    seats: Vec<Seat>,
 }
 
 struct Seat {
@@ -116,24 +148,24 @@ struct Seat {
 
 impl House {
     fn new(limits: Limits, router: Router, shutdown: CancellationToken) -> Self {
-        Self { limits, router, shutdown, guests: JoinSet::new(), seats: VecDeque::new() }
+        Self { limits, router, shutdown, guests: JoinSet::new(), seats: Vec::new() }
     }
 
     /// Takes connections in until `shutdown`. Dropping the listener is what refuses the next.
     async fn receive(&mut self, listener: TcpListener, shutdown: &CancellationToken) -> io::Result<()> {
         let mut n_failures = 0;
+        let mut at_the_door: Option<TcpStream> = None;
         loop {
-            let is_full = self.guests.len() >= self.limits.seats;
-            let patience_ends = self.longest_silent().map(|seat| seat.since + self.limits.patience);
+            let dismissal = at_the_door.as_ref().and_then(|_| self.next_dismissal());
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return Ok(()),
                 Some(left) = self.guests.join_next() => self.clear(left),
-                () = until(patience_ends), if is_full => self.dismiss_longest_silent().await,
-                accepted = listener.accept(), if !is_full => match accepted {
+                () = until(dismissal) => self.dismiss_least_welcome().await,
+                accepted = listener.accept(), if at_the_door.is_none() => match accepted {
                     Ok((stream, _peer)) => {
                         n_failures = 0;
-                        self.seat(stream);
+                        at_the_door = Some(stream);
                     }
                     Err(error) if is_the_clients_affair(&error) => {}
                     Err(error) => {
@@ -141,6 +173,11 @@ impl House {
                         self.bear(error, n_failures).await?;
                     }
                 },
+            }
+            if self.guests.len() < self.limits.seats
+                && let Some(stream) = at_the_door.take()
+            {
+                self.seat(stream);
             }
         }
     }
@@ -156,7 +193,7 @@ impl House {
             limits: self.limits.clone(),
         };
         let guest = self.guests.spawn(connection.attend(stream, self.shutdown.clone()));
-        self.seats.push_back(Seat { since: Instant::now(), heard, guest });
+        self.seats.push(Seat { since: Instant::now(), heard, guest });
     }
 
     /// After a connection has ended.
@@ -169,14 +206,24 @@ impl House {
         self.seats.retain(|seat| !seat.guest.is_finished());
     }
 
-    fn longest_silent(&self) -> Option<&Seat> {
-        self.seats.iter().find(|seat| !seat.heard.load(Ordering::Relaxed))
+    /// The one who loses a seat first when somebody else wants it.
+    fn least_welcome(&self) -> Option<&Seat> {
+        self.seats.iter().min_by_key(|seat| self.welcome_until(seat))
+    }
+
+    fn next_dismissal(&self) -> Option<Instant> {
+        self.least_welcome().map(|seat| self.welcome_until(seat))
+    }
+
+    fn welcome_until(&self, seat: &Seat) -> Instant {
+        let Limits { patience, reading, .. } = &self.limits;
+        seat.since + if seat.heard.load(Ordering::Relaxed) { *patience + *reading } else { *patience }
     }
 
     /// Frees a seat, unless the one whose patience ended has spoken in the meantime.
-    async fn dismiss_longest_silent(&mut self) {
-        let Some(seat) = self.longest_silent() else { return };
-        if seat.since.elapsed() < self.limits.patience {
+    async fn dismiss_least_welcome(&mut self) {
+        let Some(seat) = self.least_welcome() else { return };
+        if self.welcome_until(seat) > Instant::now() {
             return;
         }
         seat.guest.abort();
@@ -272,6 +319,7 @@ fn protocol(limits: &Limits) -> http1::Builder {
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head)
         .max_header_size(MAX_HEAD)
+        .max_buf_size(MAX_BUFFER)
         .max_headers(MAX_HEADERS)
         .keep_alive(false);
     protocol

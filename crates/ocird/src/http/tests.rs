@@ -1,5 +1,6 @@
 //! The real server on a real socket: who is answered, with what, and what a slow or hostile client gets.
 
+mod hostile;
 mod limits;
 mod probes;
 
@@ -41,7 +42,7 @@ fn app(status: Status) -> App {
 
 /// Limits that no honest client meets, however busy the machine is.
 fn patient() -> Limits {
-    Limits { seats: 64, head: EVER, making: EVER, answer: EVER, patience: EVER }
+    Limits { seats: 64, head: EVER, making: EVER, answer: EVER, patience: EVER, reading: EVER }
 }
 
 struct Server {
@@ -164,6 +165,9 @@ async fn every_path_of_the_list_answers_and_bears_the_headers() {
         assert!(answer.body.ends_with('\n'), "{path}");
         assert_eq!(answer.header("cache-control"), "no-store", "{path}");
         assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
+        assert_eq!(answer.header("cross-origin-resource-policy"), "same-origin", "{path}");
+        assert!(answer.header("content-security-policy").contains("default-src 'none'"), "{path}");
+        assert_eq!(answer.header("access-control-allow-origin"), "", "{path}");
         assert!(!answer.header("x-request-id").is_empty(), "{path}");
         assert_eq!(answer.header("content-length"), answer.body.len().to_string(), "{path}");
     }
@@ -225,6 +229,46 @@ async fn bodies_long_targets_old_versions_and_huge_heads_are_refused() {
     assert_eq!((old.status, old.problem().as_str()), (505, "version_not_supported"));
     let huge = format!("GET / HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", "a".repeat(17_000));
     assert_eq!(server.send(&huge).await.status, 431);
+    let many = format!("GET / HTTP/1.1\r\nHost: localhost\r\n{}\r\n", "X: a\r\n".repeat(70));
+    assert_eq!(server.send(&many).await.status, 431);
+}
+
+#[tokio::test]
+async fn a_body_that_never_ends_is_refused_before_it_is_read() {
+    let server = Server::start(report_mode()).await;
+    for framing in ["Content-Length: 1000000000000", "Transfer-Encoding: chunked"] {
+        let mut stream = server.connect().await;
+        let head =
+            format!("POST /status HTTP/1.1\r\nHost: localhost\r\n{framing}\r\nExpect: 100-continue\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let said = last_words(stream).await;
+        assert!(said.starts_with("HTTP/1.1 405 "), "{framing}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn a_second_request_on_the_same_connection_is_not_answered() {
+    let server = Server::start(report_mode()).await;
+    let request = "GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n";
+    let mut stream = server.connect().await;
+    stream.write_all(request.repeat(3).as_bytes()).await.unwrap();
+    assert_eq!(last_words(stream).await.matches("HTTP/1.1 ").count(), 1);
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_request_get_no_page_and_end() {
+    let server = Server::start(report_mode()).await;
+    let tls = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".as_slice();
+    let http2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".as_slice();
+    let twice =
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n".as_slice();
+    for bytes in [tls, http2, twice, b"\0\0\0\0\r\n\r\n", b"GET /\r\n\r\n"] {
+        let mut stream = server.connect().await;
+        stream.write_all(bytes).await.unwrap();
+        let said = last_words(stream).await;
+        assert!(!said.starts_with("HTTP/1.1 200") && !said.contains("ocird_"), "{bytes:?}: {said}");
+    }
+    assert_eq!(server.get("/livez").await.status, 200);
 }
 
 #[tokio::test]

@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use ocird_model::{Bytes, ErrorKind, Finding, FindingKind, Severity, Standing, Subject, Unreadable};
+use ocird_model::{Bytes, ErrorKind, Finding, FindingKind, Severity, Standing, Subject, Unreadable, UseKind};
 
 use crate::status::{
-    Arming, Check, Checks, Counts, PassResult, PassSummary, Pending, Place, RecentOutcome, Refusal,
-    RefusalCode, RepositoryStatus, SourceStatus, Status,
+    ApprovalStatus, Arming, BrakesStatus, Check, Checks, Counts, PassResult, PassSummary, Pending, Place,
+    RecentOutcome, Refusal, RefusalCode, RepositoryStatus, SourceStatus, Status, StopStatus, UndoStatus,
+    UseStatus,
 };
 
 /// What an adversary would put into an error text.
@@ -41,6 +42,8 @@ pub(crate) fn fresh_start() -> Status {
         refusals: vec![refusal(RefusalCode::ReportMode, "set mode = \"enforce\" and armed_for to arm")],
         findings: Vec::new(),
         in_use: Vec::new(),
+        n_uses: 0,
+        uses: Vec::new(),
         checks: Checks {
             sign_in: Check::Ok,
             registry: Check::Pending,
@@ -48,7 +51,10 @@ pub(crate) fn fresh_start() -> Status {
             clock: Check::Pending,
             in_use: Check::Pending,
             policies: Check::Ok,
+            deletion: Check::Ok,
         },
+        brakes: BrakesStatus::default(),
+        undo: UndoStatus::default(),
         recent: Vec::new(),
         counts: Counts::default(),
     }
@@ -84,6 +90,8 @@ pub(crate) fn report_mode() -> Status {
         .map(|(name, status)| (name.parse().unwrap(), status))
         .into(),
         pending: (0..12).map(pending).collect(),
+        n_uses: 2,
+        uses: vec![used("v2.3.1", UseKind::Running), used("v2.3.0", UseKind::Previous)],
         in_use: vec![source("/var/lib/ocird/in-use/milan-1.json", 11)],
         checks: all_ok(),
         ..fresh_start()
@@ -137,6 +145,7 @@ pub(crate) fn armed_with_failures() -> Status {
         ),
     ];
     status.checks.registry = failed("1 of 4 repositories could not be read; see the log for its error");
+    status.checks.deletion = failed("paused: somebody paused it");
     status.checks.in_use = failed("1 of 1 sources is too old: is ocird-collect.timer running on milan-1?");
     status.recent = (0..3).map(recent).collect();
     status.counts.n_outcomes = [("deleted", 2), ("drifted", 1)].into();
@@ -146,24 +155,43 @@ pub(crate) fn armed_with_failures() -> Status {
 
 /// Every text that can come from outside is the adversary's.
 pub(crate) fn hostile() -> Status {
+    hostile_in(HOSTILE)
+}
+
+/// Every text that can come from outside is `text`, in some places many times over.
+pub(crate) fn hostile_in(text: &str) -> Status {
     let mut status = armed_with_failures();
-    status.version = HOSTILE.to_owned();
-    status.place = Some(Place { tenancy: HOSTILE.repeat(50), region: HOSTILE.to_owned() });
-    status.refusals = vec![refusal(RefusalCode::Breaker, &HOSTILE.repeat(500))];
+    status.version = text.to_owned();
+    status.place = Some(Place { tenancy: text.repeat(50), region: text.to_owned() });
+    status.refusals = vec![refusal(RefusalCode::Breaker, &text.repeat(500))];
     status.last_pass.as_mut().unwrap().result =
-        PassResult::Failed { stage: "sign_in", error: HOSTILE.repeat(500) };
-    status.in_use = vec![SourceStatus {
-        host: Some(HOSTILE.to_owned()),
-        doubt: Some(HOSTILE.repeat(500)),
-        ..source(HOSTILE, 1)
-    }];
-    status.findings = vec![finding(FindingKind::Vanished, Severity::Problem, &HOSTILE.repeat(500))];
+        PassResult::Failed { stage: "sign_in", error: text.repeat(500) };
+    status.in_use =
+        vec![SourceStatus { host: Some(text.to_owned()), doubt: Some(text.repeat(500)), ..source(text, 1) }];
+    status.findings = vec![finding(FindingKind::Vanished, Severity::Problem, &text.repeat(500))];
     for family in &mut status.pending {
-        family.digest = HOSTILE.to_owned();
-        family.rule = HOSTILE.to_owned();
-        family.tags = vec![HOSTILE.to_owned()];
+        family.digest = text.to_owned();
+        family.rule = text.to_owned();
+        family.tags = vec![text.to_owned()];
     }
-    status.checks.clock = failed(&HOSTILE.repeat(500));
+    for outcome in &mut status.recent {
+        outcome.rule = text.to_owned();
+        outcome.tags = vec![text.to_owned()];
+    }
+    for used in &mut status.uses {
+        used.by = text.to_owned();
+        used.tag = Some(text.to_owned());
+    }
+    let stop = StopStatus { at: now(), why: text.repeat(50) };
+    (status.brakes.breaker, status.brakes.freeze) = (Some(stop.clone()), Some(stop));
+    status.brakes.approval = Some(ApprovalStatus {
+        plan: text.to_owned(),
+        at: now(),
+        by: text.to_owned(),
+        until: now() + minutes(90),
+        n_families: 3,
+    });
+    status.checks.clock = failed(&text.repeat(500));
     status
 }
 
@@ -206,6 +234,18 @@ fn recent(n: u8) -> RecentOutcome {
     }
 }
 
+fn used(tag: &str, kind: UseKind) -> UseStatus {
+    UseStatus {
+        repository: "mgh-docs".parse().unwrap(),
+        tag: Some(tag.to_owned()),
+        digest: None,
+        by: "container docs on milan-1".to_owned(),
+        kind,
+        since: Some(now() - TimeDelta::days(3)),
+        is_missing: Some(false),
+    }
+}
+
 fn source(name: &str, n_references: u64) -> SourceStatus {
     SourceStatus {
         name: name.to_owned(),
@@ -241,5 +281,6 @@ fn all_ok() -> Checks {
         clock: Check::Ok,
         in_use: Check::Ok,
         policies: Check::Ok,
+        deletion: Check::Ok,
     }
 }

@@ -16,25 +16,28 @@
 //! knowledge look new. `complete` is the writer's word that nothing is left out; a writer that could not ask for
 //! everything says `false`, and the file is then held for what it names and doubted for what it may lack.
 
-use std::io;
+use std::io::{self, Write as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 use ocird_model::Pattern;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::io::AsyncReadExt;
+
+use crate::in_use::source::Mention;
 
 /// The largest reference file in bytes. At 300 bytes a reference this is over 50,000 containers.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
-/// The version of the format that this reader understands.
-const VERSION: u32 = 1;
+/// The version of the format that is read and written.
+pub const VERSION: u32 = 1;
 
 /// What a host says is in use.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReferenceFile {
     /// The version of the format.
-    version: u32,
+    pub version: u32,
     /// The host that wrote it.
     pub host: String,
     /// When its writer had looked.
@@ -42,18 +45,7 @@ pub struct ReferenceFile {
     /// The writer's word that nothing is left out.
     pub complete: bool,
     /// What is in use.
-    pub references: Vec<FileReference>,
-}
-
-/// One thing in use.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct FileReference {
-    /// The image as it was started.
-    pub image: String,
-    /// The digest that really runs, where the writer knows it.
-    pub digest: Option<String>,
-    /// Who uses it, for people.
-    pub by: String,
+    pub references: Vec<Mention>,
 }
 
 /// Why a reference file cannot be believed.
@@ -63,6 +55,14 @@ pub enum FileError {
     #[error("cannot read {}", path.display())]
     Read {
         /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It cannot be written.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// The file.
         path: PathBuf,
         /// What the system said.
         source: io::Error,
@@ -107,6 +107,40 @@ pub async fn read(path: &Path) -> Result<ReferenceFile, FileError> {
     } else {
         Err(FileError::Version { path: path.to_owned(), found: file.version })
     }
+}
+
+/// Writes a file whole: to a hidden name beside it, synced, and then moved into its place, so that nobody reads half of one
+/// and a crash leaves the old one. Everybody may read it; its directory says who gets there.
+///
+/// # Panics
+/// Never: text and times are JSON.
+pub fn write(path: &Path, file: &ReferenceFile) -> Result<(), FileError> {
+    let failed = |source| FileError::Write { path: path.to_owned(), source };
+    let mut bytes = serde_json::to_vec_pretty(file).expect("text and times are JSON");
+    bytes.push(b'\n');
+    let directory = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+    let name = path.file_name().ok_or_else(|| failed(io::Error::other("it names no file")))?;
+    let beside = directory.join(format!(".{}.{}", name.to_string_lossy(), std::process::id()));
+    let written = write_beside(&beside, &bytes).and_then(|()| std::fs::rename(&beside, path));
+    if let Err(error) = written {
+        // What failed is told; a file that is left over is hidden and names its process.
+        drop(std::fs::remove_file(&beside));
+        return Err(failed(error));
+    }
+    std::fs::File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed)
+}
+
+/// Never through a link that somebody else may have put there: the directory need not be the writer's own.
+fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o644).open(path)?;
+    file.write_all(bytes)?;
+    // The mode above is what the process's mask leaves of it.
+    file.set_permissions(std::fs::Permissions::from_mode(0o644))?;
+    file.sync_all()
 }
 
 /// The files that `path` names: itself, or, when its last part is a pattern, every file of the directory that
@@ -169,6 +203,41 @@ mod tests {
         let newer = read_text(&GOOD.replace("\"version\":1", "\"version\":2")).await.unwrap_err();
         assert!(matches!(newer, FileError::Version { found: 2, .. }), "{newer}");
         assert!(read_text(&GOOD.replace("\"complete\":true,", "")).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn what_is_written_reads_back_and_nothing_is_left_beside() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.json");
+        let file = read_text(GOOD).await.unwrap();
+        std::fs::write(&path, "an older one").unwrap();
+        write(&path, &file).unwrap();
+        assert_eq!(read(&path).await.unwrap(), file);
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o644);
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_link_that_somebody_put_there_is_not_followed() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, precious) = (directory.path().join("a.json"), directory.path().join("precious"));
+        std::fs::write(&precious, "gold").unwrap();
+        let beside = directory.path().join(format!(".a.json.{}", std::process::id()));
+        std::os::unix::fs::symlink(&precious, &beside).unwrap();
+        std::os::unix::fs::symlink(&precious, &path).unwrap();
+        write(&path, &read_text(GOOD).await.unwrap()).unwrap();
+        assert_eq!(std::fs::read_to_string(&precious).unwrap(), "gold");
+        assert_eq!(read(&path).await.unwrap().host, "a");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_cannot_be_written_leaves_the_old_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("is-a-directory");
+        std::fs::create_dir(&path).unwrap();
+        let error = write(&path, &read_text(GOOD).await.unwrap()).unwrap_err();
+        assert!(matches!(error, FileError::Write { .. }), "{error}");
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 
     #[tokio::test]

@@ -119,12 +119,28 @@ mod tests {
         assert_eq!(fold("app:v1", Some(&digest)), ours("app", Some("v1"), Some(&digest)));
         assert_eq!(fold(&format!("app@{digest}"), None), ours("app", None, Some(&digest)));
         assert_eq!(fold(&format!("app:v1@{digest}"), None), ours("app", Some("v1"), Some(&digest)));
+        assert_eq!(fold("app:v1", Some(&digest)), fold(&format!("app:v1@{digest}"), None));
+        let other = format!("sha256:{}", "b".repeat(64));
+        assert_eq!(fold(&format!("app@{digest}"), Some(&other)), ours("app", None, Some(&digest)));
         assert_eq!(folder().fold("127.0.0.1:5000/axyz/app:v1", None).unwrap(), ours("app", Some("v1"), None));
     }
 
     #[test]
     fn other_registries_and_namespaces_are_not_ours() {
-        for image in ["nginx", "library/nginx:1", "fra.ocir.io/axyz/a:1", "lin.ocir.io/other/a:1"] {
+        let others = [
+            "nginx",
+            "library/nginx:1",
+            // What looks like our namespace is a path on Docker's own registry, as an engine reads it.
+            "axyz/app:v1",
+            "docker.io/axyz/app:v1",
+            "index.docker.io/axyz/app",
+            "localhost/axyz/app",
+            "fra.ocir.io/axyz/a:1",
+            "lin.ocir.io/other/a:1",
+            "lin.ocir.io/axyz-2/a:1",
+            "127.0.0.1:5001/axyz/app:v1",
+        ];
+        for image in others {
             assert_eq!(folder().fold(image, None).unwrap(), Folded::Elsewhere, "{image}");
         }
     }

@@ -5,8 +5,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use chrono::{DateTime, Utc};
 use ocird_model::{
-    Bytes, DeleteReason, ErrorKind, FindingKind, KeepReason, OutcomeKind, RepositoryName, Severity, Standing,
-    Unreadable,
+    Bytes, DeleteReason, ErrorKind, FindingKind, KeepReason, OutcomeKind, ProofKind, ProofResult,
+    RepositoryName, Severity, Standing, Unreadable,
 };
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
@@ -14,7 +14,7 @@ use prometheus::proto::MetricFamily;
 use super::catalogue::{self, Family};
 use super::sheet::Sheet;
 use super::{Build, CloudCounts, process};
-use crate::status::{Arming, Board, RefusalCode, RepositoryStatus, Status};
+use crate::status::{Arming, Board, BrakesStatus, RefusalCode, RepositoryStatus, Status, UndoStatus};
 
 /// The most repositories with samples of their own: 200 × 8 series. People who push make repositories, so their
 /// number must not decide how large a scrape is.
@@ -27,7 +27,7 @@ const STAGES: [&str; 3] = ["sign_in", "list_repositories", "check"];
 const RELOADS: [&str; 2] = ["ok", "refused"];
 
 /// The calls that a pass makes, so that their counters exist before the first.
-const OPERATIONS: [&str; 8] = [
+const OPERATIONS: [&str; 10] = [
     "DeleteContainerImage",
     "Federate",
     "GetAccessToken",
@@ -36,6 +36,8 @@ const OPERATIONS: [&str; 8] = [
     "GetMetadata",
     "ListContainerImages",
     "ListContainerRepositories",
+    "PutManifest",
+    "RestoreContainerImage",
 ];
 
 /// Makes the samples from the present picture.
@@ -68,6 +70,8 @@ impl Collector for BoardCollector {
         let mut sheet = Sheet::default();
         identity(&mut sheet, &status);
         permission(&mut sheet, &status);
+        brakes(&mut sheet, &status.brakes);
+        undo(&mut sheet, &status.undo);
         findings(&mut sheet, &status.findings);
         passes(&mut sheet, &status);
         registry(&mut sheet, &status);
@@ -95,11 +99,11 @@ fn permission(sheet: &mut Sheet, status: &Status) {
     {
         sheet.put_labelled(catalogue::MODE, &[("mode", mode)], one_if(status.arming == arming));
     }
-    for code in RefusalCode::ALL {
+    for &code in RefusalCode::ALL {
         let is_refusing = status.refusals.iter().any(|refusal| refusal.code == code);
         sheet.put_labelled(catalogue::REFUSING, &[("code", code.as_str())], one_if(is_refusing));
     }
-    let codes = RefusalCode::ALL.map(RefusalCode::as_str);
+    let codes: Vec<&str> = RefusalCode::ALL.iter().map(|code| code.as_str()).collect();
     counts(sheet, catalogue::REFUSALS, "code", &codes, &status.counts.n_refusals);
     counts(sheet, catalogue::POLICY_RELOADS, "result", &RELOADS, &status.counts.n_reloads);
     sheet.put(catalogue::POLICIES_LOADED, instant(status.counts.policies_loaded_at));
@@ -107,6 +111,38 @@ fn permission(sheet: &mut Sheet, status: &Status) {
         sheet.put_labelled(catalogue::CHECK_FAILED, &[("check", check)], one_if(state.is_failed()));
     }
     sheet.put(catalogue::STORE_UP, one_if(!status.checks.store.is_failed()));
+}
+
+/// What waits for a person, and how far the store has been trusted yet.
+fn brakes(sheet: &mut Sheet, brakes: &BrakesStatus) {
+    let BrakesStatus { breaker, freeze, n_unexpected, n_proved, next_batch: _, refused_plan, approval } =
+        brakes;
+    sheet.put(catalogue::BREAKER_TRIPPED, one_if(breaker.is_some()));
+    sheet.put(catalogue::FROZEN, one_if(freeze.is_some()));
+    sheet.put(catalogue::UNEXPECTED_ANSWERS, f64::from(*n_unexpected));
+    sheet.put(catalogue::PROVED_BATCHES, f64::from(*n_proved));
+    let n_refused = refused_plan.as_ref().map_or(0, |plan| plan.n_families);
+    sheet.put(catalogue::REFUSED_FAMILIES, n_refused as f64);
+    let n_approved = approval.as_ref().map_or(0, |approval| approval.n_families);
+    sheet.put(catalogue::APPROVED_FAMILIES, n_approved as f64);
+    sheet.put(catalogue::APPROVAL_ENDS, instant(approval.as_ref().map(|approval| approval.until)));
+}
+
+/// Proofs and holds.
+fn undo(sheet: &mut Sheet, undo: &UndoStatus) {
+    let UndoStatus { proofs, next_proof_at: _, n_open_proofs, holds } = undo;
+    sheet.put(catalogue::PROOFS_OPEN, *n_open_proofs as f64);
+    for kind in ProofKind::ALL {
+        let last = proofs.iter().find(|proof| proof.kind == kind);
+        let missed = last.is_some_and(|proof| proof.result == ProofResult::Missing);
+        sheet.put_labelled(
+            catalogue::PROOF_MADE,
+            &[("kind", kind.as_str())],
+            instant(last.map(|proof| proof.made_at)),
+        );
+        sheet.put_labelled(catalogue::PROOF_MISSED, &[("kind", kind.as_str())], one_if(missed));
+    }
+    sheet.put(catalogue::HOLDS, holds.len() as f64);
 }
 
 /// What stands, with a zero for every kind and severity of which nothing does.

@@ -1,8 +1,8 @@
 //! Deletes what is due: look again, write the intent, delete exactly that, write what came of it.
 //!
 //! The order of the steps is the safety of the product (S-17, S-21): kill switch, freshness, one more listing of the
-//! repository, one more read of the image, the committed intent, the conditional delete, the outcome. One image's
-//! failure never hides another's outcome; a store that fails stops everything.
+//! repository, one more read of the image, the last assertions, the committed intent, the conditional delete, the outcome.
+//! One image's failure never hides another's outcome; a store that fails stops everything.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -10,19 +10,28 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use ocird_model::{
-    Clock, DeleteTarget, ErrorChain, ErrorKind, Etag, InUse, Intent, Inventory, MarkKey, Outcome,
-    OutcomeKind, ReadRegistry, RegistryError, RepositoryId, Verdict, WriteRegistry,
+    Clock, Digest, ErrorChain, ErrorKind, Etag, FetchedManifest, ImageDetails, ImageId, InUse, Inventory,
+    Lifecycle, MarkKey, Outcome, OutcomeKind, Policies, ReadRegistry, RegistryError, RepositoryId,
+    RepositoryState, Rule, WriteRegistry,
 };
 use ocird_plan::{CheckedPlan, Due, DueKind};
 use ocird_store::{Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
-use crate::pass::again::{Again, Found};
+use crate::pass::again::{Again, Found, LookError};
+use crate::pass::answer::{self, Thought};
+use crate::pass::brake;
+use crate::pass::freed::Freed;
 use crate::pass::gate::{self, Refusals};
+use crate::pass::guard::Guard;
+use crate::pass::intent::{intent, target};
 use crate::pass::observe;
+use crate::pass::refresh::asks_for_the_account;
+use crate::pass::step::{Step, mark_key, named, note};
 use crate::status::RefusalCode;
+use crate::undo;
 
-/// Unexpected answers in a row after which this pass stops acting (S-25).
+/// Unexpected answers in a row, over passes and restarts, that trip the breaker (S-25).
 const MAX_UNEXPECTED: u32 = 3;
 
 /// A plan is acted on for this long; what the registry and the hosts said before that is too old to delete by.
@@ -36,11 +45,19 @@ pub(crate) struct Act<'a, R, W, C> {
     pub(crate) store: &'a Store,
     pub(crate) inventory: &'a Inventory,
     pub(crate) checked: &'a CheckedPlan,
+    pub(crate) policies: &'a Policies,
     pub(crate) in_use: &'a InUse,
+    pub(crate) guard: Guard<'a>,
     pub(crate) state_dir: &'a Path,
     pub(crate) stop: &'a CancellationToken,
-    /// When the pass began, by the clock that nobody can set.
+    /// When the look that the plan was made from began, by the clock that nobody can set.
     pub(crate) began: Duration,
+}
+
+/// What looks again, and remembers for a moment what it saw.
+struct Looks<'a, R, C> {
+    again: Again<'a, R, C>,
+    freed: Freed<'a, R, C>,
 }
 
 /// What came of one acting step.
@@ -48,6 +65,8 @@ pub(crate) struct Act<'a, R, W, C> {
 pub(crate) struct Acted {
     /// Number of settled outcomes by kind.
     pub(crate) n_outcomes: BTreeMap<&'static str, u64>,
+    /// Number of deletions of which nobody knows yet what came.
+    pub(crate) n_open: u64,
     /// The repositories in which something was deleted.
     pub(crate) touched: BTreeSet<RepositoryId>,
     /// The marks that no longer hold, of what was deleted and of what drifted: none of it is pending any more.
@@ -65,67 +84,37 @@ impl Acted {
     }
 }
 
-/// What came of one due image.
-enum Step {
-    /// It was deleted, or refused, or found gone.
-    Settled(OutcomeKind),
-    /// The world moved since the plan: nothing was done, and its mark is dropped.
-    Drifted(String),
-    /// Its repository is not as the plan saw it, or it may run by now: it waits for the next pass.
-    Held(String),
-    /// The registry did not answer as it should; nothing was asked of it.
-    Unexpected(ErrorKind),
-    /// The deletion was asked for and nobody knows what came of it: the intent stays open.
-    Open(ErrorKind),
-    /// Something said stop while it was looked at again: nothing was asked of the registry.
-    Halted(RefusalCode, String),
-}
-
 impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Act<'_, R, W, C> {
-    /// Deletes what is due, in order, until something says stop. Why it stopped goes to `refusals`.
-    pub(crate) async fn all(&self, due: &[&Due], refusals: &mut Refusals) -> Result<Acted, StoreError> {
-        let mut acted = Acted::default();
-        let mut again = Again::new(self.reader, self.clock, self.inventory, self.checked, self.in_use);
-        let mut n_unexpected = 0;
+    /// Deletes what is due, in order, until something says stop. Why it stopped goes to `refusals`, and what came of it to
+    /// `acted`, also when the store fails in the middle.
+    pub(crate) async fn all(
+        &self,
+        due: &[&Due],
+        acted: &mut Acted,
+        refusals: &mut Refusals,
+    ) -> Result<(), StoreError> {
+        let mut looks = Looks {
+            again: Again::new(self.reader, self.clock, self.store, self.inventory, self.checked, self.in_use),
+            freed: Freed::new(self.reader, self.clock, self.inventory, self.checked),
+        };
         let mut n_held = 0;
         for due in due {
-            if let Some((code, why)) = self.halt(n_unexpected) {
+            if let Some((code, why)) = self.halt() {
                 refusals.add(code, why);
                 break;
             }
             if self.stop.is_cancelled() {
                 break;
             }
-            let step = self.one(due, &mut again).await?;
+            let step = self.one(due, &mut looks, acted).await?;
             note(due, &step);
-            n_unexpected = if step.is_unexpected() { n_unexpected + 1 } else { 0 };
-            match step {
-                Step::Settled(kind) => {
-                    acted.count(kind);
-                    if kind == OutcomeKind::Deleted {
-                        acted.touched.insert(due.repository_id().clone());
-                        acted.unmarked.insert(mark_key(due));
-                    }
-                }
-                Step::Drifted(_) => {
-                    acted.count(OutcomeKind::Drifted);
-                    self.store.drop_mark(&mark_key(due)).await?;
-                    self.store.drop_rest(due.repository_id(), &due.image().digest).await?;
-                    acted.unmarked.insert(mark_key(due));
-                }
-                Step::Open(kind) => {
-                    let text =
-                        format!("the deletion of an image of {} ended in {kind}", due.repository_name());
-                    refusals
-                        .add(RefusalCode::OpenIntent, format!("{text}; the next pass reads what came of it"));
-                    break;
-                }
-                Step::Halted(code, why) => {
-                    refusals.add(code, why);
-                    break;
-                }
-                Step::Held(_) => n_held += 1,
-                Step::Unexpected(_) => {}
+            if let Step::Held(_) = &step {
+                n_held += 1;
+            }
+            let ending = self.after(due, &step, acted).await?;
+            if let Some((code, why)) = self.count(&step).await?.or(ending) {
+                refusals.add(code, why);
+                break;
             }
         }
         if n_held > 0 {
@@ -134,44 +123,108 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Act<'_, R, W, C> {
             );
             refusals.add(RefusalCode::Moved, text);
         }
-        Ok(acted)
+        Ok(())
+    }
+
+    /// Takes down what came of one due image; answers why acting stops after it, if it does.
+    async fn after(
+        &self,
+        due: &Due,
+        step: &Step,
+        acted: &mut Acted,
+    ) -> Result<Option<(RefusalCode, String)>, StoreError> {
+        match step {
+            Step::Settled(kind) => {
+                acted.count(*kind);
+                if *kind == OutcomeKind::Deleted {
+                    acted.touched.insert(due.repository_id().clone());
+                    acted.unmarked.insert(mark_key(due));
+                }
+            }
+            Step::Drifted(_) | Step::Changed(_) => {
+                acted.count(OutcomeKind::Drifted);
+                self.store.drop_mark(&mark_key(due)).await?;
+                self.store.drop_rest(due.repository_id(), &due.image().digest).await?;
+                acted.unmarked.insert(mark_key(due));
+            }
+            Step::Open(kind) => {
+                acted.n_open += 1;
+                acted.touched.insert(due.repository_id().clone());
+                let text = format!("the deletion of an image of {} ended in {kind}", due.repository_name());
+                let text = format!("{text}; the next pass reads what came of it");
+                return Ok(Some((RefusalCode::OpenIntent, text)));
+            }
+            Step::Unanswered(kind) => {
+                let text = format!("the registry does not answer ({kind}); the next pass goes on");
+                return Ok(Some((RefusalCode::Unanswered, text)));
+            }
+            Step::Halted(code, why) => return Ok(Some((*code, why.clone()))),
+            Step::Held(_) | Step::Unexpected(_) | Step::Broken(_) => {}
+        }
+        Ok(None)
+    }
+
+    /// Counts towards the breaker (S-25), before anything else is asked of the registry. Only a deletion that went well
+    /// begins the row anew: where every second family is held back, the others may still fail one after the other.
+    async fn count(&self, step: &Step) -> Result<Option<(RefusalCode, String)>, StoreError> {
+        let now = self.clock.now();
+        let why = match step {
+            Step::Settled(OutcomeKind::Deleted) => {
+                self.store.answered_well(now).await?;
+                return Ok(None);
+            }
+            Step::Broken(why) => why.clone(),
+            step => {
+                let Some(answer) = step.unexpected() else { return Ok(None) };
+                let n = self.store.count_unexpected(now).await?;
+                if n < MAX_UNEXPECTED {
+                    return Ok(None);
+                }
+                format!("{n} unexpected answers in a row, the last: {answer}")
+            }
+        };
+        if !Rule::S25.in_force() {
+            return Ok(None);
+        }
+        self.store.trip(&why, now).await?;
+        tracing::error!(code = RefusalCode::Breaker.as_str(), reason = %why, "the breaker has tripped");
+        Ok(Some((RefusalCode::Breaker, brake::breaker(&format!("now: {why}")))))
     }
 
     /// What stops the acting step before the next deletion.
-    fn halt(&self, n_unexpected: u32) -> Option<(RefusalCode, String)> {
+    fn halt(&self) -> Option<(RefusalCode, String)> {
         if let Some(why) = gate::paused(self.state_dir) {
             return Some((RefusalCode::Paused, why));
         }
-        // By both clocks: one that is set back makes no plan younger.
-        let by_wall = self.clock.now() - self.inventory.taken_at;
-        let by_monotonic = self.clock.monotonic().saturating_sub(self.began);
-        if by_wall > PLAN_SERVES || TimeDelta::from_std(by_monotonic).unwrap_or(TimeDelta::MAX) > PLAN_SERVES
-        {
-            return Some((
-                RefusalCode::Moved,
-                "the plan is too old by now; the next pass makes another".to_owned(),
-            ));
+        if self.is_too_old() {
+            let text = "what was seen is more than ten minutes old by now, and is not deleted by any more; the next pass \
+                        looks again";
+            return Some((RefusalCode::TooSlow, text.to_owned()));
         }
         if !self.in_use.is_fresh(self.clock.now()) {
             return Some((RefusalCode::InUseUnknown, "what runs was asked too long ago by now".to_owned()));
         }
-        (n_unexpected >= MAX_UNEXPECTED).then(|| {
-            let text =
-                format!("{MAX_UNEXPECTED} unexpected answers in a row; acting goes on in the next pass");
-            (RefusalCode::Breaker, text)
-        })
+        None
     }
 
-    async fn one(&self, due: &Due, again: &mut Again<'_, R, C>) -> Result<Step, StoreError> {
-        let head = match due.kind() {
-            DueKind::Head => None,
-            DueKind::Rest => self.store.deleted_as(due.repository_id(), due.head()).await?,
-        };
-        let details = match again.family(due, head.as_ref()).await {
-            Ok(Found::Same(details)) => details,
-            Ok(Found::Drifted(why)) => return Ok(Step::Drifted(why)),
-            Ok(Found::Held(why)) => return Ok(Step::Held(why)),
-            Err(error) => return Ok(unexpected(due, &error)),
+    /// Whether the look that the plan was made from is too old to delete by. By both clocks: one that is set back makes no
+    /// plan younger (S-17).
+    fn is_too_old(&self) -> bool {
+        let by_wall = self.clock.now() - self.inventory.taken_at;
+        let by_monotonic = self.clock.monotonic().saturating_sub(self.began);
+        let by_monotonic = TimeDelta::from_std(by_monotonic).unwrap_or(TimeDelta::MAX);
+        by_wall.max(by_monotonic) > PLAN_SERVES && Rule::S17.in_force()
+    }
+
+    async fn one(
+        &self,
+        due: &Due,
+        looks: &mut Looks<'_, R, C>,
+        acted: &mut Acted,
+    ) -> Result<Step, StoreError> {
+        let details = match self.look(due, looks).await? {
+            Ok(details) => details,
+            Err(step) => return Ok(step),
         };
         let Some(etag) = details.etag else {
             return Ok(Step::Drifted("the registry gave no etag to delete by".to_owned()));
@@ -181,166 +234,120 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Act<'_, R, W, C> {
                 "its manifest is not in the store, so that it could not be undone".to_owned(),
             ));
         };
+        if let Some(broken) = self.guard.broken(due, self.clock.now()) {
+            return Ok(Step::Broken(format!("{} was about to go, and {broken}", named(due))));
+        }
         // Looking again may have waited for its turn, and whoever pauses ocird expects nothing to go after that (S-24).
-        if let Some((code, why)) = self.halt(0) {
+        if let Some((code, why)) = self.halt() {
             return Ok(Step::Halted(code, why));
         }
-        let intent = intent(due, etag.clone(), manifest);
-        let id = self.store.intend(&intent, self.clock.now()).await?;
+        // A hold that was placed since the plan stops its family at the last moment (S-27).
+        let planned = self.inventory.repositories.get(due.repository_name());
+        let planned = planned.and_then(RepositoryState::complete);
+        if let Some(why) = undo::held_now(self.store, planned, due, self.clock.now()).await? {
+            return Ok(Step::Held(why));
+        }
+        self.delete(due, etag, manifest, acted).await
+    }
+
+    /// Writes the intent, asks for the deletion once, and writes what came of it.
+    async fn delete(
+        &self,
+        due: &Due,
+        etag: Etag,
+        manifest: FetchedManifest,
+        acted: &mut Acted,
+    ) -> Result<Step, StoreError> {
+        let id = self.store.intend(&intent(due, etag.clone(), manifest), self.clock.now()).await?;
         let answer = self.writer.delete(&target(due), &etag).await;
-        let Some((kind, detail)) = verdict(due, &answer) else {
-            return Ok(Step::Open(answer.err().map_or(ErrorKind::Timeout, |error| error.kind())));
+        let Some(kind) = answer::outcome(&answer) else {
+            let kind = answer.err().map_or(ErrorKind::Timeout, |error| answer::noted(due, &error));
+            return Ok(Step::Open(kind));
         };
-        let outcome = Outcome { kind, at: self.clock.now(), detail };
-        self.store.conclude(id, &outcome).await?;
-        Ok(match kind {
-            OutcomeKind::Drifted => Step::Drifted(outcome.detail),
-            OutcomeKind::Deleted
-            | OutcomeKind::AlreadyGone
-            | OutcomeKind::Failed(_)
-            | OutcomeKind::NotDone => Step::Settled(kind),
+        let (step, detail) = match &answer {
+            Ok(()) => (Step::Settled(kind), String::new()),
+            Err(error) => (self.not_accepted(due, kind, error).await, ErrorChain(error).to_string()),
+        };
+        let kind = step.outcome().unwrap_or(kind);
+        self.store.conclude(id, &Outcome { kind, at: self.clock.now(), detail }).await?;
+        if step.outcome().is_none() {
+            acted.count(kind);
+        }
+        Ok(step)
+    }
+
+    /// Looks at a family at the moment of its deletion (S-17): the image as it is now, or the step that it comes to instead.
+    async fn look(
+        &self,
+        due: &Due,
+        looks: &mut Looks<'_, R, C>,
+    ) -> Result<Result<ImageDetails, Step>, StoreError> {
+        if asks_for_the_account(self.policies, due) && Rule::S16.in_force() {
+            match looks.freed.by_another_hand().await {
+                Ok(None) => {}
+                Ok(Some(why)) => return Ok(Err(Step::Held(why))),
+                Err(error) => return Ok(Err(unread(due, &error))),
+            }
+        }
+        let head = match due.kind() {
+            DueKind::Head => None,
+            DueKind::Rest => self.store.deleted_as(due.repository_id(), due.head()).await?,
+        };
+        Ok(match looks.again.family(due, head.as_ref()).await {
+            Ok(Found::Same(details)) => Ok(*details),
+            Ok(Found::Drifted(why)) => Err(Step::Drifted(why)),
+            Ok(Found::Held(why)) => Err(Step::Held(why)),
+            Ok(Found::NotThere(image, digest)) => Err(self.not_there(due, &image, &digest).await),
+            Err(LookError::Registry(error)) => Err(unread(due, &error)),
+            Err(LookError::Store(error)) => return Err(error),
         })
     }
 
-    /// Proof after the act (S-26): everything that was to stay in the touched repositories is still listed. Answers
-    /// what is missing, for people.
-    pub(crate) async fn prove(&self, acted: &Acted) -> Vec<String> {
-        let mut missing = Vec::new();
-        for repository in
-            self.inventory.complete().filter(|repository| acted.touched.contains(&repository.id))
-        {
-            let listed = match self.reader.images(&repository.compartment, &repository.id).await {
-                Ok(rows) => observe::listed_digests(&repository.id, rows),
-                Err(error) => {
-                    let error = ErrorChain(&error);
-                    tracing::warn!(repository = %repository.name, error = %error, "the proof waits for the next pass");
-                    continue;
-                }
-            };
-            let Ok(listed) = listed else { continue };
-            let kept = self.checked.plan().decisions(&repository.name).iter().filter(|decision| {
-                match &decision.verdict {
-                    Verdict::Keep(_) => true,
-                    Verdict::Delete(_) => false,
-                }
-            });
-            missing.extend(
-                kept.filter(|decision| !listed.contains_key(&decision.digest))
-                    .map(|decision| format!("{}@{}", repository.name, decision.digest)),
-            );
-        }
-        missing
-    }
-}
-
-impl Step {
-    /// Whether it counts towards the breaker.
-    const fn is_unexpected(&self) -> bool {
-        match self {
-            Self::Unexpected(_) | Self::Open(_) | Self::Settled(OutcomeKind::Failed(_)) => true,
-            Self::Settled(_) | Self::Drifted(_) | Self::Held(_) | Self::Halted(_, _) => false,
+    /// What a deletion that was refused comes to.
+    async fn not_accepted(&self, due: &Due, kind: OutcomeKind, error: &RegistryError) -> Step {
+        match Thought::of(answer::noted(due, error)) {
+            _ if kind == OutcomeKind::Drifted => Step::Changed(ErrorChain(error).to_string()),
+            Thought::NotThere => self.not_there(due, &due.image().id, &due.image().digest).await,
+            Thought::NoAnswer => Step::Unanswered(error.kind()),
+            Thought::Unexpected => Step::Settled(kind),
         }
     }
-}
 
-/// What an answer to a delete says; `None` when it says nothing: the deletion may have been carried out.
-fn verdict(due: &Due, answer: &Result<(), RegistryError>) -> Option<(OutcomeKind, String)> {
-    let Err(error) = answer else { return Some((OutcomeKind::Deleted, String::new())) };
-    tracing::warn!(
-        repository = %due.repository_name(),
-        digest = %due.image().digest,
-        operation = error.operation(),
-        kind = error.kind().as_str(),
-        error = %ErrorChain(error),
-        "a deletion was not accepted"
-    );
-    let detail = ErrorChain(error).to_string();
-    match error.kind() {
-        ErrorKind::Changed => Some((OutcomeKind::Drifted, detail)),
-        ErrorKind::Timeout
-        | ErrorKind::Unreachable
-        | ErrorKind::Server
-        | ErrorKind::Malformed
-        | ErrorKind::Conflict
-        | ErrorKind::Refused => None,
-        kind @ (ErrorKind::Unauthenticated
-        | ErrorKind::SignIn
-        | ErrorKind::Forbidden
-        | ErrorKind::NotFound
-        | ErrorKind::Throttled
-        | ErrorKind::Endless) => Some((OutcomeKind::Failed(kind), detail)),
+    /// What a 404 comes to: gone by another hand when a read or a complete list made just now says so, and else an answer
+    /// that contradicts the registry's own list (S-2, S-25). The cloud says 404 for what it forbids, too.
+    async fn not_there(&self, due: &Due, image: &ImageId, digest: &Digest) -> Step {
+        match self.reader.image(image).await {
+            Ok(details) => match details.lifecycle {
+                Lifecycle::Deleting | Lifecycle::Deleted => return Step::Settled(OutcomeKind::AlreadyGone),
+                Lifecycle::Available | Lifecycle::Unknown => {}
+            },
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return unread(due, &error),
+        }
+        let Some(RepositoryState::Complete(repository)) =
+            self.inventory.repositories.get(due.repository_name())
+        else {
+            return Step::Broken(format!("{} is due in a repository that was not read", named(due)));
+        };
+        match self.reader.images(&repository.compartment, &repository.id).await {
+            Err(error) => unread(due, &error),
+            Ok(rows) => match observe::listed_digests(&repository.id, rows) {
+                Err(why) => Step::Held(why.to_string()),
+                Ok(listed) if listed.get(digest) != Some(image) => Step::Settled(OutcomeKind::AlreadyGone),
+                Ok(_) => Step::Broken(format!(
+                    "the registry answers 404 for {} and lists it all the same; where only deletions fail so, the right to \
+                     delete is missing",
+                    named(due)
+                )),
+            },
+        }
     }
 }
 
-fn mark_key(due: &Due) -> MarkKey {
-    MarkKey { repository: due.repository_id().clone(), head: due.image().digest }
-}
-
-fn target(due: &Due) -> DeleteTarget {
-    let image = due.image();
-    DeleteTarget { image: image.id.clone(), digest: image.digest, repository: due.repository_id().clone() }
-}
-
-fn intent(due: &Due, etag: Etag, manifest: ocird_model::FetchedManifest) -> Intent {
-    let image = due.image();
-    Intent {
-        image: image.id.clone(),
-        digest: image.digest,
-        repository: due.repository_id().clone(),
-        repository_name: due.repository_name().clone(),
-        tags: image.tags.clone(),
-        media_type: manifest.media_type,
-        manifest: manifest.bytes,
-        etag,
-        head: *due.head(),
-        members: due.members().to_vec(),
-        rule: due.rule(),
-        evidence: evidence(due),
+/// What a read that failed comes to.
+fn unread(due: &Due, error: &RegistryError) -> Step {
+    match Thought::of(answer::noted(due, error)) {
+        Thought::NoAnswer => Step::Unanswered(error.kind()),
+        Thought::NotThere | Thought::Unexpected => Step::Unexpected(error.kind()),
     }
-}
-
-/// What the decision rested on, for people who ask later.
-fn evidence(due: &Due) -> String {
-    let newest = due.image().newest_time().map_or_else(|| "unknown".to_owned(), |time| time.to_rfc3339());
-    let pulled = match due.image().last_pulled_at {
-        None => "never".to_owned(),
-        Some(at) if at == observe::NOBODY_KNOWS_WHEN => "at a time that nobody knows".to_owned(),
-        Some(at) => at.to_rfc3339(),
-    };
-    let marked = due.since().map_or_else(String::new, |since| {
-        format!("; selected since {} in {} passes in a row", since.to_rfc3339(), due.n_passes())
-    });
-    format!("newest time {newest}, last pulled {pulled}{marked}")
-}
-
-fn unexpected(due: &Due, error: &RegistryError) -> Step {
-    tracing::warn!(
-        repository = %due.repository_name(),
-        digest = %due.image().digest,
-        operation = error.operation(),
-        kind = error.kind().as_str(),
-        error = %ErrorChain(error),
-        "an image that was due could not be read again"
-    );
-    Step::Unexpected(error.kind())
-}
-
-/// Writes down what came of one due image.
-fn note(due: &Due, step: &Step) {
-    let (outcome, detail) = match step {
-        Step::Settled(kind) => (kind.as_str(), ""),
-        Step::Drifted(why) => ("drifted", why.as_str()),
-        Step::Held(why) | Step::Halted(_, why) => ("held", why.as_str()),
-        Step::Unexpected(kind) | Step::Open(kind) => ("unknown", kind.as_str()),
-    };
-    let tags: Vec<&str> = due.image().tags.keys().map(ocird_model::Tag::as_str).collect();
-    tracing::info!(
-        repository = %due.repository_name(),
-        digest = %due.image().digest,
-        tags = tags.join(","),
-        rule = %due.reason(),
-        outcome,
-        detail,
-        "an image was due; the outcome says what came of it"
-    );
 }

@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ocird_model::{
-    Clock, Digest, ErrorKind, Image, ImageDetails, ImageId, InUse, Inventory, Lifecycle, ReadRegistry,
-    RegistryError, Repository, RepositoryId, RepositoryState, Verdict,
+    Clock, Digest, ErrorKind, Image, ImageDetails, ImageId, ImageRow, InUse, Inventory, Lifecycle,
+    ReadRegistry, RegistryError, Repository, RepositoryId, RepositoryState, Rule, Tag, Verdict,
 };
 use ocird_plan::{CheckedPlan, Due};
+use ocird_store::{Store, StoreError};
 
 use crate::pass::observe;
 
@@ -28,6 +29,8 @@ pub(crate) struct Again<'a, R, C> {
     inventory: &'a Inventory,
     checked: &'a CheckedPlan,
     in_use: &'a InUse,
+    /// Remembers how often each image had been pulled when the plan was made.
+    store: &'a Store,
     listings: BTreeMap<RepositoryId, Listing>,
 }
 
@@ -50,6 +53,28 @@ pub(crate) enum Found {
     Drifted(String),
     /// Nothing of it goes in this pass, and nothing is held against it.
     Held(String),
+    /// The registry answers 404 for this image of the family.
+    NotThere(ImageId, Digest),
+}
+
+/// Why a second look could not be taken.
+pub(crate) enum LookError {
+    /// The registry failed.
+    Registry(RegistryError),
+    /// The store failed.
+    Store(StoreError),
+}
+
+impl From<RegistryError> for LookError {
+    fn from(error: RegistryError) -> Self {
+        Self::Registry(error)
+    }
+}
+
+impl From<StoreError> for LookError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
 }
 
 impl<'a, R: ReadRegistry, C: Clock> Again<'a, R, C> {
@@ -57,16 +82,17 @@ impl<'a, R: ReadRegistry, C: Clock> Again<'a, R, C> {
     pub(crate) fn new(
         reader: &'a R,
         clock: &'a C,
+        store: &'a Store,
         inventory: &'a Inventory,
         checked: &'a CheckedPlan,
         in_use: &'a InUse,
     ) -> Self {
-        Self { reader, clock, inventory, checked, in_use, listings: BTreeMap::new() }
+        Self { reader, clock, inventory, checked, in_use, store, listings: BTreeMap::new() }
     }
 
     /// Looks at the family of a due image. For what is left of a family, `head` is the OCID under which its head was
     /// deleted: a list may lag behind somebody who has just restored it, a read of it does not.
-    pub(crate) async fn family(&mut self, due: &Due, head: Option<&ImageId>) -> Result<Found, RegistryError> {
+    pub(crate) async fn family(&mut self, due: &Due, head: Option<&ImageId>) -> Result<Found, LookError> {
         let Some(RepositoryState::Complete(planned)) = self.inventory.repositories.get(due.repository_name())
         else {
             return Ok(Found::Held("its repository was not read whole".to_owned()));
@@ -110,9 +136,10 @@ impl<'a, R: ReadRegistry, C: Clock> Again<'a, R, C> {
             let asked_at = self.clock.monotonic();
             let rows = self.reader.images(&planned.compartment, &planned.id).await?;
             let ended_at = self.clock.monotonic();
+            let retagged = retagged(planned, &rows);
             let (images, moved) = match observe::listed_digests(&planned.id, rows) {
                 Ok(images) => {
-                    let moved = self.changes(planned, &images);
+                    let moved = self.changes(planned, &images).or(retagged);
                     (images, moved)
                 }
                 Err(why) => (BTreeMap::new(), Some(why.to_string())),
@@ -121,6 +148,9 @@ impl<'a, R: ReadRegistry, C: Clock> Again<'a, R, C> {
             self.listings.insert(planned.id.clone(), listing);
         }
         let listing = &self.listings[&planned.id];
+        if !Rule::S17.in_force() {
+            return Ok(None);
+        }
         let listed = listing.images.get(&due.image().digest) == Some(&due.image().id);
         Ok(listing.moved.clone().or_else(|| (!listed).then(|| "it is no longer listed".to_owned())))
     }
@@ -151,10 +181,23 @@ impl<'a, R: ReadRegistry, C: Clock> Again<'a, R, C> {
         }
     }
 
-    async fn image(&self, planned: &Repository, image: &Image) -> Result<Found, RegistryError> {
-        let details = self.reader.image(&image.id).await?;
+    async fn image(&self, planned: &Repository, image: &Image) -> Result<Found, LookError> {
+        let details = match self.reader.image(&image.id).await {
+            Ok(details) => details,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Ok(Found::NotThere(image.id.clone(), image.digest));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if !Rule::S17.in_force() {
+            return Ok(Found::Same(Box::new(details)));
+        }
         if let Some(difference) = difference(image, &planned.id, &details) {
             return Ok(Found::Drifted(difference));
+        }
+        // A pull without a time shows in the number of pulls only.
+        if self.store.n_pulls(&image.id).await?.is_none_or(|known| details.n_pulls > known) {
+            return Ok(Found::Drifted("it was pulled, at a time that nobody knows".to_owned()));
         }
         let looked_at = self.in_use.looked_at(&planned.name);
         Ok(match (details.last_pulled_at, looked_at) {
@@ -164,6 +207,22 @@ impl<'a, R: ReadRegistry, C: Clock> Again<'a, R, C> {
             _ => Found::Same(Box::new(details)),
         })
     }
+}
+
+/// A tag that has moved, or an image that has lost its tags: it may have dropped out of the newest since the plan, so that
+/// an older one stays in its place. A tag that is new only makes its image newer. Lists show the newest tag at least.
+fn retagged(planned: &Repository, rows: &[ImageRow]) -> Option<String> {
+    let owners: BTreeMap<&Tag, Digest> =
+        planned.images.iter().flat_map(|image| image.tags.keys().map(|tag| (tag, image.digest))).collect();
+    let lost = |row: &ImageRow| {
+        if let Some(tag) = &row.tag {
+            let owner = owners.get(tag).filter(|owner| **owner != row.digest)?;
+            return Some(format!("the tag {tag} was moved from {} since the plan", owner.short()));
+        }
+        let image = planned.image(&row.digest).filter(|image| !image.tags.is_empty())?;
+        Some(format!("{} has lost its tags since the plan", image.digest.short()))
+    };
+    rows.iter().filter(|row| row.lifecycle == Lifecycle::Available).find_map(lost)
 }
 
 /// How an image differs from the one the plan decided about; `None` when it is the same.

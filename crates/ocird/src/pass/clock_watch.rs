@@ -4,6 +4,10 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use ocird_model::{Clock, ReadRegistry, Rule, WriteRegistry};
+use ocird_store::ClockDoubt;
+
+use crate::pass::Engine;
 
 /// The farthest our clock may be from the server's.
 const MAX_SKEW: TimeDelta = TimeDelta::seconds(60);
@@ -17,18 +21,17 @@ const TOLERATED_STEP_BACK: TimeDelta = TimeDelta::seconds(1);
 /// Number of clean passes that lift a doubt.
 const CLEAN_PASSES: u32 = 3;
 
-/// Remembers the clocks of the last pass and whether they are to be believed.
+/// Remembers the clocks of the last pass and whether they are to be believed. A doubt outlives the process in the store: a
+/// restart makes no clock right.
 #[derive(Debug, Default)]
 pub(crate) struct ClockWatch {
     last: Option<(DateTime<Utc>, Duration)>,
     fault_at_start: Option<String>,
-    doubt: Option<Doubt>,
-}
-
-#[derive(Debug)]
-struct Doubt {
-    why: String,
-    n_clean: u32,
+    doubt: Option<ClockDoubt>,
+    /// The store has been asked what an earlier process left.
+    has_asked: bool,
+    /// What the store says, once it has been asked.
+    stored: Option<ClockDoubt>,
 }
 
 /// What the clocks say at one pass.
@@ -40,6 +43,8 @@ pub(crate) struct Reading {
     pub(crate) monotonic: Duration,
     /// How far the server's clock is ahead of ours.
     pub(crate) server_ahead: Option<TimeDelta>,
+    /// The registry has answered in this pass, so that its clock should be known.
+    pub(crate) has_answered: bool,
     /// The newest time in the store before this pass.
     pub(crate) newest_recorded: Option<DateTime<Utc>>,
 }
@@ -48,7 +53,8 @@ impl ClockWatch {
     /// A pass begins: what happened to the clocks since the last one, or happens until [`ClockWatch::observe`], is seen
     /// then. Ages count from the beginning, so a clock that is set during a pass matters too.
     pub(crate) fn begin(&mut self, wall: DateTime<Utc>, monotonic: Duration) {
-        let reading = Reading { wall, monotonic, server_ahead: None, newest_recorded: None };
+        let reading =
+            Reading { wall, monotonic, server_ahead: None, has_answered: false, newest_recorded: None };
         self.fault_at_start = self.fault(reading);
         self.last = Some((wall, monotonic));
     }
@@ -58,19 +64,28 @@ impl ClockWatch {
         let fault = self.fault_at_start.take().or_else(|| self.fault(reading));
         self.last = Some((reading.wall, reading.monotonic));
         self.doubt = match (fault, self.doubt.take()) {
-            (Some(why), _) => Some(Doubt { why, n_clean: 0 }),
-            (None, Some(Doubt { why, n_clean })) if n_clean + 1 < CLEAN_PASSES => {
-                Some(Doubt { why, n_clean: n_clean + 1 })
+            (Some(why), _) if Rule::S9.in_force() => Some(ClockDoubt { why, n_clean: 0 }),
+            (None, Some(ClockDoubt { why, n_clean })) if n_clean + 1 < CLEAN_PASSES => {
+                Some(ClockDoubt { why, n_clean: n_clean + 1 })
             }
-            (None, _) => None,
+            (_, _) => None,
         };
-        self.doubt.as_ref().map(|Doubt { why, n_clean }| {
-            format!("{why}; {} more clean passes are needed", CLEAN_PASSES - n_clean)
+        self.doubt.as_ref().map(|ClockDoubt { why, n_clean }| {
+            format!("{why}; {} more clean passes are needed", CLEAN_PASSES.saturating_sub(*n_clean))
         })
     }
 
+    /// Takes over what an earlier process has left in the store.
+    fn recall(&mut self, stored: Option<ClockDoubt>) {
+        self.doubt = self.doubt.take().or_else(|| stored.clone());
+        (self.stored, self.has_asked) = (stored, true);
+    }
+
     fn fault(&self, reading: Reading) -> Option<String> {
-        let Reading { wall, monotonic, server_ahead, newest_recorded } = reading;
+        let Reading { wall, monotonic, server_ahead, has_answered, newest_recorded } = reading;
+        if server_ahead.is_none() && has_answered {
+            return Some("no answer of the registry says what time it is".to_owned());
+        }
         if let Some(ahead) = server_ahead.filter(|ahead| ahead.abs() > MAX_SKEW) {
             let way = if ahead > TimeDelta::zero() { "behind" } else { "ahead of" };
             return Some(format!(
@@ -94,6 +109,32 @@ impl ClockWatch {
     }
 }
 
+impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
+    /// Takes over a doubt that an earlier process has left, once there is a store to ask.
+    pub(super) async fn recall_clock_doubt(&mut self) {
+        let Some(store) = self.survey.notebook.writable().filter(|_| !self.clock_watch.has_asked) else {
+            return;
+        };
+        match store.clock_doubt().await {
+            Ok(stored) => self.clock_watch.recall(stored),
+            Err(error) => self.survey.notebook.fail(&error),
+        }
+    }
+
+    /// Keeps the doubt, or that there is none, where it changed.
+    pub(super) async fn keep_clock_doubt(&mut self) {
+        let Some(store) = self.survey.notebook.writable() else { return };
+        let ClockWatch { doubt, has_asked, stored, .. } = &mut self.clock_watch;
+        if !*has_asked || stored == doubt {
+            return;
+        }
+        match store.doubt_clock(doubt.as_ref()).await {
+            Ok(()) => stored.clone_from(doubt),
+            Err(error) => self.survey.notebook.fail(&error),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,6 +144,7 @@ mod tests {
             wall: DateTime::UNIX_EPOCH + TimeDelta::days(20_000) + TimeDelta::hours(hours),
             monotonic: Duration::from_secs(monotonic_hours * 3600),
             server_ahead: Some(TimeDelta::zero()),
+            has_answered: true,
             newest_recorded: None,
         }
     }
@@ -151,6 +193,22 @@ mod tests {
         assert!(!begun(at(1, 1), at(2, 2)));
         assert!(begun(at(5, 1), at(6, 2)), "jumped before it");
         assert!(begun(at(1, 1), at(0, 2)), "stepped back during it");
+    }
+
+    #[test]
+    fn a_registry_that_never_says_what_time_it_is_leaves_the_clock_in_doubt() {
+        let mute = Reading { server_ahead: None, ..at(1, 1) };
+        assert!(ClockWatch::default().observe(mute).unwrap().contains("what time"));
+        let away = Reading { has_answered: false, ..mute };
+        assert_eq!(ClockWatch::default().observe(away), None, "what did not answer is another's refusal");
+    }
+
+    #[test]
+    fn a_doubt_that_an_earlier_process_left_holds_until_its_clean_passes_are_over() {
+        let mut watch = ClockWatch::default();
+        watch.recall(Some(ClockDoubt { why: "it jumped".to_owned(), n_clean: 1 }));
+        assert!(watch.observe(at(0, 0)).unwrap().contains("it jumped"));
+        assert_eq!(watch.observe(at(1, 1)), None);
     }
 
     #[test]

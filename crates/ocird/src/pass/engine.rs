@@ -5,20 +5,22 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use ocird_model::{Clock, Policies, ReadRegistry, RepositoryId, WriteRegistry};
-use ocird_plan::{Due, DueKind};
-use ocird_store::StoreError;
+use ocird_store::Brakes;
 use tokio_util::sync::CancellationToken;
 
+use crate::config::Config;
 use crate::findings::{Audit, Auditor};
-use crate::pass::act::{Act, Acted};
+use crate::pass::act::Acted;
 use crate::pass::clock_watch::{ClockWatch, Reading};
 use crate::pass::gate::{self, Refusals};
+use crate::pass::notebook::SharedStore;
+use crate::pass::space;
 use crate::pass::survey::{Decided, Survey, SurveyError};
-use crate::status::{Board, RefusalCode};
+use crate::status::{Board, Refusal, RefusalCode};
+use crate::undo::Restorer;
 use ocird_model::ErrorChain;
 
 /// What a pass is for.
@@ -33,16 +35,22 @@ pub enum Purpose {
 /// Everything a pass works with: the surveying half, and what only the acting half is handed.
 pub struct Engine<R, W, C> {
     pub(crate) survey: Survey<R>,
-    writer: W,
+    pub(crate) writer: W,
     pub(crate) clock: C,
     pub(crate) board: Board,
-    clock_watch: ClockWatch,
+    pub(crate) clock_watch: ClockWatch,
+    /// What a person must let go on, and how far the store has been trusted yet, as the store said last.
+    pub(crate) brakes: Brakes,
+    /// Why the last acting step left something, until the next one.
+    pub(crate) left: Vec<Refusal>,
     /// Repositories with a deletion of which nobody can tell what came: nothing of them goes until it is known.
     pub(crate) unsettled: BTreeSet<RepositoryId>,
     /// Asks what findings need beside the registry.
     pub(crate) auditor: Auditor,
     /// A pass has asked it already, so that acting passes need not.
     pub(crate) has_audited: bool,
+    /// Brings back what is needed.
+    pub(crate) restorer: Option<Arc<dyn Restorer>>,
 }
 
 impl<R, W, C> std::fmt::Debug for Engine<R, W, C> {
@@ -60,9 +68,12 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
             clock,
             board,
             clock_watch: ClockWatch::default(),
+            brakes: Brakes::default(),
+            left: Vec::new(),
             unsettled: BTreeSet::new(),
             auditor: Auditor::default(),
             has_audited: false,
+            restorer: None,
         }
     }
 
@@ -70,6 +81,12 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
     #[must_use]
     pub fn with_audit(self, audit: Arc<dyn Audit>) -> Self {
         Self { auditor: Auditor::new(audit), ..self }
+    }
+
+    /// The engine with somebody who brings back what is needed (S-26). Without one it only says what is.
+    #[must_use]
+    pub fn with_restorer(self, restorer: Arc<dyn Restorer>) -> Self {
+        Self { restorer: Some(restorer), ..self }
     }
 
     /// Puts other policies into force. Marks made under a policy that changed start anew (S-14).
@@ -80,6 +97,11 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
     /// The reader, for what the daemon shows of the client's own state.
     pub fn reader(&self) -> &R {
         &self.survey.reader
+    }
+
+    /// The store of the passes, for the admin socket: a command works while a pass runs.
+    pub fn store(&self) -> SharedStore {
+        self.survey.notebook.shared()
     }
 
     /// Closes the store.
@@ -98,9 +120,12 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
         });
         self.clock_watch.begin(started_at, started);
         self.survey.notebook.prepare(started_at).await;
+        self.recall_clock_doubt().await;
         let newest_recorded = self.newest_recorded().await;
         let decided = self.survey.decide(purpose, started_at, &self.clock).await;
         let mut refusals = self.refusals(decided.as_ref().ok(), newest_recorded);
+        self.keep_clock_doubt().await;
+        self.brake(decided.as_ref().ok(), &mut refusals).await;
         let acted = match &decided {
             Ok(decided) => {
                 self.audit(purpose, decided).await;
@@ -115,6 +140,9 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
                     }
                 };
                 refusals.add(code, ErrorChain(error).to_string());
+                if let SurveyError::Refused(_) = error {
+                    self.trip("the independent check refused the plan", &mut refusals).await;
+                }
                 self.record_failure(purpose, started_at, error).await;
                 Acted::default()
             }
@@ -143,102 +171,18 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
         }
         refusals.add_some(RefusalCode::Paused, gate::paused(&self.survey.config.state_dir));
         refusals.add_some(RefusalCode::NoStore, self.survey.notebook.fault());
+        let Config { state_dir, min_free, .. } = &self.survey.config;
+        refusals.add_some(RefusalCode::LowSpace, space::little_room(state_dir, *min_free));
         let reading = Reading {
             wall: self.clock.now(),
             monotonic: self.clock.monotonic(),
             server_ahead: self.survey.reader.server_clock_ahead(),
+            has_answered: decided.is_some(),
             newest_recorded,
         };
         refusals.add_some(RefusalCode::ClockDoubt, self.clock_watch.observe(reading));
         let Some(decided) = decided else { return refusals };
         gate::of_survey(decided, &mut refusals);
         refusals
-    }
-
-    /// Acts on what is due, if this pass is to act and nothing stands against it.
-    async fn act(
-        &mut self,
-        purpose: Purpose,
-        began: Duration,
-        decided: &Decided,
-        refusals: &mut Refusals,
-        stop: &CancellationToken,
-    ) -> Acted {
-        if purpose == Purpose::Observe || refusals.stop_everything() {
-            return Acted::default();
-        }
-        let now = self.clock.now();
-        let again = self.survey.gather(decided.folder.as_ref(), &decided.inventory, now).await;
-        if !again.in_use.says_the_same(&decided.gathered.in_use) {
-            refusals.add(RefusalCode::Moved, "what runs changed since the plan; the next pass decides anew");
-            return Acted::default();
-        }
-        let Some(store) = self.survey.notebook.writable() else { return Acted::default() };
-        let act = Act {
-            reader: &self.survey.reader,
-            writer: &self.writer,
-            clock: &self.clock,
-            store,
-            inventory: &decided.inventory,
-            checked: &decided.checked,
-            in_use: &again.in_use,
-            state_dir: &self.survey.config.state_dir,
-            stop,
-            began,
-        };
-        let acted = match self.allowed(decided, refusals).await {
-            Ok(due) => act.all(&due, refusals).await,
-            Err(error) => Err(error),
-        };
-        match acted {
-            Ok(acted) => {
-                let missing = act.prove(&acted).await;
-                if !missing.is_empty() {
-                    let text =
-                        format!("after deleting, these are gone that were to stay: {}", missing.join(", "));
-                    refusals.add(RefusalCode::ProofFailed, text);
-                }
-                acted
-            }
-            Err(error) => {
-                self.no_store(&error, refusals);
-                Acted::default()
-            }
-        }
-    }
-
-    /// What of all that is due may go in this pass (S-19): the oldest families up to the limits, and every rest of a
-    /// family that was counted before. What is left goes in later passes.
-    async fn allowed<'d>(
-        &self,
-        decided: &'d Decided,
-        refusals: &mut Refusals,
-    ) -> Result<Vec<&'d Due>, StoreError> {
-        let Some(store) = self.survey.notebook.writable() else { return Ok(Vec::new()) };
-        let limits = self.survey.config.limits;
-        let today = store.n_families_since(self.clock.now() - TimeDelta::hours(24)).await?;
-        let left_today = u64::from(limits.max_per_day).saturating_sub(today);
-        let mut n_left = u64::from(limits.max_per_pass).min(left_today);
-        let mut n_deferred = 0;
-        let free = decided.due.iter().filter(|due| !self.unsettled.contains(due.repository_id()));
-        let allowed = free.filter(|due| match due.kind() {
-            DueKind::Rest => true,
-            DueKind::Head if n_left > 0 => {
-                n_left -= 1;
-                true
-            }
-            DueKind::Head => {
-                n_deferred += 1;
-                false
-            }
-        });
-        let allowed = allowed.collect();
-        if n_deferred > 0 {
-            let text = format!(
-                "{n_deferred} families that are due go in later passes: the limits of [limits] are reached"
-            );
-            refusals.add(RefusalCode::Deferred, text);
-        }
-        Ok(allowed)
     }
 }

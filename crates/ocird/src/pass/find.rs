@@ -81,6 +81,7 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
             vanished,
             refused_policies,
             clock_doubt: clock_doubt.map(|refusal| refusal.text.as_str()),
+            brakes: &self.brakes,
             standing: before,
         };
         findings::stand(findings::of(&look), before, now)

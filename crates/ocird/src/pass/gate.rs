@@ -4,10 +4,12 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
-use ocird_model::{Content, Image, Repository, RepositoryState, TenancyId};
+use ocird_model::{Content, Image, Repository, RepositoryState, Rule, TenancyId};
 
 use crate::config::{Config, Mode};
+use crate::pass::estate::Unlisted;
 use crate::pass::survey::Decided;
+use crate::pause;
 use crate::status::{Arming, Refusal, RefusalCode};
 
 /// The name of the kill switch in the state directory: while a file of this name is there, nothing is deleted.
@@ -52,14 +54,20 @@ pub(crate) fn of_survey(decided: &Decided, refusals: &mut Refusals) {
     for (repositories, why) in decided.gathered.in_use.doubts() {
         refusals.add(RefusalCode::InUseUnknown, format!("what runs from {repositories} is not known: {why}"));
     }
+    for Unlisted { compartment, kind: _, why } in &decided.unlisted {
+        let text =
+            format!("the repositories of {compartment} cannot be listed, and nothing of them goes: {why}");
+        refusals.add(RefusalCode::Unreadable, text);
+    }
     for (name, state) in &decided.inventory.repositories {
         match state {
             RepositoryState::Unreadable { id: _, why } => {
                 refusals.add(RefusalCode::Unreadable, format!("{name}: {why}"));
             }
             RepositoryState::Complete(repository) => {
-                let why = decided.observe_only.get(&repository.id);
-                refusals.add_some(RefusalCode::Observing, why.map(|why| format!("{name}: {why}")));
+                if let Some(Refusal { code, text }) = decided.observe_only.get(&repository.id) {
+                    refusals.add(*code, format!("{name}: {text}"));
+                }
                 refusals.add_some(RefusalCode::Unreadable, opaque(repository));
             }
         }
@@ -80,9 +88,15 @@ fn opaque(repository: &Repository) -> Option<String> {
 
 /// Why the kill switch stops deletion, if it does: the file is there, or nobody can tell (S-24).
 pub(crate) fn paused(state_dir: &Path) -> Option<String> {
+    if !Rule::S24.in_force() {
+        return None;
+    }
     let path = state_dir.join(PAUSE_FILE);
     match std::fs::symlink_metadata(&path) {
-        Ok(_) => Some(format!("paused by {}; remove the file to go on", path.display())),
+        Ok(_) => Some(match pause::said(state_dir) {
+            Some(said) if !said.is_empty() => format!("{said} (the file {})", path.display()),
+            Some(_) | None => format!("paused by {}; remove the file to go on", path.display()),
+        }),
         Err(error) if error.kind() == ErrorKind::NotFound => None,
         Err(error) => {
             Some(format!("cannot tell whether {} is there ({error}), which counts as paused", path.display()))
@@ -111,6 +125,12 @@ pub(crate) fn arming(config: &Config, identity: Option<&(TenancyId, String)>) ->
     if armed.compartments != config.oci.compartments.iter().cloned().collect() {
         let text = "the compartments of armed_for are not those of [oci]";
         return refuse(Arming::Disarmed, RefusalCode::Disarmed, text);
+    }
+    if let Some(text) = config.shared_identity() {
+        return refuse(Arming::Disarmed, RefusalCode::SharedIdentity, text);
+    }
+    if let Some(text) = config.unsaid_restore() {
+        return refuse(Arming::Disarmed, RefusalCode::NoRestore, text);
     }
     (Arming::Armed, None)
 }

@@ -4,27 +4,51 @@
 //! | step | file |
 //! |---|---|
 //! | observe one repository | `observe` |
+//! | the list of them | `estate` |
 //! | all of them, what runs, plan and check | `survey` |
-//! | every reason not to delete | `gate`, `clock_watch` |
+//! | which of them are only observed, what is signed | `trust`, `signed` |
+//! | every reason not to delete | `gate`, `clock_watch`, `space` |
 //! | record, settle what was left open | `write_down`, `settle` |
 //! | find what is odd, beside it | `find` |
-//! | look again, act, prove | `again`, `act` |
+//! | look again, act inside the fence | `again`, `act`, `fence` |
+//! | prove, at once and later, and undo what is needed | `prove`, `proofs` |
 //! | show | `publish` |
 
 mod act;
 mod again;
+mod answer;
+mod batch;
+mod brake;
 mod clock_watch;
 mod engine;
+mod estate;
+mod fence;
 mod find;
+#[cfg(test)]
+mod fleet;
+mod freed;
 pub mod gate;
+mod guard;
+mod intent;
 mod notebook;
 mod observe;
+mod proofs;
+mod prove;
 mod publish;
+mod refresh;
 mod settle;
+mod signed;
+mod space;
+mod step;
 mod survey;
+mod sweep;
+mod trust;
 mod write_down;
 
+pub(crate) use batch::{APPROVAL_SERVES, batch_size};
 pub use engine::{Engine, Purpose};
-pub(crate) use observe::NOBODY_KNOWS_WHEN;
+pub use estate::Unlisted;
+pub use notebook::SharedStore;
+pub(crate) use observe::{NOBODY_KNOWS_WHEN, REREAD_AFTER, Rereads, repository as look_at};
 pub use publish::first_status;
 pub use survey::{Decided, Survey, SurveyError};

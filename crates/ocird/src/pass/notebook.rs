@@ -6,18 +6,39 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use ocird_model::{RepositoryId, RepositoryName};
-use ocird_store::{Fresh, Glance, Known, KnownImage, OpenError, Store, StoreError};
+use ocird_model::{Census, CompartmentId, Inventory, RepositoryId, RepositoryName, RepositoryState};
+use ocird_store::{Belief, Fresh, Glance, Known, KnownImage, OpenError, Store, StoreError, UseHistory};
+use tokio::sync::watch;
 
 use ocird_model::ErrorChain;
+
+/// The open store for whoever beside the pass needs it, such as the admin socket: a command works while a pass runs. Clones
+/// share it. It is handed out only while the pass would write to it, too.
+#[derive(Debug, Clone)]
+pub struct SharedStore(watch::Sender<Result<Arc<Store>, String>>);
+
+impl SharedStore {
+    /// Hands out a store, or why there is none.
+    pub(crate) fn new(store: Result<Arc<Store>, String>) -> Self {
+        Self(watch::Sender::new(store))
+    }
+
+    /// The open store, or why there is none.
+    pub fn get(&self) -> Result<Arc<Store>, String> {
+        self.0.borrow().clone()
+    }
+}
 
 /// The store with a stand-in for the time when it fails.
 #[derive(Debug)]
 pub(crate) struct Notebook {
     state_dir: PathBuf,
-    store: Option<Store>,
+    store: Option<Arc<Store>>,
+    /// What others are handed.
+    shared: SharedStore,
     /// A look at a store that somebody else holds or that cannot be written.
     glance: Option<Glance>,
     /// What is wrong with the store, and what to do.
@@ -31,6 +52,7 @@ impl Notebook {
         Self {
             state_dir: state_dir.to_owned(),
             store: None,
+            shared: SharedStore::new(Err("the store is not open yet".to_owned())),
             glance: None,
             fault: None,
             memory: BTreeMap::new(),
@@ -58,6 +80,21 @@ impl Notebook {
             (Some(_), Some(_)) | (None, None) => {}
         }
         self.fault = fault;
+        self.share();
+    }
+
+    /// What others are handed from here on.
+    pub(crate) fn shared(&self) -> SharedStore {
+        self.shared.clone()
+    }
+
+    fn share(&self) {
+        let store = match (&self.store, &self.fault) {
+            (Some(store), None) => Ok(Arc::clone(store)),
+            (_, Some(fault)) => Err(fault.clone()),
+            (None, None) => Err("the store is not open".to_owned()),
+        };
+        self.shared.0.send_modify(|shown| *shown = store);
     }
 
     /// A store that nothing but opening can mend (a failed sync, a file that was replaced) is closed and opened again.
@@ -70,6 +107,7 @@ impl Notebook {
             }
         }
         if let Some(store) = self.store.take() {
+            self.share();
             store.close().await;
         }
         let opened = self.open(now).await;
@@ -83,14 +121,14 @@ impl Notebook {
     /// A corrupt store is set aside by the failed open; the next pass starts a fresh one, which unmarks everything
     /// and only observes for a grace (S-29).
     async fn open(&mut self, now: DateTime<Utc>) -> Result<(), OpenError> {
-        self.store = Some(Store::open(&self.state_dir, now).await?);
+        self.store = Some(Arc::new(Store::open(&self.state_dir, now).await?));
         self.glance = None;
         Ok(())
     }
 
     /// The store, when it can be written. Acting needs it (S-28).
     pub(crate) fn writable(&self) -> Option<&Store> {
-        self.store.as_ref().filter(|_| self.fault.is_none())
+        self.store.as_deref().filter(|_| self.fault.is_none())
     }
 
     /// What is wrong with the store.
@@ -114,6 +152,68 @@ impl Notebook {
                 self.fail(&error);
                 Known::default()
             }
+        }
+    }
+
+    /// Puts every hold beside the images that it is on (S-27). A store that cannot say which there are is at fault, so that
+    /// nothing goes.
+    pub(crate) async fn hold(&mut self, inventory: &mut Inventory) {
+        let read = match (&self.store, &self.glance) {
+            (Some(store), _) => store.holds().await,
+            (None, Some(glance)) => glance.holds().await,
+            (None, None) => return,
+        };
+        let mut holds = read.unwrap_or_else(|error| {
+            self.fail(&error);
+            BTreeMap::new()
+        });
+        for (name, state) in &mut inventory.repositories {
+            if let RepositoryState::Complete(repository) = state {
+                repository.holds = holds.remove(name).unwrap_or_default();
+            }
+        }
+    }
+
+    /// How many there were in each scope, and when the schema of the store last changed.
+    pub(crate) async fn beliefs(&mut self) -> (BTreeMap<String, Census>, Option<DateTime<Utc>>) {
+        let read = match (&self.store, &self.glance) {
+            (Some(store), _) => async { Ok((store.census().await?, store.migrated_at().await?)) }.await,
+            (None, Some(glance)) => glance.census().await.map(|census| (census, None)),
+            (None, None) => return (BTreeMap::new(), None),
+        };
+        read.unwrap_or_else(|error| {
+            self.fail(&error);
+            (BTreeMap::new(), None)
+        })
+    }
+
+    /// What was in a compartment when it was last looked at.
+    pub(crate) async fn repositories_in(
+        &mut self,
+        compartment: &CompartmentId,
+    ) -> Vec<(RepositoryId, RepositoryName)> {
+        let read = match (&self.store, &self.glance) {
+            (Some(store), _) => store.repositories_in(compartment).await,
+            (None, Some(glance)) => glance.repositories_in(compartment).await,
+            (None, None) => return Vec::new(),
+        };
+        read.unwrap_or_else(|error| {
+            self.fail(&error);
+            Vec::new()
+        })
+    }
+
+    /// Keeps what a pass that began at `now` has learnt.
+    pub(crate) async fn believe(
+        &mut self,
+        census: BTreeMap<String, Census>,
+        certain: BTreeSet<RepositoryId>,
+        now: DateTime<Utc>,
+    ) {
+        let Some(store) = self.writable() else { return };
+        let belief = Belief { census, certain: certain.into_iter().collect() };
+        if let Err(error) = store.believe(&belief, now).await {
+            self.fail(&error);
         }
     }
 
@@ -146,17 +246,76 @@ impl Notebook {
         self.memory.insert(repository.clone(), known);
     }
 
+    /// What is remembered of what was in use; nothing where there is no store.
+    pub(crate) async fn use_history(&mut self) -> UseHistory {
+        let history = match (&self.store, &self.glance) {
+            (Some(store), _) => store.use_history().await,
+            (None, Some(glance)) => glance.use_history().await,
+            (None, None) => return UseHistory::default(),
+        };
+        history.unwrap_or_else(|error| {
+            self.fail(&error);
+            UseHistory::default()
+        })
+    }
+
+    /// Remembers what was in use, where there is a store to write to.
+    pub(crate) async fn remember_uses(&mut self, history: &UseHistory, now: DateTime<Utc>) {
+        let Some(store) = self.writable() else { return };
+        if let Err(error) = store.replace_use_history(history, now).await {
+            self.fail(&error);
+        }
+    }
+
     /// Takes note that the store failed in the middle of a pass: from here on nothing is written to it.
     pub(crate) fn fail(&mut self, error: &StoreError) {
         let why = ErrorChain(error).to_string();
         tracing::error!(code = "no_store", kind = error.kind(), error = %why, "the store failed");
         self.fault = Some(why);
+        self.share();
     }
 
     /// Closes the store, so that its lock is free and its log is folded in.
-    pub(crate) async fn close(self) {
-        if let Some(store) = self.store {
+    pub(crate) async fn close(mut self) {
+        if let Some(store) = self.store.take() {
+            self.share();
             store.close().await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn others_are_handed_the_store_while_the_pass_would_write_to_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut notebook = Notebook::new(directory.path());
+        let shared = notebook.shared();
+        assert_eq!(shared.get().unwrap_err(), "the store is not open yet");
+        notebook.prepare(DateTime::UNIX_EPOCH).await;
+        let store = shared.get().unwrap();
+        store.check_writable().await.unwrap();
+        notebook.fail(&StoreError::Broken);
+        assert!(shared.get().unwrap_err().contains("did not reach the disk"));
+        notebook.prepare(DateTime::UNIX_EPOCH).await;
+        assert!(shared.get().is_ok());
+        notebook.close().await;
+        assert!(shared.get().is_err());
+        assert_eq!(store.check_writable().await.unwrap_err().kind(), "closed", "whoever still has it");
+    }
+
+    #[tokio::test]
+    async fn a_closed_store_can_be_opened_again_while_somebody_still_has_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut first = Notebook::new(directory.path());
+        first.prepare(DateTime::UNIX_EPOCH).await;
+        let _held = first.shared().get().unwrap();
+        first.close().await;
+        let mut second = Notebook::new(directory.path());
+        second.prepare(DateTime::UNIX_EPOCH).await;
+        assert_eq!(second.fault(), None);
+        second.close().await;
     }
 }

@@ -9,8 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::stream::{self, StreamExt};
 use ocird_model::{
-    Content, Digest, FetchedManifest, Image, ImageDetails, ImageId, ImageRow, Lifecycle, ReadRegistry,
-    RegistryError, Repository, RepositoryId, RepositoryRow, RepositoryState, Tag, Unreadable,
+    Content, Digest, FetchedManifest, Image, ImageDetails, ImageId, ImageRow, Lifecycle, OpaqueReason,
+    ReadRegistry, RegistryError, Repository, RepositoryId, RepositoryRow, RepositoryState, Rule, Tag,
+    Unreadable,
 };
 use ocird_store::{Fresh, Known};
 
@@ -23,6 +24,10 @@ pub(crate) const REREAD_AFTER: TimeDelta = TimeDelta::hours(24);
 /// The time of a pull that was counted without one. It is no time that a rule believes, so that such a pull may have been
 /// just now (S-8).
 pub(crate) const NOBODY_KNOWS_WHEN: DateTime<Utc> = DateTime::UNIX_EPOCH;
+
+/// The most tags of one image. Who has every build tag the same image comes to hundreds; one with more is an attack on
+/// whoever walks over its tags, and is kept like whatever cannot be judged (S-34).
+const MAX_TAGS: usize = 10_000;
 
 /// Reads of one repository that are under way at once. A first look at 80 images with 50 ms an answer then takes
 /// 160 × 50 ms / 8 = 1 s, and a service that throttles is met by the client's own back-off.
@@ -45,6 +50,9 @@ pub(crate) struct Sight {
     pub(crate) state: RepositoryState,
     /// What was read, to be remembered.
     pub(crate) fresh: Fresh,
+    /// Number of images of before that the listing no longer shows, without those that ocird took itself (S-3). Means
+    /// nothing where the repository was not read whole.
+    pub(crate) n_missing: u64,
 }
 
 /// One image as it was read, now or before.
@@ -66,17 +74,27 @@ struct Listed {
 pub(crate) async fn repository<R: ReadRegistry>(
     reader: &R,
     row: &RepositoryRow,
-    known: Known,
+    mut known: Known,
     rereads: &Rereads,
     now: DateTime<Utc>,
 ) -> Sight {
     let mut fresh = Fresh::default();
     let look = Look { reader, row, rereads, now };
-    let state = match look.whole(known, &mut fresh).await {
-        Ok(repository) => RepositoryState::Complete(repository),
-        Err(why) => RepositoryState::Unreadable { id: row.id.clone(), why },
-    };
-    Sight { state, fresh }
+    match look.whole(&mut known, &mut fresh).await {
+        Ok(repository) => {
+            let n_missing = n_missing(&known, &repository);
+            Sight { state: RepositoryState::Complete(repository), fresh, n_missing }
+        }
+        Err(why) => {
+            Sight { state: RepositoryState::Unreadable { id: row.id.clone(), why }, fresh, n_missing: 0 }
+        }
+    }
+}
+
+/// Number of images of before that are gone without ocird's doing. One that came back under another OCID is not gone.
+fn n_missing(known: &Known, repository: &Repository) -> u64 {
+    let before = known.images.iter().filter(|(id, _)| !known.taken.contains(*id));
+    before.filter(|(_, image)| repository.image(&image.details.digest).is_none()).count() as u64
 }
 
 /// These heads with everything that belongs to them by what is known, and all rests of families.
@@ -132,13 +150,14 @@ fn group(repository: &RepositoryId, rows: Vec<ImageRow>) -> Result<BTreeMap<Imag
         let ImageRow { id, digest, tag, repository: of, created_at, lifecycle } = row;
         match lifecycle {
             Lifecycle::Available => {}
-            Lifecycle::Deleting | Lifecycle::Deleted => continue,
-            Lifecycle::Unknown => return Err(Unreadable::UnknownState),
+            Lifecycle::Unknown if Rule::S7.in_force() => return Err(Unreadable::UnknownState),
+            Lifecycle::Deleting | Lifecycle::Deleted | Lifecycle::Unknown => continue,
         }
         let listed =
             images.entry(id.clone()).or_insert_with(|| Listed { digest, created_at, tags: BTreeSet::new() });
         let owner = owners.entry(digest).or_insert_with(|| id.clone());
-        if listed.digest != digest || *owner != id || of != *repository {
+        let is_contradiction = listed.digest != digest || *owner != id || of != *repository;
+        if is_contradiction && Rule::S1.in_force() {
             return Err(Unreadable::Contradiction { image: id });
         }
         listed.tags.extend(tag);
@@ -155,16 +174,19 @@ struct Look<'a, R> {
 }
 
 impl<R: ReadRegistry> Look<'_, R> {
-    async fn whole(&self, mut known: Known, fresh: &mut Fresh) -> Result<Repository, Unreadable> {
-        if self.row.lifecycle == Lifecycle::Unknown {
+    async fn whole(&self, known: &mut Known, fresh: &mut Fresh) -> Result<Repository, Unreadable> {
+        if self.row.lifecycle == Lifecycle::Unknown && Rule::S7.in_force() {
             return Err(Unreadable::UnknownState);
         }
-        let rows = self.reader.images(&self.row.compartment, &self.row.id).await;
-        let rows = rows.map_err(|error| Unreadable::Listing { kind: self.note(&error) })?;
+        let rows = match self.reader.images(&self.row.compartment, &self.row.id).await {
+            Ok(rows) => rows,
+            Err(_) if !Rule::S2.in_force() => Vec::new(),
+            Err(error) => return Err(Unreadable::Listing { kind: self.note(&error) }),
+        };
         let listed = group(&self.row.id, rows)?;
-        let details = self.details(&listed, &mut known, fresh).await?;
-        let contents = self.contents(&details, &mut known, fresh).await?;
-        Ok(self.assemble(&listed, details, &contents, &known))
+        let details = self.details(&listed, known, fresh).await?;
+        let contents = self.contents(&details, known, fresh).await?;
+        Ok(self.assemble(&listed, details, &contents, known))
     }
 
     /// The details of every listed image: known ones where they still hold, the others read now. An image whose
@@ -199,6 +221,7 @@ impl<R: ReadRegistry> Look<'_, R> {
                     details.insert(id.clone(), Read { details: image, at: self.now });
                 }
                 Ok(_) => failure = failure.or(Some(Unreadable::Disagreement { image: id.clone() })),
+                Err(_) if !Rule::S2.in_force() => {}
                 Err(error) => {
                     let kind = self.note(&error);
                     failure = failure.or(Some(Unreadable::Details { image: id.clone(), kind }));
@@ -208,7 +231,7 @@ impl<R: ReadRegistry> Look<'_, R> {
         if let Some(why) = failure {
             return Err(why);
         }
-        if details.values().any(|read| read.details.lifecycle == Lifecycle::Unknown) {
+        if details.values().any(|read| read.details.lifecycle == Lifecycle::Unknown) && Rule::S7.in_force() {
             return Err(Unreadable::UnknownState);
         }
         details.retain(|_, read| read.details.lifecycle == Lifecycle::Available);
@@ -236,6 +259,9 @@ impl<R: ReadRegistry> Look<'_, R> {
                     let content = ocird_oci::interpret(&manifest);
                     contents.insert(digest, content.clone());
                     fresh.manifests.push((digest, manifest, content));
+                }
+                Err(_) if !Rule::S2.in_force() => {
+                    contents.insert(digest, Content::Manifest { subject: None });
                 }
                 Err(error) => {
                     let kind = self.note(&error);
@@ -281,6 +307,7 @@ impl<R: ReadRegistry> Look<'_, R> {
             namespace: self.row.namespace.clone(),
             is_public: self.row.is_public,
             rests: rests.collect(),
+            holds: Vec::new(),
             images,
         }
     }
@@ -327,8 +354,13 @@ fn assemble_image(
     for tag in row_tags {
         tags.entry(tag.clone()).or_insert(None);
     }
+    let content = contents.get(&details.digest).expect("a manifest was read for every image").clone();
     Image {
-        content: contents.get(&details.digest).expect("a manifest was read for every image").clone(),
+        content: if tags.len() > MAX_TAGS && Rule::S34.in_force() {
+            Content::Opaque { reason: OpaqueReason::TooManyTags }
+        } else {
+            content
+        },
         id: details.id,
         digest: details.digest,
         tags,

@@ -5,16 +5,17 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use ocird_model::{
     Bytes, Clock, EffectivePolicy, MarkKey, ReadRegistry, Repository, RepositoryRow, RepositoryState,
-    WriteRegistry,
+    Unreadable, WriteRegistry,
 };
 use ocird_store::SettledIntent;
 
+use crate::in_use::shown::shown;
 use crate::pass::act::Acted;
 use crate::pass::gate::{self, Refusals};
 use crate::pass::{Decided, Engine, Purpose, SurveyError};
 use crate::status::{
-    Arming, Check, Checks, Counts, PassResult, PassSummary, Pending, Place, RecentOutcome, Refusal,
-    RefusalCode, RepositoryStatus, Status,
+    Arming, BrakesStatus, Check, Checks, ClearedBy, Counts, PassResult, PassSummary, Pending, Place,
+    RecentOutcome, Refusal, RefusalCode, RepositoryStatus, Status, UndoStatus,
 };
 use ocird_model::ErrorChain;
 
@@ -43,7 +44,9 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
         let arming =
             gate::arming(&self.survey.config, decided.as_ref().ok().map(|decided| &decided.identity)).0;
         let recent = self.recent().await;
+        let brakes = self.brakes_now().await;
         let checks = self.checks(decided, &refusals);
+        let left = self.left_by_acting(&summary, &refusals);
         let pending = decided.as_ref().map(|decided| self.pending(decided, acted));
         let repositories = decided.as_ref().map(|decided| self.repository_statuses(decided, started_at));
         self.board.update(|status| {
@@ -53,6 +56,7 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
             status.passing_since = None;
             status.checks = checks;
             status.recent = recent;
+            status.brakes = brakes;
             if let Ok(pending) = pending {
                 status.pending = pending;
             }
@@ -60,8 +64,36 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
                 merge_repositories(&mut status.repositories, repositories);
             }
             status.last_pass = Some(summary);
-            status.refusals = refusals.into_list();
+            status.refusals = refusals.into_list().into_iter().chain(left).collect();
         });
+    }
+
+    /// The brakes after the pass.
+    async fn brakes_now(&mut self) -> BrakesStatus {
+        if let Some(store) = self.survey.notebook.writable() {
+            match store.brakes().await {
+                Ok(brakes) => self.brakes = brakes,
+                Err(error) => self.survey.notebook.fail(&error),
+            }
+        }
+        BrakesStatus::of(&self.brakes)
+    }
+
+    /// Why the last acting pass left something that was due. It is shown until the next one: only acting passes read again
+    /// what is about to go, and whoever looks in between must not see a janitor that has nothing to say (S-33).
+    fn left_by_acting(&mut self, summary: &PassSummary, refusals: &Refusals) -> Vec<Refusal> {
+        if summary.enforcing {
+            let at = summary.started_at.format("%F %H:%M UTC");
+            let left = refusals.iter().filter(|refusal| is_of_acting(refusal.code));
+            let left = left.map(|Refusal { code, text }| Refusal {
+                code: *code,
+                text: format!("in the acting pass of {at}: {text}"),
+            });
+            self.left = left.collect();
+            return Vec::new();
+        }
+        let is_said = |left: &&Refusal| refusals.iter().any(|refusal| refusal.code == left.code);
+        self.left.iter().filter(|left| !is_said(left)).cloned().collect()
     }
 
     async fn recent(&mut self) -> Vec<RecentOutcome> {
@@ -87,10 +119,11 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
                 Err(error) => failed(&ErrorChain(error)),
                 Ok(_) => by_code(refusals, &[RefusalCode::Unreadable]),
             },
-            store: by_code(refusals, &[RefusalCode::NoStore]),
+            store: by_code(refusals, &[RefusalCode::NoStore, RefusalCode::LowSpace]),
             clock: by_code(refusals, &[RefusalCode::ClockDoubt]),
             in_use: by_code(refusals, &[RefusalCode::InUseUnknown]),
             policies,
+            deletion: waits_for_a_person(refusals),
         }
     }
 
@@ -138,7 +171,14 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
             }
             (row.name.clone(), status)
         };
-        decided.rows.iter().map(of_row).collect()
+        let unlisted = decided.inventory.repositories.iter().filter_map(|(name, state)| match state {
+            RepositoryState::Unreadable { id: _, why: why @ Unreadable::Compartment { kind: _ } } => {
+                let status = RepositoryStatus { unreadable: Some(why.clone()), ..unseen(None, Bytes::ZERO) };
+                Some((name.clone(), status))
+            }
+            RepositoryState::Unreadable { id: _, why: _ } | RepositoryState::Complete(_) => None,
+        });
+        unlisted.chain(decided.rows.iter().map(of_row)).collect()
     }
 }
 
@@ -146,7 +186,7 @@ fn result(decided: &Result<Decided, SurveyError>) -> PassResult {
     match decided {
         Ok(decided) => {
             let n_unreadable = decided.inventory.repositories.len() - decided.inventory.complete().count();
-            match n_unreadable {
+            match n_unreadable.max(decided.unlisted.len()) {
                 0 => PassResult::Complete,
                 n => PassResult::Partial { n_unreadable: n as u64 },
             }
@@ -188,6 +228,7 @@ fn post_looked(status: &mut Status, summary: &PassSummary, decided: Option<&Deci
     let (tenancy, region) = &decided.identity;
     status.place = Some(Place { tenancy: tenancy.to_string(), region: region.clone() });
     status.in_use.clone_from(&decided.gathered.sources);
+    (status.n_uses, status.uses) = shown(&decided.gathered.in_use, &decided.inventory);
 }
 
 /// Puts the new pictures in place of the old ones. A repository that could not be read keeps its old figures beside
@@ -256,6 +297,32 @@ fn by_code(refusals: &Refusals, codes: &[RefusalCode]) -> Check {
     if texts.is_empty() { Check::Ok } else { failed(&texts.join("; ")) }
 }
 
+/// Whether everything waits for a person. Report mode does, and is meant.
+fn waits_for_a_person(refusals: &Refusals) -> Check {
+    let waits = |code: RefusalCode| {
+        code.stops_everything() && code.cleared_by() == ClearedBy::Hand && code != RefusalCode::ReportMode
+    };
+    let texts: Vec<String> = refusals
+        .iter()
+        .filter(|refusal| waits(refusal.code))
+        .map(|refusal| format!("{}: {}", refusal.code.as_str(), refusal.text))
+        .collect();
+    if texts.is_empty() { Check::Ok } else { failed(&texts.join("; ")) }
+}
+
+/// True for the causes that acting passes find and others may not.
+const fn is_of_acting(code: RefusalCode) -> bool {
+    matches!(
+        code,
+        RefusalCode::Deferred
+            | RefusalCode::Ramp
+            | RefusalCode::Moved
+            | RefusalCode::TooSlow
+            | RefusalCode::Unanswered
+            | RefusalCode::Unreadable
+    )
+}
+
 fn failed(text: &impl ToString) -> Check {
     Check::Failed { text: text.to_string() }
 }
@@ -277,6 +344,8 @@ pub fn first_status(version: String, started_at: DateTime<Utc>) -> Status {
         refusals: Vec::new(),
         findings: Vec::new(),
         in_use: Vec::new(),
+        n_uses: 0,
+        uses: Vec::new(),
         checks: Checks {
             sign_in: Check::Pending,
             registry: Check::Pending,
@@ -284,7 +353,10 @@ pub fn first_status(version: String, started_at: DateTime<Utc>) -> Status {
             clock: Check::Pending,
             in_use: Check::Pending,
             policies: Check::Ok,
+            deletion: Check::Pending,
         },
+        brakes: BrakesStatus::default(),
+        undo: UndoStatus::default(),
         recent: Vec::new(),
         counts: Counts { policies_loaded_at: Some(started_at), ..Counts::default() },
     }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ocird_model::{
-    ErrorKind, Intent, Inventory, Lifecycle, Outcome, OutcomeKind, ReadRegistry, RepositoryState,
+    ErrorKind, Intent, Inventory, Lifecycle, Outcome, OutcomeKind, ReadRegistry, RepositoryState, Rule,
 };
 use ocird_store::{OpenIntent, Store, StoreError};
 
@@ -21,7 +21,12 @@ pub(crate) async fn open_intents<R: ReadRegistry>(
 ) -> Result<Vec<OpenIntent>, StoreError> {
     let mut still_open = Vec::new();
     for open in store.open_intents().await? {
-        match came_of(reader, &open.intent, open.intended_at, inventory, now).await {
+        let came = if Rule::S22.in_force() {
+            came_of(reader, &open.intent, open.intended_at, inventory, now).await
+        } else {
+            Some(OutcomeKind::NotDone)
+        };
+        match came {
             Some(kind) => {
                 let detail = "settled by reading after its answer was lost".to_owned();
                 store.conclude(open.id, &Outcome { kind, at: now, detail }).await?;

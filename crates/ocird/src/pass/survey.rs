@@ -5,26 +5,26 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ocird_model::{
-    Clock, CompartmentId, Digest, EffectivePolicy, Inventory, Lifecycle, Mark, MarkKey, Policies,
-    ReadRegistry, RegistryError, RepositoryId, RepositoryName, RepositoryRow, TenancyId,
+    Clock, CompartmentId, Digest, EffectivePolicy, InUse, Inventory, Mark, MarkKey, Policies, ReadRegistry,
+    RegistryError, Repository, RepositoryId, RepositoryName, RepositoryRow, TenancyId,
 };
-use ocird_oci::Region;
 use ocird_plan::{CheckedPlan, DETAILS_SERVE, Due, MIN_PASSES, Violations};
 use ocird_store::{Known, StoreError};
 
 use crate::config::Config;
 use crate::in_use::reference::Folder;
-use crate::in_use::{self, Gathered};
+use crate::in_use::{Gathered, Inquiry};
 use crate::pass::Purpose;
+use crate::pass::estate::{self, Estate, Unlisted};
 use crate::pass::notebook::Notebook;
 use crate::pass::observe::{self, REREAD_AFTER, Rereads, Sight, at_once};
+use crate::pass::signed;
+use crate::pass::trust::{Gap, Trust, without_gaps};
+use crate::status::Refusal;
 
 /// Repositories that are looked at at once. Each has at most eight reads under way, so the service never sees more
 /// than 32 requests of ours at a time.
 const REPOSITORIES_AT_ONCE: usize = 4;
-
-/// After this many intervals without a complete pass a repository is only observed once (S-9).
-const GAP_INTERVALS: i32 = 3;
 
 /// Looks and decides.
 pub struct Survey<R> {
@@ -87,8 +87,10 @@ pub struct Decided {
     pub checked: CheckedPlan,
     /// What rules have selected, since when and how often.
     pub marks: BTreeMap<MarkKey, Mark>,
+    /// The compartments whose repositories could not be listed. What was in them before is in the inventory, unread.
+    pub unlisted: Vec<Unlisted>,
     /// The repositories that are only observed in this pass, and why.
-    pub observe_only: BTreeMap<RepositoryId, String>,
+    pub observe_only: BTreeMap<RepositoryId, Refusal>,
     /// What may go now.
     pub due: Vec<Due>,
 }
@@ -96,17 +98,8 @@ pub struct Decided {
 /// What a look at every repository gave.
 struct Observed {
     inventory: Inventory,
-    observe_only: BTreeMap<RepositoryId, String>,
+    observe_only: BTreeMap<RepositoryId, Refusal>,
     gaps: BTreeMap<RepositoryId, Gap>,
-}
-
-/// How long a repository was not read whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Gap {
-    /// As long as this store remembers.
-    Always,
-    /// For this long.
-    Since(TimeDelta),
 }
 
 impl<R: ReadRegistry> Survey<R> {
@@ -133,13 +126,33 @@ impl<R: ReadRegistry> Survey<R> {
     ) -> Result<Decided, SurveyError> {
         self.reader.begin_pass();
         let identity = self.reader.identity().await.map_err(SurveyError::SignIn)?;
-        let rows = self.repositories(&identity.1).await?;
+        let estate = estate::list(&self.reader, &self.config.oci.compartments, &identity.1).await?;
+        let Estate { rows, n_repositories, unlisted } = estate;
         let hosts = self.reader.registry_hosts().await.map_err(SurveyError::SignIn)?;
         let folder = rows.first().map(|row| Folder::new(hosts, row.namespace.clone()));
         let previous = self.previous_marks().await;
-        let Observed { inventory, observe_only, gaps } = self.observe(purpose, &rows, &previous, now).await;
+        let mut trust = self.trust(now).await;
+        for (compartment, n) in &n_repositories {
+            trust.count_compartment(compartment, *n);
+        }
+        let Observed { mut inventory, mut observe_only, mut gaps } =
+            self.observe(purpose, &rows, &previous, &mut trust).await;
+        for unlisted in &unlisted {
+            let known = self.notebook.repositories_in(&unlisted.compartment).await;
+            estate::hold(&mut inventory, known, unlisted);
+        }
+        self.notebook.hold(&mut inventory).await;
+        let unknown = signed::hold(&self.reader, &self.policies, &mut inventory).await;
+        for (id, why) in unknown {
+            observe_only.entry(id).or_insert(why);
+        }
         // Asked after the registry was read: what was deployed meanwhile is then known to run.
         let gathered = self.gather(folder.as_ref(), &inventory, clock.now()).await;
+        self.notebook.remember_uses(&gathered.history, clock.now()).await;
+        let certain = certain(&inventory, &gathered.in_use, now);
+        // A gap ends with the pass that is certain again; until then it is still the same gap.
+        gaps.retain(|id, _| certain.contains(id));
+        self.notebook.believe(trust.into_counted(), certain, now).await;
         let previous = without_gaps(previous, &gaps);
         let plan = ocird_plan::plan(&inventory, &self.policies, &gathered.in_use, now);
         let checked = ocird_plan::check(plan, &inventory, &self.policies, &gathered.in_use, now);
@@ -147,41 +160,40 @@ impl<R: ReadRegistry> Survey<R> {
         let marks = ocird_plan::advance(&previous, &checked, &self.policies, now);
         let only: BTreeSet<RepositoryId> = observe_only.keys().cloned().collect();
         let due = ocird_plan::due(&checked, &inventory, &marks, &self.policies, now, &only);
-        Ok(Decided { identity, rows, folder, gathered, inventory, checked, marks, observe_only, due })
-    }
-
-    /// Every repository of the configured compartments, except those on their way out. `region` is the one that the
-    /// credentials are for.
-    async fn repositories(&self, region: &str) -> Result<Vec<RepositoryRow>, SurveyError> {
-        let mut all = Vec::new();
-        for compartment in &self.config.oci.compartments {
-            let listed = self.reader.repositories(compartment).await;
-            let rows = listed.map_err(|source| SurveyError::ListRepositories {
-                compartment: compartment.clone(),
-                source,
-            })?;
-            all.extend(rows.into_iter().map(|row| inside(row, compartment, region)).filter(|row| {
-                match row.lifecycle {
-                    Lifecycle::Available | Lifecycle::Unknown => true,
-                    Lifecycle::Deleting | Lifecycle::Deleted => false,
-                }
-            }));
-        }
-        Ok(one_of_each_name(all))
+        Ok(Decided {
+            identity,
+            rows,
+            folder,
+            gathered,
+            inventory,
+            checked,
+            marks,
+            unlisted,
+            observe_only,
+            due,
+        })
     }
 
     /// What runs, by every source. The namespace that references are folded with is the one the registry reports;
     /// without any repository there is nothing to fold.
     pub(crate) async fn gather(
-        &self,
+        &mut self,
         folder: Option<&Folder>,
         inventory: &Inventory,
         now: DateTime<Utc>,
     ) -> Gathered {
-        match folder {
-            Some(folder) => in_use::gather(&self.config.in_use, folder, inventory, now).await,
-            None => Gathered::default(),
-        }
+        let history = self.notebook.use_history().await;
+        let Some(folder) = folder else { return Gathered { history, ..Gathered::default() } };
+        let config = &self.config.in_use;
+        Inquiry { config, folder, inventory, history: &history, now }.ask().await
+    }
+
+    /// What is believed before this pass.
+    async fn trust(&mut self, now: DateTime<Utc>) -> Trust {
+        let grace = self.policies.guardrails.grace;
+        let interval = self.config.schedule.observe.interval(now);
+        let (census, migrated_at) = self.notebook.beliefs().await;
+        Trust::new(now, grace, interval, migrated_at, census)
     }
 
     async fn previous_marks(&mut self) -> BTreeMap<MarkKey, Mark> {
@@ -202,25 +214,23 @@ impl<R: ReadRegistry> Survey<R> {
         purpose: Purpose,
         rows: &[RepositoryRow],
         marks: &BTreeMap<MarkKey, Mark>,
-        now: DateTime<Utc>,
+        trust: &mut Trust,
     ) -> Observed {
+        let now = trust.now();
         let inventory = Inventory { taken_at: now, repositories: BTreeMap::new() };
         let mut observed = Observed { inventory, observe_only: BTreeMap::new(), gaps: BTreeMap::new() };
         let ripe = self.ripe(marks, now);
         for chunk in rows.chunks(REPOSITORIES_AT_ONCE) {
             let mut looks = Vec::with_capacity(chunk.len());
-            let mut gaps = BTreeMap::new();
             for row in chunk {
                 let known = self.notebook.known(&row.id).await;
-                if let Some(why) = self.only_observed(known.first_seen_at, known.last_complete_at, now) {
-                    observed.observe_only.insert(row.id.clone(), why);
-                }
+                observed.observe_only.extend(trust.only_observed(&known).map(|why| (row.id.clone(), why)));
                 let about_to_go = match purpose {
                     Purpose::Observe => BTreeSet::new(),
                     Purpose::Enforce => observe::families(&known, ripe.get(&row.id)),
                 };
-                let gap = self.gap(known.last_complete_at, now);
-                gaps.extend(gap.map(|gap| (row.id.clone(), gap)));
+                let gap = trust.gap(known.last_certain_at);
+                observed.gaps.extend(gap.map(|gap| (row.id.clone(), gap)));
                 looks.push((
                     row,
                     known,
@@ -233,22 +243,16 @@ impl<R: ReadRegistry> Survey<R> {
                 looks.map(|(row, known, rereads)| look(reader, row, known, rereads, now)).collect();
             for (row, sight) in at_once(REPOSITORIES_AT_ONCE, looks).await {
                 self.notebook.remember(&row.id, &row.name, sight.fresh, now).await;
-                // A gap ends with the look that reads the repository whole; until then it is still the same gap.
-                if sight.state.complete().is_some() {
-                    observed.gaps.extend(gaps.remove_entry(&row.id));
+                if let Some(repository) = sight.state.complete() {
+                    let n = repository.images.len() as u64;
+                    trust.count_repository(&repository.id, n, sight.n_missing);
+                    let shrunk = trust.shrunk(&repository.id, &repository.compartment);
+                    observed.observe_only.extend(shrunk.map(|why| (row.id.clone(), why)));
                 }
                 observed.inventory.repositories.insert(row.name.clone(), sight.state);
             }
         }
         observed
-    }
-
-    /// How long a repository has not been read whole, if that is too long to speak of consecutive passes.
-    fn gap(&self, last_complete_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Option<Gap> {
-        let Some(last_complete_at) = last_complete_at else { return Some(Gap::Always) };
-        let longest = self.config.schedule.observe.interval(now) * GAP_INTERVALS;
-        let gap = now - last_complete_at;
-        (gap > longest).then_some(Gap::Since(gap))
     }
 
     /// The heads whose marks may fall due in this pass, by repository. A pass that is to act reads their families again
@@ -266,29 +270,14 @@ impl<R: ReadRegistry> Survey<R> {
         }
         ripe
     }
+}
 
-    /// Why a repository is only observed in this pass: it or the store is new (S-15, S-29), or it was not read whole
-    /// for too long (S-9).
-    fn only_observed(
-        &self,
-        first_seen_at: Option<DateTime<Utc>>,
-        last_complete_at: Option<DateTime<Utc>>,
-        now: DateTime<Utc>,
-    ) -> Option<String> {
-        let grace = self.policies.guardrails.grace;
-        let (Some(first_seen_at), Some(last_complete_at)) = (first_seen_at, last_complete_at) else {
-            return Some("it was never read whole before".to_owned());
-        };
-        if now - first_seen_at < grace {
-            let until = first_seen_at + grace;
-            Some(format!("it is new to this store and only observed until {}", until.format("%F %H:%M UTC")))
-        } else {
-            self.gap(Some(last_complete_at), now).map(|_| {
-                let minutes = (now - last_complete_at).num_minutes();
-                format!("it was not read whole for {minutes} min; the first pass after a gap only observes")
-            })
-        }
-    }
+/// The repositories that were read whole while it was known what runs from them: only for those does this pass count as
+/// one in the row that ripens a mark (S-16).
+fn certain(inventory: &Inventory, in_use: &InUse, now: DateTime<Utc>) -> BTreeSet<RepositoryId> {
+    let is_known =
+        |repository: &&Repository| in_use.doubt_about(&repository.name).is_none() && in_use.is_fresh(now);
+    inventory.complete().filter(is_known).map(|repository| repository.id.clone()).collect()
 }
 
 /// How old the details of an image may become before they are read again. Where a rule asks for pulls or resource tags,
@@ -310,46 +299,6 @@ async fn look<'r, R: ReadRegistry>(
     now: DateTime<Utc>,
 ) -> (&'r RepositoryRow, Sight) {
     (row, observe::repository(reader, row, known, &rereads, now).await)
-}
-
-/// A row that lies in the compartment and region that were asked about; one that claims another is of no known kind (S-10).
-/// An endpoint may lead to another region than the one that is armed, whatever the configuration calls it.
-fn inside(row: RepositoryRow, compartment: &CompartmentId, region: &str) -> RepositoryRow {
-    // ocid1.containerrepo.<realm>.<region or its key>...: what is in no table says nothing.
-    let named = row.id.as_str().split('.').nth(3).and_then(Region::find);
-    let is_elsewhere = named.is_some_and(|named| named.identifier() != region);
-    let is_inside = row.compartment == *compartment && !is_elsewhere;
-    let lifecycle = if is_inside { row.lifecycle } else { Lifecycle::Unknown };
-    RepositoryRow { lifecycle, ..row }
-}
-
-/// Two repositories of one name (moved or made anew while the list was read) cannot be told apart by what runs from
-/// them: neither is read.
-fn one_of_each_name(mut rows: Vec<RepositoryRow>) -> Vec<RepositoryRow> {
-    let mut n_rows: BTreeMap<RepositoryName, u32> = BTreeMap::new();
-    for row in &rows {
-        *n_rows.entry(row.name.clone()).or_default() += 1;
-    }
-    for row in rows.iter_mut().filter(|row| n_rows[&row.name] > 1) {
-        row.lifecycle = Lifecycle::Unknown;
-    }
-    rows
-}
-
-/// The marks as if the time in which nobody looked had not passed: a gap does not age a mark (S-16).
-fn without_gaps(
-    marks: BTreeMap<MarkKey, Mark>,
-    gaps: &BTreeMap<RepositoryId, Gap>,
-) -> BTreeMap<MarkKey, Mark> {
-    let aged = marks.into_iter().filter_map(|(key, mark)| match gaps.get(&key.repository) {
-        None => Some((key, mark)),
-        Some(Gap::Always) => None,
-        Some(Gap::Since(gap)) => {
-            let since = mark.since + *gap;
-            Some((key, Mark { since, ..mark }))
-        }
-    });
-    aged.collect()
 }
 
 #[cfg(test)]

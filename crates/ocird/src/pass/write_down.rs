@@ -2,11 +2,10 @@
 //! Whatever fails here stops the act: without a record nothing is deleted (S-28).
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ocird_model::{
-    Clock, Digest, ErrorChain, KeepReason, ReadRegistry, Repository, RepositoryId, Standing, Tag, Verdict,
+    Clock, Digest, ErrorChain, KeepReason, ReadRegistry, Repository, RepositoryId, Standing, Verdict,
     WriteRegistry,
 };
 use ocird_store::{OpenIntent, PassRecord, Store, StoreError, UsageSample};
@@ -39,7 +38,7 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
             started_at,
             finished_at: now,
             enforcing: purpose == Purpose::Enforce,
-            result: if n_unreadable == 0 { "complete" } else { "partial" },
+            result: if n_unreadable == 0 && decided.unlisted.is_empty() { "complete" } else { "partial" },
             inventory: Some(&decided.inventory),
             plan: Some(decided.checked.plan()),
             usage: usage(decided),
@@ -53,15 +52,8 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
             }
             Err(error) => Err(error),
         };
-        let needed = match self.needed_but_deleted(decided, started_at).await {
-            Ok(needed) => needed,
-            Err(error) => return self.no_store(&error, refusals),
-        };
-        if !needed.is_empty() {
-            refusals.add(
-                RefusalCode::ProofFailed,
-                format!("ocird deleted what is needed: {}", needed.join(", ")),
-            );
+        if let Err(error) = self.prove_what_is_due(decided, refusals).await {
+            return self.no_store(&error, refusals);
         }
         match settled {
             Ok(open) => self.hold_unsettled(open, started_at, refusals),
@@ -97,22 +89,6 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
                     .add(RefusalCode::Unreadable, format!("{text}; nothing of it goes until that is known"));
             }
         }
-    }
-
-    /// What ocird deleted in the restore window and what the present listing or something that runs needs (S-26).
-    async fn needed_but_deleted(
-        &self,
-        decided: &Decided,
-        now: DateTime<Utc>,
-    ) -> Result<Vec<String>, StoreError> {
-        /// A deleted image can be restored for this long.
-        const RESTORE_WINDOW: TimeDelta = TimeDelta::hours(48);
-        let Some(store) = self.survey.notebook.writable() else { return Ok(Vec::new()) };
-        let deleted = store.deleted_since(now - RESTORE_WINDOW).await?;
-        let deleted: BTreeMap<(RepositoryId, Digest), BTreeSet<Tag>> =
-            deleted.into_iter().map(|deleted| ((deleted.repository, deleted.digest), deleted.tags)).collect();
-        let missing = ocird_plan::missing(&decided.inventory, &decided.gathered.in_use, &deleted);
-        Ok(missing.iter().map(ToString::to_string).collect())
     }
 
     pub(super) fn no_store(&mut self, error: &StoreError, refusals: &mut Refusals) {
@@ -178,6 +154,8 @@ fn adopted(decided: &Decided) -> Vec<(RepositoryId, Digest)> {
             verdict,
             Verdict::Keep(
                 KeepReason::InUse { .. }
+                    | KeepReason::Held { .. }
+                    | KeepReason::RollbackRoom { .. }
                     | KeepReason::Rule { .. }
                     | KeepReason::ChildOf { .. }
                     | KeepReason::ReferrerOf { .. }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use ocird_model::{Bytes, Decision, Image, InUse, Repository, Usage, Verdict};
+use ocird_model::{Bytes, Decision, Image, InUse, Repository, RepositoryName, Usage, Use, Verdict};
 use serde::Serialize;
 
 use super::{PlanTable, Totals};
@@ -28,6 +28,8 @@ pub struct Document {
     undecided: Vec<String>,
     /// Why, for each of them.
     undecided_because: BTreeMap<String, String>,
+    /// What is in use, what a rollback would pull included.
+    in_use: Vec<UseRow>,
     /// The repositories of which nobody knows what runs.
     in_use_unknown: Vec<DoubtRow>,
 }
@@ -39,6 +41,13 @@ struct TotalsRow {
     /// Bytes; null while layers are not known.
     before: Option<Bytes>,
     freed: Option<Bytes>,
+}
+
+#[derive(Debug, Serialize)]
+struct UseRow {
+    repository: String,
+    #[serde(flatten)]
+    used: Use,
 }
 
 #[derive(Debug, Serialize)]
@@ -89,6 +98,7 @@ impl PlanTable<'_> {
             images: self.images(),
             undecided: undecided_because.keys().cloned().collect(),
             undecided_because,
+            in_use: in_use.all().flat_map(|(repository, uses)| use_rows(repository, uses)).collect(),
             in_use_unknown: doubts.collect(),
         }
     }
@@ -97,6 +107,11 @@ impl PlanTable<'_> {
     pub(crate) fn images(&self) -> Vec<ImageRow> {
         self.decided().flat_map(|(repository, decisions)| rows_of(repository, decisions)).collect()
     }
+}
+
+fn use_rows(repository: &RepositoryName, uses: &[Use]) -> Vec<UseRow> {
+    let row = |used: &Use| UseRow { repository: repository.to_string(), used: used.clone() };
+    uses.iter().map(row).collect()
 }
 
 fn rows_of(repository: &Repository, decisions: &[Decision]) -> Vec<ImageRow> {
@@ -166,6 +181,7 @@ mod tests {
             is_public: false,
             images: vec![image(1, "2026-10-01T00:00:00Z", 7000), image(2, "2026-11-01T00:00:00Z", 9000)],
             rests: BTreeMap::new(),
+            holds: Vec::new(),
         };
         let lost = RepositoryState::Unreadable {
             id: "ocid1.containerrepo.oc1.x.lost".parse().unwrap(),
@@ -190,6 +206,7 @@ mod tests {
             keep: Vec::new(),
             delete: vec![rule],
             enforce_public: false,
+            enforce_signed: false,
         };
         let guardrails = Guardrails { min_newest: 1.try_into().unwrap(), ..Guardrails::default() };
         let policies = Policies { guardrails, policies: vec![policy] };

@@ -47,6 +47,8 @@ fn in_words(verdict: &Verdict) -> String {
             "keep: speaks about an image that stays".to_owned()
         }
         Verdict::Keep(KeepReason::InUse { by: _ }) => "keep: in use".to_owned(),
+        Verdict::Keep(KeepReason::RollbackRoom { by: _ }) => "keep: a rollback would pull it".to_owned(),
+        Verdict::Keep(KeepReason::Held { by: _ }) => "keep: held by hand".to_owned(),
         Verdict::Delete(DeleteReason::WithHead { rule }) => format!("delete: rule \"{rule}\""),
         verdict @ (Verdict::Keep(_) | Verdict::Delete(_)) => verdict.to_string(),
     }
@@ -108,6 +110,7 @@ mod tests {
             is_public: false,
             images,
             rests: BTreeMap::new(),
+            holds: Vec::new(),
         };
         let rule = |name: &str| Verdict::Delete(DeleteReason::Rule { rule: name.parse().unwrap() });
         let verdicts = [rule("a"), rule("b"), Verdict::Keep(KeepReason::Floor)];

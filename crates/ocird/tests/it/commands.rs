@@ -83,6 +83,7 @@ async fn plan_looks_beside_a_running_daemon_and_writes_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_pass_deletes_what_is_due_and_prints_the_status() {
     let world = World::with_due_images(Setting { armed: true, ..Setting::default() }).await;
+    world.trust_the_store().await;
     let once = world.ocird(&["run", "--once"]).await;
     assert_eq!(once.code, Some(0));
     assert_eq!(world.tenancy.deletions().len(), 8);
@@ -184,7 +185,20 @@ async fn help_lists_the_commands_and_the_exit_codes() {
       status      Show what the running daemon does, did and will do
       findings    Show what is odd, since when, and what to do; from the store while
                   no daemon runs
+      pending     Show what is selected, when it may go, and what waits for an
+                  approval
+      approve     Approve a plan that was refused as too much at once, after showing
+                  it
+      pause       Delete nothing until `resume`; works without a daemon, too
+      resume      Lift a pause, and nothing else
+      reset       Clear breaker and freeze, and say what was cleared
+      hold        Keep an image by hand, whatever the rules say; --list shows every
+                  hold
+      release     Release what is held by hand
+      restore     Bring back what was deleted within the last 48 hours; --list shows
+                  what can be
       doctor      Try step by step what works, and say what to do. Changes nothing
+      collect     Write down what this host runs, for the daemon here or elsewhere
       credential  Log in to the registry: Docker's credential helper
       version     Print version, revision and processor
       help        Print this message or the help of the given subcommand(s)

@@ -86,7 +86,7 @@ async fn a_host_where_all_is_well_is_shown_step_by_step() {
     not shown deletion       only a deletion would show whether it is allowed, and the journal has none that does → A policy that allows it:
         Allow dynamic-group <group> to manage repos in compartment id ocid1.compartment.oc1..aaaaaaaasimulatedcompartment where all {request.permission = 'REPOSITORY_UPDATE', request.operation = 'DeleteContainerImage'} → The group is one with this matching rule:
         instance.id = 'ocid1.instance.oc1.eu-milan-1.anwgsimulatedinstance'
-    ok        in use         2 in use of this registry's images, by 1 file
+    ok        in use         2 in use of this registry's images, by 1 source
     ok        store          schema N, epoch N, since (date) no ocird holds it
     ok        disk
     ok        helper         /world/bin/docker-credential-ocir is this ocird

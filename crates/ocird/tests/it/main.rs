@@ -5,18 +5,25 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+mod admin;
+mod attack;
+mod cave;
 mod checks;
 mod commands;
+mod corrupt;
 mod credential;
+mod disk;
 mod doctor;
 mod explains;
 mod findings;
 mod kills;
 mod logs;
 mod pages;
+mod power;
 mod process;
 mod second;
 mod secrets;
+mod shim;
 mod signals;
 mod systemd;
 mod tap;

@@ -1,6 +1,7 @@
 //! The binary as a process: its command line, its signals, what it wrote. Knows nothing of the tenancy.
 
 use std::fs::File;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -33,6 +34,12 @@ pub(crate) fn ocird(config: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ocird"));
     command.env_clear().arg("--config").arg(config).stdin(Stdio::null()).kill_on_drop(true);
     command
+}
+
+/// Tells something to whoever runs the tests, whether they pass or not.
+pub(crate) fn tell(line: &str) {
+    let mut stderr = io::stderr().lock();
+    writeln!(stderr, "{line}").unwrap();
 }
 
 /// What a command that ended has left behind.
@@ -80,6 +87,13 @@ impl Daemon {
     /// The answer of a page; `None` while nobody answers.
     pub(crate) async fn page(&self, path: &str) -> Option<reqwest::Response> {
         self.client.get(format!("{}{path}", self.url)).send().await.ok()
+    }
+
+    /// The status of the answer to another method than GET; `None` while nobody answers.
+    pub(crate) async fn asked(&self, method: &str, path: &str) -> Option<u16> {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+        let answer = self.client.request(method, format!("{}{path}", self.url)).send().await.ok()?;
+        Some(answer.status().as_u16())
     }
 
     /// The status of a page; `None` while nobody answers.

@@ -27,7 +27,7 @@ async fn an_acting_pass_beside_a_daemon_deletes_nothing() {
     let daemon = world.start();
     daemon.ready().await;
     let beside = world.ocird(&["run", "--once"]).await;
-    assert!(beside.stdout.contains("nothing goes: no_store"), "{}", beside.stdout);
+    assert!(beside.stdout.contains("nothing goes because of no_store"), "{}", beside.stdout);
     assert_eq!(world.tap.asked(), []);
     daemon.kill().await;
     let alone = world.ocird(&["run", "--once"]).await;

@@ -17,14 +17,14 @@ use ocird_sim::http::{Options, Server};
 use ocird_sim::manifest::Platform;
 use ocird_sim::workload::PullPolicy;
 use ocird_sim::{Build, NewRepository, Oracle, Reference, Settings, Tenancy};
-use ocird_store::Store;
+use ocird_store::{BatchEnd, Store};
 use tempfile::TempDir;
 use tokio::process::Command;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::process::{Daemon, Ended, ocird, run};
-use crate::tap::Tap;
+use crate::process::{Daemon, Ended, ocird, run, until};
+use crate::tap::{AskedDeletion, Tap};
 
 /// The repositories, each with the same number of images.
 const REPOSITORIES: [&str; 2] = ["web-shop", "web-docs"];
@@ -34,6 +34,12 @@ pub(crate) const NEVER: &str = "0 0 1 1 *";
 
 /// The shortest schedule there is.
 pub(crate) const EACH_MINUTE: &str = "* * * * *";
+
+/// So few images that all of them may go at once but those of the floor.
+const FEW: usize = 12;
+
+/// Clean batches after which a store is trusted: more than the ramp has steps.
+const N_RAMP: u32 = 3;
 
 /// The policy of the tests: builds go after a day, and the floor keeps three of each repository.
 pub(crate) const POLICY: &str = r#"project = "web"
@@ -123,11 +129,21 @@ impl World {
         for folder in ["policies.d", "in-use", "state"] {
             std::fs::create_dir(world.path(folder)).unwrap();
         }
-        world.write_policy(POLICY);
+        world.write_policy(&policy(world.setting.n_images));
         std::fs::write(world.config_file(), world.config_text(listen)).unwrap();
         world.tenancy.clock().advance(TimeDelta::days(3));
         world.collect();
         world
+    }
+
+    /// Puts the ramp behind the store (S-20), as after some days of clean deletions: batches are as large as a pass may take.
+    pub(crate) async fn trust_the_store(&self) {
+        let store = Store::open(&self.state_dir(), real_time()).await.unwrap();
+        for _ in 0..N_RAMP {
+            store.begin_batch(real_time()).await.unwrap();
+            store.end_batch(BatchEnd::Proved, real_time()).await.unwrap();
+        }
+        store.close().await;
     }
 
     /// Observing passes of an engine in this process, each so many minutes of the tenancy's clock after the one
@@ -167,6 +183,11 @@ impl World {
     /// The host writes what it runs.
     fn collect(&self) {
         self.tenancy.write_in_use(&self.path("in-use/milan-1.json"), "milan-1").unwrap();
+    }
+
+    /// Where the pages are.
+    pub(crate) const fn listen(&self) -> SocketAddr {
+        self.listen
     }
 
     /// A path in the folder of the daemon's files.
@@ -228,14 +249,27 @@ impl World {
         Daemon::start(command, format!("http://{listen}"), self.path("second-log"))
     }
 
+    /// Waits until a process has asked for so many deletions.
+    pub(crate) async fn deletions_of(&self, process: &mut Daemon, n: usize) {
+        let n = self.tap.asked().len() + n;
+        let are_asked = async |process: &mut Daemon| {
+            let is_over = process.has_ended() && self.tap.asked().len() < n;
+            assert!(!is_over, "it ended before it had deleted {n}: {}", process.log());
+            (self.tap.asked().len() >= n).then_some(())
+        };
+        until("a deletion", async || are_asked(&mut *process).await).await;
+    }
+
     /// The journal as it is on the disk, read from a copy: the next start of the binary is to find what this one left.
     /// Opening the copy checks it from end to end.
     pub(crate) async fn journal(&self) -> Vec<Entry> {
+        Self::journal_in(&self.state_dir()).await
+    }
+
+    /// The journal of a store elsewhere, read from a copy too.
+    pub(crate) async fn journal_in(state_dir: &Path) -> Vec<Entry> {
         let copy = tempfile::tempdir().unwrap();
-        for entry in std::fs::read_dir(self.state_dir()).unwrap() {
-            let path = entry.unwrap().path();
-            std::fs::copy(&path, copy.path().join(path.file_name().unwrap())).unwrap();
-        }
+        copy_files(state_dir, copy.path());
         let store = Store::open(copy.path(), real_time()).await.expect("the store is sound");
         assert!(!store.is_new(), "a kill lost the store");
         let open = store.open_intents().await.unwrap().into_iter().map(|open| Entry {
@@ -256,22 +290,15 @@ impl World {
     /// Holds everything that was asked of the cloud against the journal: each DELETE has its intent, committed before
     /// it came, and no intent was asked for twice; nothing was deleted that is needed.
     pub(crate) fn check_deletions(&self, journal: &[Entry]) {
-        let mut intents: BTreeMap<&ImageId, Vec<DateTime<Utc>>> = BTreeMap::new();
-        for entry in journal {
-            intents.entry(&entry.image).or_default().push(entry.intended_at);
-        }
-        for times in intents.values_mut() {
-            times.sort();
-        }
-        for asked in self.tap.asked() {
-            let times = intents.get_mut(&asked.image).filter(|times| !times.is_empty());
-            let times = times.unwrap_or_else(|| panic!("{asked:?} has no intent of its own"));
-            let intended_at = times.remove(0);
-            assert!(intended_at <= asked.at, "{asked:?} came before its intent of {intended_at}");
-        }
+        check_asked(&self.tap.asked(), journal);
         for deletion in self.tenancy.deletions() {
             assert!(journal.iter().any(|entry| entry.image == deletion.image), "{deletion:?} has no intent");
         }
+        self.check_needed();
+    }
+
+    /// Nothing was deleted that is needed, by the tenancy's own ground truth.
+    pub(crate) fn check_needed(&self) {
         assert_eq!(self.tenancy.violations(), []);
         assert_eq!(Oracle::check(&self.tenancy), []);
     }
@@ -284,7 +311,8 @@ impl World {
         let Setting { enforce, log, .. } = &self.setting;
         format!(
             "mode = \"{mode}\"\nstate_dir = \"state\"\npolicies_dir = \"policies.d\"\n\n\
-             [armed_for]\ntenancy = \"{}\"\nregion = \"{}\"\ncompartments = [\"{compartment}\"]\n\n\
+             [armed_for]\ntenancy = \"{}\"\nregion = \"{}\"\ncompartments = [\"{compartment}\"]\n\
+             metadata = \"own_instance\"\nrestore = \"permitted\"\n\n\
              [oci]\ncompartments = [\"{compartment}\"]\n\n\
              [oci.endpoints]\nmetadata = \"{base}/opc/v2\"\nauth = \"{base}\"\nartifacts = \"{base}\"\n\
              registry = \"{base}\"\n\n\
@@ -305,6 +333,15 @@ impl Drop for World {
     }
 }
 
+/// The policy for so many images in each repository. Of many, half stay: more at once would be refused as a whole (S-19).
+fn policy(n_images: usize) -> String {
+    if n_images <= FEW {
+        return POLICY.to_owned();
+    }
+    let newest = n_images / 2 + 1;
+    format!("{POLICY}\n[[keep]]\nname = \"the newer half\"\nnewest = {newest}\n")
+}
+
 /// Fills the repositories, a minute between two pushes. Each fourth image is for two platforms, so that families are
 /// among them; the first, which is the oldest, runs.
 fn fill(tenancy: &Tenancy, n_images: usize) {
@@ -321,6 +358,34 @@ fn fill(tenancy: &Tenancy, n_images: usize) {
         }
         let first = Reference::Tag("b0".parse().unwrap());
         tenancy.deploy("milan-1", name.as_str(), &name, first).unwrap();
+    }
+}
+
+/// Holds deletions that were asked for against a journal: each has an intent of its own, committed before it came.
+pub(crate) fn check_asked(asked: &[AskedDeletion], journal: &[Entry]) {
+    let mut intents: BTreeMap<&ImageId, Vec<DateTime<Utc>>> = BTreeMap::new();
+    for entry in journal {
+        intents.entry(&entry.image).or_default().push(entry.intended_at);
+    }
+    for times in intents.values_mut() {
+        times.sort();
+    }
+    for asked in asked {
+        let times = intents.get_mut(&asked.image).filter(|times| !times.is_empty());
+        let times = times.unwrap_or_else(|| panic!("{asked:?} has no intent of its own"));
+        let intended_at = times.remove(0);
+        assert!(intended_at <= asked.at, "{asked:?} came before its intent of {intended_at}");
+    }
+}
+
+/// Copies the files of one folder into another. The index of the write-ahead log is not one of them: it is memory, that is
+/// made anew, and lost with the machine.
+pub(crate) fn copy_files(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_file() && !entry.file_name().to_str().unwrap().ends_with("-shm") {
+            std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
     }
 }
 

@@ -4,12 +4,14 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use ocird_model::{Bytes, Content, DeleteRule, Digest, EffectivePolicy, KeepReason, KeepRule, Selects, Tag};
+use ocird_model::{
+    Bytes, Content, DeleteRule, Digest, EffectivePolicy, KeepReason, KeepRule, Selects, Tag, Use,
+};
 
 use super::{Bench, Standing, keep, select};
 use crate::explain::{
     AccountSays, Answer, Asks, Condition, DeleteRuleSays, Doubt, Explanation, Family, Governing, Guardrail,
-    GuardrailSays, KeepRuleSays, LineSays, Pulled, Reference, Testimony, Turn, Using,
+    GuardrailSays, KeepRuleSays, LineSays, Pulled, Reference, Testimony, Turn, UsedBy, Using,
 };
 use crate::graph::Belongs;
 use crate::plan::details;
@@ -23,10 +25,8 @@ impl Bench<'_> {
     pub(in crate::plan) fn explain(&self, place: usize, account: AccountSays) -> Explanation {
         let repository = self.scene.repository;
         let is_opaque = |content: &Content| matches!(content, Content::Opaque { reason: _ });
-        let head = match self.scene.graph.belongs(place) {
-            Belongs::To(head) => Some(self.testify(head, &account)),
-            Belongs::Head | Belongs::ToNone => None,
-        };
+        let head = Some(self.head_of(place)).filter(|head| *head != place);
+        let head = head.map(|head| self.testify(head, &account));
         Explanation {
             repository: repository.name.clone(),
             policy: governing(self.law.governing),
@@ -52,7 +52,8 @@ impl Bench<'_> {
         let graph = &self.scene.graph;
         match graph.belongs(place) {
             Belongs::Head => {
-                let members = (0..self.scene.facts.len()).filter(|&i| graph.belongs(i) == Belongs::To(place));
+                let is_member = |other: &usize| *other != place && self.head_of(*other) == place;
+                let members = (0..self.scene.facts.len()).filter(is_member);
                 Family::Head { members: members.map(|member| self.digest(member)).collect() }
             }
             Belongs::To(head) => Family::Member { head: self.digest(head) },
@@ -94,6 +95,7 @@ impl Bench<'_> {
             verdict: self.verdict(place),
             is_rest: self.scene.facts[place].is_mere_rest,
             uses: self.using(&reached),
+            holds: self.held(&reached),
             keep: keep::rules(&self.law)
                 .iter()
                 .map(|rule| self.keep_rule_says(rule, place, &reached, account))
@@ -123,21 +125,36 @@ impl Bench<'_> {
     }
 
     fn is_above_a_circle(&self, place: usize) -> bool {
-        !self.scene.graph.order().contains(&place)
+        self.scene.graph.circular().contains(&place)
     }
 
-    fn using(&self, reached: &BTreeSet<usize>) -> Vec<Using> {
+    fn using(&self, reached: &BTreeSet<usize>) -> Vec<UsedBy> {
         let mut found = BTreeSet::new();
         keep::hold_by_use(&self.scene, self.uses, |place, number| {
             if reached.contains(&place) {
                 found.insert((place, number));
             }
         });
-        let using = |(place, number): (usize, usize)| Using {
-            image: self.digest(place),
-            by: std::sync::Arc::clone(&self.uses[number].by),
+        let using = |(place, number): (usize, usize)| {
+            let Use { target: _, by, kind, since } = &self.uses[number];
+            UsedBy { image: self.digest(place), by: std::sync::Arc::clone(by), kind: *kind, since: *since }
         };
         found.into_iter().map(using).collect()
+    }
+
+    fn held(&self, reached: &BTreeSet<usize>) -> Vec<Using> {
+        let mut found = BTreeSet::new();
+        keep::hold_by_hand(&self.scene, self.law.now, |place, number| {
+            if reached.contains(&place) {
+                found.insert((place, number));
+            }
+        });
+        let holds = &self.scene.repository.holds;
+        let held = |(place, number): (usize, usize)| Using {
+            image: self.digest(place),
+            by: holds[number].to_string().into(),
+        };
+        found.into_iter().map(held).collect()
     }
 
     fn keep_rule_says(
@@ -150,10 +167,12 @@ impl Bench<'_> {
         let asks = KeepAsks::of(&self.scene, &self.law, rule);
         let held: Vec<usize> = reached.iter().copied().filter(|&place| asks.holds(place)).collect();
         let line = rule.unless_usage_above.map(|line| line_says(line, account));
-        let is_in_force = line.is_none_or(|line| line.is_exceeded != Some(true));
+        // The fate of what has no part in the account is no matter of usage, whatever it carries.
+        let is_on_the_account = !self.scene.facts[place].is_off_the_account;
+        let is_in_force = line.is_none_or(|line| line.is_exceeded != Some(true) && is_on_the_account);
         KeepRuleSays {
             rule: rule.name.clone(),
-            holds: held.iter().any(|&place| is_in_force || self.scene.has_lost_its_head(place)),
+            holds: held.iter().any(|&place| is_in_force || self.scene.facts[place].is_off_the_account),
             itself: held.contains(&place),
             through: held.iter().filter(|&&held| held != place).map(|&held| self.digest(held)).collect(),
             conditions: self.keep_conditions(rule, &asks, place),
@@ -234,11 +253,18 @@ impl Bench<'_> {
         let min_newest = Guardrail::MinNewest { n: guardrails.min_newest.get(), place: place_of };
         let min_age =
             Guardrail::MinAge { seconds: guardrails.min_age.num_seconds(), since: facts[place].time };
-        vec![
+        let abroad = self.scene.graph.abroad().iter().zip(&self.abroad);
+        let abroad =
+            abroad.filter(|(speaker, _)| reached.contains(&speaker.place)).map(|(speaker, is_there)| {
+                let guardrail = Guardrail::SubjectElsewhere { subject: speaker.subject, is_there: *is_there };
+                says(guardrail, &|place| place == speaker.place && *is_there != Some(false))
+            });
+        let always = [
             says(min_newest, &|place| floor.holds(&self.scene, place)),
             says(min_age, &|place| facts[place].time.is_some_and(|time| time > grown_up)),
             says(Guardrail::PlausibleTimes, &|place| !facts[place].is_plausible),
-        ]
+        ];
+        always.into_iter().chain(abroad).collect()
     }
 }
 
@@ -248,8 +274,8 @@ impl Bench<'_> {
         let asks = DeleteAsks::of(&self.scene, &self.law, rule);
         let line = rule.while_usage_above.map(|line| line_says(line, account));
         // What is left of a family is no matter of usage.
-        let is_in_force =
-            line.is_none_or(|line| line.is_exceeded == Some(true) && !self.scene.has_lost_its_head(place));
+        let is_in_force = line
+            .is_none_or(|line| line.is_exceeded == Some(true) && !self.scene.facts[place].has_lost_its_head);
         DeleteRuleSays {
             rule: rule.name.clone(),
             selects: is_in_force && asks.takes(place),
@@ -297,7 +323,7 @@ impl Bench<'_> {
         let mut tags = Vec::new();
         for place in self.reached(place) {
             let image = &self.scene.repository.images[place];
-            let free = image.tags.keys().filter(|tag| self.scene.is_free(tag));
+            let free = image.tags.keys().filter(|tag| self.scene.is_free(tag.as_str()));
             tags.extend(free.map(|tag| (image.digest, tag.clone())));
         }
         tags

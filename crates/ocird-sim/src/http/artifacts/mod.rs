@@ -67,7 +67,7 @@ impl From<ApiError> for Refusal {
 type PageFault = Option<Extension<Fault>>;
 
 /// A page as a fault, if any, shows it.
-fn bent<T>(page: Page<T>, fault: &PageFault) -> Page<T> {
+fn bent<T: Clone>(page: Page<T>, fault: &PageFault) -> Page<T> {
     match fault {
         Some(Extension(fault)) => fault.bend(page),
         None => page,

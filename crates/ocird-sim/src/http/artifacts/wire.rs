@@ -13,8 +13,8 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
 use crate::view::{
-    AuthTokenView, ConfigurationView, ImageRowView, ImageView, LayerView, Mutability, RepositoryView,
-    SignatureView, TagView, Visibility,
+    AuthTokenView, ConfigurationView, ImageRowView, ImageView, LayerView, Mutability, RepositoryKind,
+    RepositoryView, SignatureView, TagView, Visibility,
 };
 
 /// The algorithm of every image signature here.
@@ -46,6 +46,9 @@ pub(super) struct RepositorySummary<'a> {
     #[serde(rename = "billableSizeInGBs")]
     billable_size_in_gbs: u64,
     namespace: &'a str,
+    /// The sort of repository, where it is not the plain one that the field's absence has always meant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repository_type: Option<&'static str>,
     #[serde(flatten)]
     resource_tags: ResourceTags,
 }
@@ -204,6 +207,11 @@ impl<'a> From<&'a RepositoryView> for RepositorySummary<'a> {
             time_created: view.created_at,
             billable_size_in_gbs: view.billable_gb(),
             namespace: view.namespace.as_str(),
+            repository_type: match view.kind {
+                RepositoryKind::Plain => None,
+                RepositoryKind::PullThroughCache => Some("PULL_THROUGH_CACHE"),
+                RepositoryKind::MultiRegion => Some("MULTI_REGION"),
+            },
             resource_tags: ResourceTags::default(),
         }
     }

@@ -14,6 +14,7 @@ use crate::cli::look::Look;
 use crate::cli::sheet::Sheet;
 use crate::cli::{Exit, Failure, print};
 use crate::config::{self, Config, Problems};
+use crate::json;
 use crate::paint::{Ink, Paint};
 
 /// The version of the JSON document. It grows when a field changes its meaning or goes.
@@ -67,7 +68,7 @@ pub(super) async fn diff(config: Config, other: &Path, args: &CheckArgs) -> Resu
     let look = Look::at_everything(Config { policies: looked_for.clone(), ..config }, None).await?;
     let differences = Differences::between(&look, &look.plan(&this)?, &look.plan(&other)?);
     if args.json {
-        print(&format!("{}\n", serde_json::to_string_pretty(&differences)?));
+        print(&json::document(&differences)?);
     } else {
         print(&differences.text(config::paint()));
     }

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::cli::check::registry::{PolicyReview, Review};
 use crate::config::{Config, Problem, Problems};
+use crate::json;
 
 /// The version of the document. It grows when a field changes its meaning or goes.
 const SCHEMA: u32 = 1;
@@ -63,6 +64,6 @@ impl<'a> Document<'a> {
 
     /// The document as text.
     pub(super) fn to_json(&self) -> serde_json::Result<String> {
-        Ok(format!("{}\n", serde_json::to_string_pretty(self)?))
+        json::document(self)
     }
 }

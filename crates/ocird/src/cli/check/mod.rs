@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use crate::cli::look::Look;
 use crate::cli::{Exit, Failure, print, say};
 use crate::config::{self, Config, Problems};
+use crate::terminal::one_line;
 
 use self::document::Document;
 use self::registry::Review;
@@ -60,7 +61,7 @@ pub(crate) async fn check(config: Result<Config, Problems>, args: CheckArgs) -> 
             say(&format!("warning: {warning}\n"), Exit::Ok);
         }
         for warning in review.iter().flat_map(|review| &review.warnings) {
-            say(&format!("warning: {warning}\n"), Exit::Ok);
+            say(&format!("warning: {}\n", one_line(warning)), Exit::Ok);
         }
         let matches = review.as_ref().map(|review| summary::matches(review, config::paint()));
         print(&format!("{}{}", summary::summary(&config), matches.unwrap_or_default()));

@@ -230,6 +230,7 @@ mod tests {
             is_public: false,
             images,
             rests: BTreeMap::new(),
+            holds: Vec::new(),
         };
         let app = repository("team/app", vec![image(0x11, &["v1"]), image(0x12, &["v2", "latest"])]);
         let web = repository("web", vec![image(0x12, &[]), image(0x31, &["prod"])]);

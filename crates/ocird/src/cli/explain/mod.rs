@@ -17,6 +17,7 @@ use crate::cli::look::Look;
 use crate::cli::sheet::Sheet;
 use crate::cli::{Failure, print};
 use crate::config::{self, Config};
+use crate::json;
 use crate::plan_table::document::size;
 
 /// The version of the JSON document. It grows when a field changes its meaning or goes.
@@ -61,8 +62,7 @@ pub(crate) async fn explain(config: Config, args: ExplainArgs) -> Result<ExitCod
     let explanation = explanation.ok_or_else(|| anyhow::anyhow!("the image is no longer there"))?;
     let explained = Explained { look: &look, repository, image, explanation };
     if args.json {
-        let document = serde_json::to_string_pretty(&Document::of(&explained))?;
-        return Ok(print(&format!("{document}\n")));
+        return Ok(print(&json::document(&Document::of(&explained))?));
     }
     let mut sheet = Sheet::new(config::paint());
     sections::write(&explained, &mut sheet);

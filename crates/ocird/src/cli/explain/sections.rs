@@ -1,10 +1,10 @@
 //! The sections of an explanation: the image, what every rule said, what holds it, and when it would go.
 
 use chrono::{DateTime, Utc};
-use ocird_model::{Image, Mark, MarkKey, Repository, RuleName, Verdict};
+use ocird_model::{Image, Mark, MarkKey, Repository, RuleName, UseKind, Verdict};
 use ocird_plan::{
     AccountSays, Condition, Doubt, Explanation, Family, Governing, LineSays, MIN_PASSES, Reference,
-    Testimony, Turn, Using,
+    Testimony, Turn, UsedBy, Using,
 };
 
 use super::Explained;
@@ -183,12 +183,21 @@ fn repository_wide(explanation: &Explanation, sheet: &mut Sheet) {
 
 /// What each use, keep rule and guardrail said of one image.
 fn rules(testimony: &Testimony, project: &str, at: DateTime<Utc>, sheet: &mut Sheet) {
-    for (i, Using { image, by }) in testimony.uses.iter().enumerate() {
+    for (i, UsedBy { image, by, kind, since }) in testimony.uses.iter().enumerate() {
         let what = if *image == testimony.digest { String::new() } else { format!(" ({})", image.short()) };
-        sheet.entry(if i == 0 { "in use" } else { "" }, &format!("{by}{what}"));
+        let since = since.map_or_else(String::new, |since| format!(", since {}", since.format(MINUTE)));
+        let way = match kind {
+            UseKind::Running => "",
+            UseKind::Previous => "a rollback would pull it: ",
+        };
+        sheet.entry(if i == 0 { "in use" } else { "" }, &format!("{way}{by}{what}{since}"));
     }
     if testimony.uses.is_empty() {
         sheet.entry("in use", "by nothing that is known");
+    }
+    for (i, Using { image, by }) in testimony.holds.iter().enumerate() {
+        let what = if *image == testimony.digest { String::new() } else { format!(" ({})", image.short()) };
+        sheet.entry(if i == 0 { "hold" } else { "" }, &format!("{by}{what}"));
     }
     sheet.heading(&format!("keep rules of {project}"));
     for says in &testimony.keep {
@@ -294,6 +303,6 @@ fn fate(explained: &Explained<'_>, sheet: &mut Sheet) {
     if look.config.mode == Mode::Report {
         sheet.entry("  but", "mode = \"report\" deletes nothing");
     } else if let Some(why) = look.observe_only.get(&repository.id) {
-        sheet.entry("  but", why);
+        sheet.entry("  but", &why.text);
     }
 }

@@ -117,6 +117,14 @@ pub(super) fn guardrail(guardrail: &Guardrail, itself: bool, at: DateTime<Utc>) 
         }
         Guardrail::PlausibleTimes if itself => ("times", "one is absent or cannot be true".to_owned()),
         Guardrail::PlausibleTimes => ("times", "every one is plausible".to_owned()),
+        Guardrail::SubjectElsewhere { subject, is_there } => {
+            let where_it_is = match is_there {
+                Some(true) => "which another repository has",
+                Some(false) => "which no repository has that is watched",
+                None => "which a repository that could not be read may have",
+            };
+            ("subject", format!("{}, {where_it_is}", subject.short()))
+        }
     }
 }
 

@@ -7,11 +7,11 @@ use super::*;
 
 /// How much a configuration lets go, by each of its settings: more is looser. A sentinel, an expected host and a window
 /// are offers that a file may leave out, so they do not count.
-fn looseness(config: &Config) -> [(&'static str, i64); 13] {
+fn looseness(config: &Config) -> [(&'static str, i64); 17] {
     let Guardrails { min_newest, min_age, grace } = config.policies.guardrails;
-    let (files, policies) = (&config.in_use.files, &config.policies.policies);
+    let policies = &config.policies.policies;
     let n = |count: usize| i64::try_from(count).unwrap();
-    let oldest = files.iter().map(|file| file.max_age.num_seconds()).max();
+    let oldest = config.in_use.scopes().map(|scope| scope.max_age.num_seconds()).max();
     [
         ("armed", i64::from(config.mode == Mode::Enforce)),
         ("compartments", n(config.oci.compartments.len())),
@@ -20,11 +20,15 @@ fn looseness(config: &Config) -> [(&'static str, i64); 13] {
         ("grace", -grace.num_seconds()),
         ("max_per_pass", config.limits.max_per_pass.into()),
         ("max_per_day", config.limits.max_per_day.into()),
+        ("max_plan", config.limits.max_plan.into()),
         ("accept_none", config.in_use.accept_none.into()),
-        ("sources", -n(files.len())),
+        ("sources", -n(config.in_use.scopes().count())),
+        ("keep_previous", -i64::from(config.in_use.keep_previous)),
         ("max_age", oldest.unwrap_or_default()),
         ("keep rules", -n(policies.iter().map(|policy| policy.keep.len()).sum())),
         ("delete rules", n(policies.iter().map(|policy| policy.delete.len()).sum())),
+        ("signed", n(policies.iter().filter(|policy| policy.enforce_signed).count())),
+        ("shared identity", i64::from(config.mode == Mode::Enforce && config.shared_identity().is_none())),
         ("public", n(policies.iter().filter(|policy| policy.enforce_public).count())),
     ]
 }

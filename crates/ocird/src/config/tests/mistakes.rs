@@ -23,7 +23,7 @@ grace = "5m"
 [limits]
 max_per_day = "200"
 [in_use]
-docker = true
+dokcer = true
 [[in_use.files]]
 repositories = []
 max_age = "1y"
@@ -114,9 +114,9 @@ fn every_mistake_is_named_at_once_and_at_its_place() {
     19 | max_per_day = "200"
        |               ^^^^^
 
-    ocird.toml:21:1: unknown key `docker`; known here: accept_none, files
+    ocird.toml:21:1: unknown key `dokcer`; did you mean `docker`?
        |
-    21 | docker = true
+    21 | dokcer = true
        | ^^^^^^
 
     ocird.toml:23:16: in_use.files.repositories is empty, which is never "all"; name something, or leave it out
@@ -201,7 +201,47 @@ const CENTRAL: &[(&str, &str, &str)] = &[
     ("[projects.mgh]\nrepositories = []", "ocird.toml:4:16", "never \"all\""),
     ("[projects.mgh]\nrepository = ['a']", "ocird.toml:4:1", "did you mean `repositories`"),
     ("[projects.' ']\nrepositories = ['a']", "ocird.toml:3:", "a project is 1 to 80"),
-    ("[in_use.prometheus]\nurl = 'x'", "ocird.toml:3:", "unknown key `prometheus`"),
+    ("[in_use]\nkeep_previous = 0", "ocird.toml:4:17", "from 1 to 20"),
+    (
+        "[[in_use.files]]\npath = 'a'\nrepositories = ['*']\nexpect = ['x']\nforget = ['x']",
+        "ocird.toml:7:10",
+        "x is expected above",
+    ),
+    ("[[in_use.docker]]\nrepositories = ['*']", "ocird.toml:3:", "needs socket"),
+    ("[[in_use.docker]]\nsocket = '/s'", "ocird.toml:3:", "needs repositories"),
+    (
+        "[[in_use.docker]]\nsocket = '/s'\nrepositories = ['*']\nmax_age = '2h'",
+        "ocird.toml:6:11",
+        "at most 1h",
+    ),
+    (
+        "[[in_use.docker]]\nsocket = '/s'\nrepositories = ['a']\n[[in_use.docker]]\nsocket = '/s'\nrepositories = ['b']",
+        "ocird.toml:6:1",
+        "the same is asked",
+    ),
+    ("[[in_use.prometheus]]\nrepositories = ['*']\nhost_label = 'i'", "ocird.toml:3:", "needs url"),
+    (
+        "[[in_use.prometheus]]\nurl = 'http://10.0.0.1'\nrepositories = ['*']\nhost_label = 'i'",
+        "ocird.toml:4:7",
+        "must be https",
+    ),
+    (
+        "[[in_use.prometheus]]\nurl = 'https://p'\nrepositories = ['*']\nexpect = ['a']",
+        "ocird.toml:6:10",
+        "only with host_label",
+    ),
+    ("[[in_use.kubernetes]]\nrepositories = ['*']", "ocird.toml:3:", "needs kubeconfig"),
+    (
+        "[[in_use.kubernetes]]\nin_cluster = true\nkubeconfig = 'k'\nrepositories = ['*']",
+        "ocird.toml:3:",
+        "there is no kubeconfig",
+    ),
+    (
+        "[[in_use.kubernetes]]\nin_cluster = true\nrevisions = 0\nrepositories = ['*']",
+        "ocird.toml:5:13",
+        "from 1 to 100",
+    ),
+    ("[in_use.prometheus]\nurl = 'x'", "ocird.toml:3:", "expected a list"),
 ];
 
 #[test]

@@ -1,5 +1,7 @@
 //! Whole configurations, through files as an operator writes them.
 
+mod admin;
+mod belief;
 mod ecr;
 mod findings;
 mod loss;
@@ -97,7 +99,8 @@ fn the_example_loads_and_says_the_defaults() {
     assert_eq!(shown.policies.guardrails, least.policies.guardrails);
     assert_eq!(shown.limits, least.limits);
     assert_eq!(shown.in_use.accept_none, least.in_use.accept_none);
-    assert_eq!(shown.in_use.files[0].max_age, TimeDelta::hours(26));
+    assert_eq!(shown.in_use.keep_previous, least.in_use.keep_previous);
+    assert_eq!(shown.in_use.files[0].scope.max_age, TimeDelta::hours(26));
     assert_eq!(shown.findings, least.findings);
     assert_eq!(shown.http, least.http);
     assert_eq!(shown.log, least.log);
@@ -111,6 +114,14 @@ fn every_key_that_the_example_comments_out_exists() {
     assert!(config.schedule.window.is_some());
     assert!(config.oci.endpoints.identity.is_some());
     assert_eq!(config.in_use.files[0].expect, ["milan-1"]);
+    assert_eq!(config.in_use.files[0].forget, ["milan-0"]);
+    assert_eq!(
+        config.in_use.scopes().filter(|scope| scope.sentinel.is_some()).count(),
+        4,
+        "of every kind one"
+    );
+    let prometheus = &config.in_use.prometheus[0];
+    assert!(prometheus.token_file.is_some() && prometheus.ca_file.is_some() && prometheus.down.is_some());
     assert_eq!(config.http.names, ["ocird.internal"]);
     let findings = &config.findings;
     assert!(findings.recommended.keep_newest.is_some() && findings.recommended.untagged_older_than.is_some());
@@ -145,7 +156,7 @@ fn the_policies_of_the_example_say_what_they_read_like() {
 fn the_least_configuration_only_reports() {
     let config = central(LEAST).unwrap();
     assert_eq!(config.mode, Mode::Report);
-    assert_eq!(config.limits, Limits { max_per_pass: 50, max_per_day: 200 });
+    assert_eq!(config.limits, Limits { max_per_pass: 50, max_per_day: 200, max_plan: 200 });
     assert!(warnings(&config)[0].contains("no policy here"));
 }
 

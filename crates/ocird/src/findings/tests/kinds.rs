@@ -1,7 +1,11 @@
 //! One test for each kind: it appears, and it clears.
 
-use ocird_model::{EcrCount, EcrLifecycle, EcrRule, EcrSelection, EcrTags, OpaqueReason, RepositoryName};
+use ocird_model::{
+    EcrCount, EcrLifecycle, EcrRule, EcrSelection, EcrTags, OpaqueReason, RepositoryName, Target, Use,
+    UseKind,
+};
 use ocird_oci::AuthToken;
+use ocird_store::{RefusedPlan, Stop};
 
 use super::*;
 use crate::config::{Home, Recommended, WatchedUser};
@@ -384,6 +388,31 @@ fn a_doubt_is_good_to_know_at_once_and_a_problem_after_a_day() {
 }
 
 #[test]
+fn what_only_a_person_lets_go_on_is_told_with_the_command_that_does() {
+    let mut world = World::new();
+    let stop = |why: &str| Some(Stop { at: world.at, why: why.to_owned() });
+    world.brakes.breaker = stop("three answers were refused");
+    world.brakes.freeze = stop("mgh-docs:v1 is needed");
+    let why = "201 families are due, and max_plan is 200".to_owned();
+    world.brakes.refused =
+        Some(RefusedPlan { id: "7".parse().unwrap(), at: world.at, why, families: Vec::new() });
+    let told: Vec<(FindingKind, String, String)> =
+        world.found().into_iter().map(|finding| (finding.kind, finding.what, finding.remedy)).collect();
+    let wanted = [
+        (FindingKind::TooMuch, "201 families are due", "`ocird approve 7`"),
+        (FindingKind::Breaker, "three answers", "`ocird reset`"),
+        (FindingKind::Frozen, "mgh-docs:v1", "`ocird reset`"),
+    ];
+    assert_eq!(told.len(), wanted.len(), "{told:?}");
+    for ((kind, what, remedy), (wanted, words, command)) in told.iter().zip(wanted) {
+        assert_eq!(*kind, wanted);
+        assert!(what.contains(words) && remedy.contains(command), "{what} {remedy}");
+    }
+    world.brakes = Brakes::default();
+    world.assert_nothing_is_odd();
+}
+
+#[test]
 fn a_manifest_that_cannot_be_judged_is_named() {
     let mut world = World::new();
     world.repository("mgh-docs").images[1].content = Content::Opaque { reason: OpaqueReason::MediaType };
@@ -395,4 +424,40 @@ fn a_manifest_that_cannot_be_judged_is_named() {
     world.live(1);
     world.make_unreadable("mgh-docs");
     assert!(world.found().contains(&found), "what could not be seen is not cleared");
+}
+
+#[test]
+fn something_that_runs_and_is_not_in_the_registry_is_a_problem_until_it_is_back() {
+    let mut world = World::new();
+    let target = |tag: Option<&str>, digest| Target { tag: tag.map(|tag| tag.parse().unwrap()), digest };
+    let lost = Digest::from_bytes([0xee; 32]);
+    let present = world.repository("mgh-docs").images[0].clone();
+    let tag = present.tags.keys().next().unwrap().to_string();
+    let uses = [target(Some(&tag), Some(present.digest)), target(None, Some(present.digest))];
+    for target in uses {
+        world.in_use.add(name("mgh-docs"), Use::running(target, "container docs on milan-1"));
+    }
+    let previous = Use { kind: UseKind::Previous, ..Use::running(target(None, Some(lost)), "older") };
+    world.in_use.add(name("mgh-docs"), previous);
+    world.assert_nothing_is_odd();
+    let in_order = world.in_use.clone();
+    world
+        .in_use
+        .add(name("mgh-docs"), Use::running(target(Some(&tag), Some(lost)), "container docs on milan-2"));
+    let found = world.only(FindingKind::InUseMissing, "mgh-docs");
+    assert_eq!(found.severity, Severity::Warning, "its tag still leads somewhere: {found:?}");
+    world.in_use.add(name("mgh-docs"), Use::running(target(None, Some(lost)), "container docs on milan-3"));
+    let found = world.only(FindingKind::InUseMissing, "mgh-docs");
+    assert_eq!(found.severity, Severity::Problem);
+    assert!(found.what.contains("container docs on milan-3"), "{found:?}");
+    world.in_use = in_order;
+    world.assert_nothing_is_odd();
+}
+
+#[test]
+fn something_that_runs_from_a_repository_that_is_gone_is_told() {
+    let mut world = World::new();
+    let target = Target { tag: Some("v1".parse().unwrap()), digest: None };
+    world.in_use.add(name("mgh-gone"), Use::running(target, "container gone on milan-1"));
+    world.only(FindingKind::InUseMissing, "mgh-gone");
 }

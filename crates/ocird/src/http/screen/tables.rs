@@ -4,10 +4,10 @@
 use std::cmp::Reverse;
 
 use chrono::{DateTime, Utc};
-use ocird_model::{Bytes, RepositoryName, Standing};
+use ocird_model::{Bytes, RepositoryName, Standing, UseKind};
 
 use super::text::{Column, Page, WIDTH, ago, within};
-use crate::status::{RepositoryStatus, Status};
+use crate::status::{RepositoryStatus, Status, UseStatus};
 
 /// The most repositories shown: the largest.
 const MAX_REPOSITORIES: usize = 20;
@@ -45,6 +45,13 @@ const IN_USE: [Column; 4] = [
     Column::text("HOST", 20),
     Column::number("WRITTEN", 11),
     Column::number("REFERENCES", 10),
+];
+
+const USES: [Column; 4] = [
+    Column::text("IMAGE OF", 20),
+    Column::text("TAG OR DIGEST", 13),
+    Column::text("USED BY", 33),
+    Column::number("SINCE", 10),
 ];
 
 const FINDINGS: [Column; 3] =
@@ -151,6 +158,35 @@ pub(super) fn in_use(page: &mut Page, status: &Status, now: DateTime<Utc>) {
         }
     }
     more(page, status.in_use.len(), MAX_ROWS, "GET /api/v1/status");
+}
+
+/// What runs from which image, where and since when. What the registry has lost comes first.
+pub(super) fn uses(page: &mut Page, status: &Status, now: DateTime<Utc>) {
+    if status.uses.is_empty() {
+        return;
+    }
+    page.table(&USES);
+    let mut uses: Vec<&UseStatus> = status.uses.iter().collect();
+    uses.sort_by_key(|used| used.is_missing != Some(true));
+    for used in uses.into_iter().take(MAX_ROWS) {
+        let digest =
+            || used.digest.as_deref().map(|digest| digest.trim_start_matches("sha256:").chars().take(12));
+        let image = used.tag.clone().or_else(|| digest().map(Iterator::collect)).unwrap_or_default();
+        let way = match (used.is_missing, used.kind) {
+            (Some(true), _) => "NOT IN THE REGISTRY: ",
+            (_, UseKind::Previous) => "for a rollback: ",
+            (_, UseKind::Running) => "",
+        };
+        let row = [
+            used.repository.to_string(),
+            image,
+            format!("{way}{}", used.by),
+            used.since.map_or_else(|| "-".to_owned(), |since| ago(since, now)),
+        ];
+        page.row(&USES, &row);
+    }
+    let n_uses = usize::try_from(status.n_uses).unwrap_or(usize::MAX);
+    more(page, n_uses, MAX_ROWS, "GET /api/v1/status");
 }
 
 /// The beginning of each; the command tells them whole, with what to do.

@@ -68,6 +68,7 @@ async fn healthz_verbose_is_one_line_for_each_check() {
     assert_eq!(answer.header("content-type"), "text/plain; charset=utf-8");
     insta::assert_snapshot!(answer.body, @"
     [+]clock ok
+    [-]deletion failed: paused: somebody paused it
     [-]in_use failed: 1 of 1 sources is too old: is ocird-collect.timer running on milan-1?
     [+]passes ok
     [+]policies ok

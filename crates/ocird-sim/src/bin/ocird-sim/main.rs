@@ -2,7 +2,9 @@
 //! clients, and for ocird itself: `cargo run --package ocird-sim -- serve`.
 //!
 //! The tenancy's clock follows the real one, since real clients know no other. What is pushed is pushed before the
-//! start; only the clients change anything afterwards.
+//! start; only the clients change anything afterwards. `fates` lives through many simulated lives instead.
+
+mod fates;
 
 use std::io::{self, BufWriter, Write};
 use std::net::SocketAddr;
@@ -57,6 +59,9 @@ enum Command {
         /// The record.
         file: PathBuf,
     },
+    /// Lives through fates: the whole pass, store included, in a random tenancy under misfortune of every kind, in virtual
+    /// time, each from one seed that replays it exactly. Prints the figures; fails when a law was broken.
+    Fates(fates::Fates),
 }
 
 #[derive(Debug, clap::Args)]
@@ -100,6 +105,7 @@ async fn main() -> ExitCode {
     let ended = match Args::parse().command {
         Command::Serve(serve) => serve.run().await,
         Command::Compare { file } => compare(&file),
+        Command::Fates(fates) => fates.run(),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,0 +1,318 @@
+//! The laws of acting, as far as they can be judged from outside: nothing goes unannounced, unjournaled, while paused, twice,
+//! or more at once than is allowed. What the daemon wrote is read only to see that it wrote at all.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use ocird_model::{ImageId, Rule};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection as _, SqliteConnection};
+
+use super::judge::{Case, SLACK};
+use super::scene::Scene;
+use crate::image::Life;
+use crate::state::{Deletion, Hand};
+
+/// Number of complete passes that a family must have been seen in (S-16).
+const MIN_PASSES: usize = 3;
+
+/// What the laws are judged by.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    /// What went wrong, in words.
+    pub(super) broken: Vec<Broken>,
+    /// When the grace of a repository began anew, by its name: a policy was edited.
+    anew: BTreeMap<String, DateTime<Utc>>,
+    /// Since when the store remembers, at the latest: it was made, lost or put back then.
+    pub(super) store_since: Option<DateTime<Utc>>,
+    /// When each repository was read whole, in passes that ended and could be written down.
+    complete: BTreeMap<String, Vec<DateTime<Utc>>>,
+    /// When each image was last known to run in such a pass: from before it to its end, with every host writing well.
+    needed_at: BTreeMap<ImageId, DateTime<Utc>>,
+    /// What was known to run when the pass began.
+    needed_before: BTreeSet<ImageId>,
+    /// Since when the kill switch is on.
+    pub(super) paused_since: Option<DateTime<Utc>>,
+    /// Bytes stored when the pass began.
+    usage: u64,
+    /// Number of deletions when the pass began.
+    n_deletions: usize,
+    /// What is being deleted, with what the judge says to it.
+    on_trial: Option<(ImageId, Vec<Broken>)>,
+    /// Images whose deletion the tenancy has accepted, with the number of deletions then.
+    accepted: BTreeSet<(ImageId, u64)>,
+    /// What each daemon did by its own store: the first, and the second on its copy.
+    done: [Done; 2],
+    /// What the tenancy had noted before.
+    n_violations: usize,
+}
+
+/// What one daemon did, as far as its store remembers.
+#[derive(Debug, Default)]
+struct Done {
+    /// When heads went.
+    heads: Vec<DateTime<Utc>>,
+    /// Number of batches with a head since the ramp began.
+    n_batches: u32,
+}
+
+/// A law that was broken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broken {
+    /// The rule of safety, where one says so plainly; `None` for a needed image that is gone.
+    pub rule: Option<Rule>,
+    /// In words.
+    pub text: String,
+}
+
+impl Broken {
+    pub(super) fn new(rule: Rule, text: impl Into<String>) -> Self {
+        Self { rule: Some(rule), text: text.into() }
+    }
+
+    /// The rule, or that something needed went.
+    pub fn name(&self) -> String {
+        self.rule.map_or_else(|| "needed".to_owned(), |rule| rule.to_string())
+    }
+}
+
+impl Ledger {
+    /// The grace of a repository begins anew.
+    pub(super) fn begin_anew(&mut self, repository: &str, now: DateTime<Utc>) {
+        self.anew.insert(repository.to_owned(), now);
+    }
+
+    /// The store is new, or remembers less than it did.
+    pub(super) fn forget_store(&mut self, now: DateTime<Utc>) {
+        self.store_since = Some(now);
+        self.complete.clear();
+        self.done[0] = Done::default();
+    }
+
+    pub(super) fn begin_pass(&mut self, usage: u64, n_deletions: usize, needed: BTreeSet<ImageId>) {
+        (self.usage, self.n_deletions, self.needed_before) = (usage, n_deletions, needed);
+    }
+
+    /// A second daemon begins, on a copy of the store that it does not know.
+    pub(super) fn begin_second(&mut self) {
+        self.done[1] = Done::default();
+    }
+
+    /// People have reset the brakes: the ramp begins anew.
+    pub(super) fn begin_ramp_anew(&mut self) {
+        self.done[0].n_batches = 0;
+    }
+
+    /// What was counted of heads is no longer what the daemon counted: its clock moved, or its store is another's.
+    pub(super) fn lose_count(&mut self) {
+        for done in &mut self.done {
+            done.heads.clear();
+        }
+    }
+}
+
+/// What came of one pass, as far as the laws ask.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// The repositories that were read whole and decided about; `None` when the pass did not end or was not written down.
+    pub(super) complete: Option<Vec<String>>,
+    /// It was to look only.
+    pub(super) only_observed: bool,
+    /// It died.
+    pub(super) died: bool,
+}
+
+impl Scene {
+    /// A deletion is asked for: what may be said against it is worked out before it happens.
+    pub(super) fn try_case(&mut self, id: &ImageId) {
+        let mut broken = Vec::new();
+        let (state, now) = self.tenancy.lock();
+        if let Some(since) = self.ledger.paused_since
+            && since < now
+        {
+            broken.push(Broken::new(Rule::S24, format!("a deletion was asked for, paused since {since}")));
+        }
+        let is_gone = state.images.get(id).is_some_and(|image| image.life != Life::Available);
+        let turn = state.images.get(id).map_or(0, |image| image.n_turns);
+        if is_gone && self.ledger.accepted.iter().any(|(known, _)| known == id) {
+            broken.push(Broken::new(Rule::S22, format!("{id} was to be deleted again, turn {turn}")));
+        }
+        if let Some(case) = Case::of(&state, id, now, self.ledger.usage) {
+            let name = case.repository().to_string();
+            if !case.follows_a_head() {
+                if let Some(why) = case.promise(&self.policies, self.floor) {
+                    broken.push(Broken {
+                        rule: None,
+                        text: format!("{} went, although {why}", case.describe()),
+                    });
+                }
+                broken.extend(self.ledger.unannounced(id, &name, now, self.grace));
+            }
+        }
+        drop(state);
+        self.ledger.on_trial = Some((id.clone(), broken));
+    }
+
+    /// The call is over: what was said against it holds if the image went.
+    pub(super) fn judge_case(&mut self) {
+        let Some((id, broken)) = self.ledger.on_trial.take() else { return };
+        let (state, now) = self.tenancy.lock();
+        let image = state.images.get(&id);
+        // The clock has stood still since.
+        let went = image.is_some_and(|image| match image.life {
+            Life::Available => false,
+            Life::Deleting { since } | Life::Deleted { since } => since == now,
+        });
+        let turn = image.map_or(0, |image| image.n_turns);
+        let digest = image.map(|image| image.manifest.digest.short());
+        drop(state);
+        let fresh = went && self.ledger.accepted.insert((id, turn));
+        if fresh {
+            self.log.note(now, format_args!("deleted {}", digest.unwrap_or_default()));
+        }
+        // These two are about the asking.
+        let counts = |broken: &Broken| fresh || matches!(broken.rule, Some(Rule::S22 | Rule::S24));
+        self.ledger.broken.extend(broken.into_iter().filter(counts));
+    }
+
+    /// A pass is over, or its daemon dead.
+    pub(super) async fn judge_pass(
+        &mut self,
+        state_dirs: &[&Path],
+        seen: &Seen,
+        is_second: bool,
+    ) -> Result<(), sqlx::Error> {
+        let now = self.tenancy.now();
+        let new: Vec<Deletion> = {
+            let (state, _) = self.tenancy.lock();
+            let new = state.deletions[self.ledger.n_deletions..].iter();
+            let noted: Vec<String> =
+                state.violations[self.ledger.n_violations..].iter().map(ToString::to_string).collect();
+            self.ledger.n_violations = state.violations.len();
+            self.ledger.broken.extend(noted.into_iter().map(|text| Broken { rule: None, text }));
+            new.filter(|deletion| deletion.hand == Hand::Daemon).cloned().collect()
+        };
+        if seen.only_observed && !new.is_empty() {
+            self.ledger.broken.push(Broken::new(Rule::S15, "an observing pass deleted"));
+        }
+        if !new.is_empty() {
+            self.judge_journal(state_dirs, &new, usize::from(is_second)).await?;
+        }
+        if let Some(complete) = &seen.complete {
+            for name in complete {
+                self.ledger.complete.entry(name.clone()).or_default().push(now);
+            }
+            let needed = std::mem::take(&mut self.ledger.needed_before);
+            for id in self.needed_now().into_iter().filter(|id| needed.contains(id)) {
+                self.ledger.needed_at.insert(id, now);
+            }
+        }
+        self.window = None;
+        Ok(())
+    }
+
+    /// Every deletion has an intent, written before it; and heads are as few as they may be.
+    async fn judge_journal(
+        &mut self,
+        state_dirs: &[&Path],
+        new: &[Deletion],
+        by: usize,
+    ) -> Result<(), sqlx::Error> {
+        let mut n_heads = 0;
+        for deletion in new {
+            let mut journaled = None;
+            for state_dir in state_dirs {
+                journaled = journaled.or(intent_of(state_dir, deletion).await?);
+            }
+            match journaled {
+                None => {
+                    let text = format!("{} was deleted without an intent", deletion.digest.short());
+                    self.ledger.broken.push(Broken::new(Rule::S21, text));
+                }
+                Some(is_head) => {
+                    let kind = if is_head { "head" } else { "rest" };
+                    self.log.note(deletion.at, format_args!("{} was a {kind}", deletion.digest.short()));
+                    if is_head {
+                        n_heads += 1;
+                        self.ledger.done[by].heads.push(deletion.at);
+                    }
+                }
+            }
+        }
+        if n_heads > self.max_per_pass.min(self.max_per_day) {
+            self.ledger.broken.push(Broken::new(Rule::S19, format!("{n_heads} families in one pass")));
+        }
+        let now = self.tenancy.now();
+        let day = |at: &&DateTime<Utc>| now - **at < TimeDelta::hours(24) - SLACK;
+        let today = self.ledger.done[by].heads.iter().filter(day).count();
+        if today > self.max_per_day as usize {
+            self.ledger.broken.push(Broken::new(Rule::S19, format!("{today} families in one day")));
+        }
+        if n_heads > 0 {
+            self.ledger.done[by].n_batches += 1;
+            let most = match self.ledger.done[by].n_batches {
+                1 => 1,
+                2 => 10,
+                _ => u32::MAX,
+            };
+            if n_heads > most {
+                let text = format!("{n_heads} families in batch {}", self.ledger.done[by].n_batches);
+                self.ledger.broken.push(Broken::new(Rule::S20, text));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Ledger {
+    /// Why a head was not announced for long enough.
+    fn unannounced(&self, id: &ImageId, name: &str, now: DateTime<Utc>, grace: TimeDelta) -> Vec<Broken> {
+        let mut broken = Vec::new();
+        let grace_ago = now - grace + SLACK;
+        let mut since = DateTime::<Utc>::MIN_UTC;
+        if let Some(anew) = self.anew.get(name) {
+            since = since.max(*anew);
+            if *anew > grace_ago {
+                broken.push(Broken::new(Rule::S14, format!("{name}: its policy was edited at {anew}")));
+            }
+        }
+        if let Some(store) = self.store_since {
+            since = since.max(store);
+            if store > grace_ago {
+                broken
+                    .push(Broken::new(Rule::S29, format!("{name}: the store remembers since {store} only")));
+            }
+        }
+        if let Some(needed) = self.needed_at.get(id) {
+            since = since.max(*needed);
+            if *needed > grace_ago {
+                broken.push(Broken::new(Rule::S16, format!("{name}: it was known to be needed at {needed}")));
+            }
+        }
+        let complete = self.complete.get(name).map_or(0, |all| all.iter().filter(|at| **at > since).count());
+        // The pass that deletes is one of them, and not over yet.
+        if complete + 1 < MIN_PASSES {
+            broken.push(Broken::new(Rule::S16, format!("{name}: only {complete} complete passes before")));
+        }
+        broken
+    }
+}
+
+/// Whether the deletion has an intent in this store, and whether it was of a head.
+async fn intent_of(state_dir: &Path, deletion: &Deletion) -> Result<Option<bool>, sqlx::Error> {
+    let path = state_dir.join("ocird.db");
+    if !path.exists() {
+        return Ok(None);
+    }
+    let options = SqliteConnectOptions::new().filename(path).read_only(true);
+    let mut connection = SqliteConnection::connect_with(&options).await?;
+    let select = "SELECT head = digest FROM intents WHERE image = ? AND digest = ? ORDER BY id DESC LIMIT 1";
+    let is_head: Option<bool> = sqlx::query_scalar(select)
+        .bind(deletion.image.as_str())
+        .bind(deletion.digest.as_bytes().as_slice())
+        .fetch_optional(&mut connection)
+        .await?;
+    connection.close().await?;
+    Ok(is_head)
+}

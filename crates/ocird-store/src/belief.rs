@@ -1,0 +1,182 @@
+//! What may be believed, kept from pass to pass: how many there were in each scope (S-3), which repositories were read with
+//! certainty (S-4, S-9), whether the clock is in doubt (S-9), and when the schema last changed (S-30). What follows from it is
+//! not the store's to say.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use ocird_model::{Census, CompartmentId, Fall, RepositoryId, RepositoryName};
+use sqlx::{FromRow, SqlitePool};
+
+use crate::column::{count, millis, optional_time, parse, time, uncount};
+use crate::{Glance, Store, StoreError};
+
+/// What a pass has learnt that the next one compares with. Written before anything is decided by it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Belief {
+    /// The census of each scope that was looked at completely.
+    pub census: BTreeMap<String, Census>,
+    /// The repositories that were read whole while it was known what runs from them.
+    pub certain: Vec<RepositoryId>,
+}
+
+/// Why the clock is in doubt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClockDoubt {
+    /// What was wrong with it, for people.
+    pub why: String,
+    /// Number of clean passes since.
+    pub n_clean: u32,
+}
+
+#[derive(FromRow)]
+struct CensusRow {
+    scope: String,
+    n: i64,
+    fell_from: Option<i64>,
+    fell_at: Option<i64>,
+    n_agreeing: Option<i64>,
+}
+
+impl Store {
+    /// The census of every scope that was ever looked at completely.
+    pub async fn census(&self) -> Result<BTreeMap<String, Census>, StoreError> {
+        read_census(&self.reader).await
+    }
+
+    /// Keeps what a pass that began at `now` has learnt: all of it or, when this fails, nothing.
+    pub async fn believe(&self, belief: &Belief, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let Belief { census, certain } = belief;
+        let doing = "writing down what is believed";
+        let mut write = self.begin(now).await?;
+        for (scope, Census { n, fall }) in census {
+            let upsert = "INSERT OR REPLACE INTO census (scope, n, fell_from, fell_at, n_agreeing) VALUES (?, ?, ?, ?, ?)";
+            sqlx::query(upsert)
+                .bind(scope)
+                .bind(count(*n))
+                .bind(fall.map(|fall| count(fall.from)))
+                .bind(fall.map(|fall| millis(fall.at)))
+                .bind(fall.map(|fall| i64::from(fall.n_agreeing)))
+                .execute(write.connection())
+                .await
+                .map_err(StoreError::sqlite(doing))?;
+        }
+        for repository in certain {
+            sqlx::query("UPDATE repositories SET last_certain_at = ? WHERE ocid = ?")
+                .bind(millis(now))
+                .bind(repository.as_str())
+                .execute(write.connection())
+                .await
+                .map_err(StoreError::sqlite(doing))?;
+        }
+        write.commit().await
+    }
+
+    /// The repositories that were in a compartment when it was last looked at, as far as they have been read whole: they are
+    /// not gone because it cannot be listed (S-2).
+    pub async fn repositories_in(
+        &self,
+        compartment: &CompartmentId,
+    ) -> Result<Vec<(RepositoryId, RepositoryName)>, StoreError> {
+        read_repositories(&self.reader, compartment).await
+    }
+
+    /// Why the clock was in doubt when somebody last looked; `None` when it was not.
+    pub async fn clock_doubt(&self) -> Result<Option<ClockDoubt>, StoreError> {
+        let row: Option<(String, i64)> = sqlx::query_as("SELECT why, n_clean FROM clock_doubt")
+            .fetch_optional(&self.reader)
+            .await
+            .map_err(StoreError::sqlite("reading whether the clock is in doubt"))?;
+        let doubt = row.map(|(why, n_clean)| {
+            let n_clean = u32::try_from(n_clean).map_err(StoreError::decode("clock_doubt.n_clean"))?;
+            Ok(ClockDoubt { why, n_clean })
+        });
+        doubt.transpose()
+    }
+
+    /// Keeps why the clock is in doubt, or that it is not.
+    pub async fn doubt_clock(&self, doubt: Option<&ClockDoubt>) -> Result<(), StoreError> {
+        let doing = "writing down whether the clock is in doubt";
+        let mut write = self.begin_untimed().await?;
+        sqlx::query("DELETE FROM clock_doubt")
+            .execute(write.connection())
+            .await
+            .map_err(StoreError::sqlite(doing))?;
+        if let Some(ClockDoubt { why, n_clean }) = doubt {
+            sqlx::query("INSERT INTO clock_doubt (only, why, n_clean) VALUES (1, ?, ?)")
+                .bind(why)
+                .bind(i64::from(*n_clean))
+                .execute(write.connection())
+                .await
+                .map_err(StoreError::sqlite(doing))?;
+        }
+        write.commit().await
+    }
+
+    /// When the schema was last brought up to date; `None` for a store that was made with the present one.
+    pub async fn migrated_at(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let migrated_at: Option<i64> = sqlx::query_scalar("SELECT migrated_at FROM store")
+            .fetch_one(&self.reader)
+            .await
+            .map_err(StoreError::sqlite("reading when the schema changed"))?;
+        optional_time("store.migrated_at", migrated_at)
+    }
+}
+
+impl Glance {
+    /// The census of every scope that was ever looked at completely.
+    pub async fn census(&self) -> Result<BTreeMap<String, Census>, StoreError> {
+        read_census(&self.reader).await
+    }
+
+    /// The repositories that were in a compartment when it was last looked at; see [`Store::repositories_in`].
+    pub async fn repositories_in(
+        &self,
+        compartment: &CompartmentId,
+    ) -> Result<Vec<(RepositoryId, RepositoryName)>, StoreError> {
+        read_repositories(&self.reader, compartment).await
+    }
+}
+
+async fn read_census(reader: &SqlitePool) -> Result<BTreeMap<String, Census>, StoreError> {
+    let select = "SELECT scope, n, fell_from, fell_at, n_agreeing FROM census";
+    let rows: Vec<CensusRow> = sqlx::query_as(select)
+        .fetch_all(reader)
+        .await
+        .map_err(StoreError::sqlite("reading how many there were"))?;
+    rows.into_iter().map(CensusRow::decode).collect()
+}
+
+async fn read_repositories(
+    reader: &SqlitePool,
+    compartment: &CompartmentId,
+) -> Result<Vec<(RepositoryId, RepositoryName)>, StoreError> {
+    // Every pass sees all that it knows of a compartment at one instant, so those of the last one are those present.
+    let select = "SELECT ocid, name FROM repositories WHERE compartment = ?1 AND last_seen_at = \
+         (SELECT max(last_seen_at) FROM repositories WHERE compartment = ?1)";
+    let rows: Vec<(String, String)> = sqlx::query_as(select)
+        .bind(compartment.as_str())
+        .fetch_all(reader)
+        .await
+        .map_err(StoreError::sqlite("reading the repositories of a compartment"))?;
+    let known = rows
+        .iter()
+        .map(|(ocid, name)| Ok((parse("repositories.ocid", ocid)?, parse("repositories.name", name)?)));
+    known.collect()
+}
+
+impl CensusRow {
+    fn decode(self) -> Result<(String, Census), StoreError> {
+        let Self { scope, n, fell_from, fell_at, n_agreeing } = self;
+        let fall = match (fell_from, fell_at, n_agreeing) {
+            (Some(from), Some(at), Some(n_agreeing)) => Some(Fall {
+                from: uncount("census.fell_from", from)?,
+                at: time("census.fell_at", at)?,
+                n_agreeing: u32::try_from(n_agreeing).map_err(StoreError::decode("census.n_agreeing"))?,
+            }),
+            // The table has all three or none.
+            _ => None,
+        };
+        Ok((scope, Census { n: uncount("census.n", n)?, fall }))
+    }
+}

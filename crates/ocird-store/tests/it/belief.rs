@@ -1,0 +1,96 @@
+//! What may be believed: it is kept from pass to pass and over restarts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ocird_model::{Census, Fall, OutcomeKind};
+use ocird_store::{Belief, ClockDoubt, Glance};
+
+use crate::world::{World, at, details, image, intent, name, repository};
+
+/// A world whose repository has these images.
+async fn with_images(numbers: &[u64]) -> World {
+    let world = World::new().await;
+    let images: Vec<_> = numbers.iter().map(|n| details(*n, &["v1"])).collect();
+    world.see(&images, at(1)).await;
+    world
+}
+
+#[tokio::test]
+async fn a_census_is_kept_with_its_fall_and_over_a_restart() {
+    let world = World::new().await;
+    assert_eq!(world.store.census().await.unwrap(), BTreeMap::new());
+    let fall = Some(Fall { from: 100, at: at(3), n_agreeing: 1 });
+    let census = BTreeMap::from([
+        (repository(1).to_string(), Census { n: 40, fall }),
+        ("ocid1.compartment.oc1..c".to_owned(), Census::first(4)),
+    ]);
+    let belief = Belief { census: census.clone(), ..Belief::default() };
+    world.store.believe(&belief, at(3)).await.unwrap();
+    let world = world.reopened().await;
+    assert_eq!(world.store.census().await.unwrap(), census);
+    let glance = Glance::open(world.dir.path()).await.unwrap().unwrap();
+    assert_eq!(glance.census().await.unwrap(), census);
+    let later = BTreeMap::from([(repository(1).to_string(), Census::first(40))]);
+    world.store.believe(&Belief { census: later, ..Belief::default() }, at(4)).await.unwrap();
+    assert_eq!(world.store.census().await.unwrap()[repository(1).as_str()], Census::first(40));
+}
+
+#[tokio::test]
+async fn a_look_that_was_certain_is_told_from_one_that_was_only_complete() {
+    let world = with_images(&[1]).await;
+    let known = world.store.known(&repository(1)).await.unwrap();
+    assert_eq!((known.last_complete_at, known.last_certain_at), (Some(at(1)), None));
+    let belief = Belief { certain: vec![repository(1)], ..Belief::default() };
+    world.store.believe(&belief, at(2)).await.unwrap();
+    let known = world.store.known(&repository(1)).await.unwrap();
+    assert_eq!((known.last_complete_at, known.last_certain_at), (Some(at(1)), Some(at(2))));
+}
+
+#[tokio::test]
+async fn what_ocird_took_and_is_still_on_record_is_known() {
+    let world = with_images(&[1, 2, 3, 4]).await;
+    world.settle(&intent(1, &[]), OutcomeKind::Deleted, at(2)).await;
+    world.settle(&intent(2, &[]), OutcomeKind::Drifted, at(2)).await;
+    world.store.intend(&intent(3, &[]), at(2)).await.unwrap();
+    let taken = world.store.known(&repository(1)).await.unwrap().taken;
+    assert_eq!(taken, BTreeSet::from([image(1), image(3)]), "nobody knows what came of the third");
+    world.see(&[details(2, &["v1"]), details(4, &["v1"])], at(3)).await;
+    assert_eq!(world.store.known(&repository(1)).await.unwrap().taken, BTreeSet::new());
+}
+
+#[tokio::test]
+async fn an_image_that_came_back_and_goes_again_is_not_explained_by_its_first_deletion() {
+    let world = with_images(&[1, 2]).await;
+    world.settle(&intent(1, &[]), OutcomeKind::Deleted, at(2)).await;
+    world.see(&[details(2, &["v1"])], at(3)).await;
+    world.see(&[details(1, &["v1"]), details(2, &["v1"])], at(4)).await;
+    assert_eq!(world.store.known(&repository(1)).await.unwrap().taken, BTreeSet::new());
+}
+
+#[tokio::test]
+async fn the_repositories_of_a_compartment_are_those_of_its_last_look() {
+    let world = with_images(&[1]).await;
+    let compartment = "ocid1.compartment.oc1..c".parse().unwrap();
+    let present = world.store.repositories_in(&compartment).await.unwrap();
+    assert_eq!(present, [(repository(1), name(1))]);
+    let elsewhere = "ocid1.compartment.oc1..d".parse().unwrap();
+    assert_eq!(world.store.repositories_in(&elsewhere).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_doubt_about_the_clock_outlives_a_restart_and_is_lifted() {
+    let world = World::new().await;
+    assert_eq!(world.store.clock_doubt().await.unwrap(), None);
+    let doubt = ClockDoubt { why: "it jumped".to_owned(), n_clean: 2 };
+    world.store.doubt_clock(Some(&doubt)).await.unwrap();
+    let world = world.reopened().await;
+    assert_eq!(world.store.clock_doubt().await.unwrap(), Some(doubt));
+    world.store.doubt_clock(None).await.unwrap();
+    assert_eq!(world.store.clock_doubt().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_store_that_was_made_with_the_present_schema_was_never_migrated() {
+    let world = World::new().await.reopened().await;
+    assert_eq!(world.store.migrated_at().await.unwrap(), None);
+}

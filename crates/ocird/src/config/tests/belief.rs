@@ -1,0 +1,58 @@
+//! Who answers for what ocird cannot know: who shares its rights, how much room there must be, whether signed images go.
+
+use super::*;
+
+/// The armed configuration with these lines in `[armed_for]`, and this way of signing in.
+fn armed(lines: &str, oci: &str) -> Result<Config, String> {
+    let text = format!(
+        "mode = 'enforce'\n[armed_for]\ntenancy = 'ocid1.tenancy.oc1..t'\nregion = 'eu-milan-1'\n\
+         compartments = ['ocid1.compartment.oc1..a']\n{lines}\n[oci]\ncompartments = ['ocid1.compartment.oc1..a']\n{oci}\n\
+         [[in_use.files]]\npath = 'in-use.json'\nrepositories = ['mgh-*']\n"
+    );
+    Files::new(&text, &[("mgh.toml", POLICY)]).load()
+}
+
+#[test]
+fn an_instance_whose_rights_others_may_share_is_not_armed_until_somebody_answers_for_it() {
+    let words = |lines: &str| armed(lines, "").unwrap().shared_identity();
+    assert!(words("").unwrap().contains("accept_shared_identity = true"));
+    assert!(words("accept_shared_identity = false").is_some());
+    for lines in ["metadata = 'fenced'", "metadata = 'own_instance'", "accept_shared_identity = true"] {
+        assert_eq!(words(lines), None, "{lines}");
+    }
+}
+
+#[test]
+fn a_profile_has_no_metadata_service_to_share() {
+    let key = "auth = 'api_key'\nconfig_file = '/etc/ocird/oci-config'";
+    assert_eq!(armed("", key).unwrap().shared_identity(), None);
+}
+
+#[test]
+fn the_two_answers_contradict_each_other() {
+    let both = armed("metadata = 'fenced'\naccept_shared_identity = true", "");
+    refused(both, "ocird.toml:6", "says both");
+    refused(armed("metadata = 'open'", ""), "ocird.toml:6", "open");
+}
+
+#[test]
+fn the_room_that_must_be_left_has_a_floor_and_is_never_zero() {
+    assert_eq!(central(LEAST).unwrap().min_free, Bytes(256_000_000));
+    let with = |size: &str| central(&format!("{LEAST}\n[store]\nmin_free = {size}\n"));
+    assert_eq!(with("'2GB'").unwrap().min_free, Bytes(2_000_000_000));
+    for size in ["'0MB'", "'999kB'", "'9PB'", "''", "5"] {
+        assert!(with(size).unwrap_err().contains("min_free"), "{size}");
+    }
+}
+
+#[test]
+fn signed_images_stay_unless_the_policy_says_otherwise() {
+    let of = |line: &str| {
+        let policy = format!("{POLICY}{line}");
+        Files::new(ARMED, &[("mgh.toml", policy.as_str())])
+            .load()
+            .map(|config| config.policies.policies[0].enforce_signed)
+    };
+    assert_eq!((of(""), of("signed = 'keep'"), of("signed = 'enforce'")), (Ok(false), Ok(false), Ok(true)));
+    assert!(of("signed = true").is_err());
+}

@@ -1,0 +1,197 @@
+//! A Prometheus server that sees every host of a fleet, as by cAdvisor's `container_last_seen`: one instant query whose series
+//! name images in a label. <https://prometheus.io/docs/prometheus/latest/querying/api/#instant-queries>
+//!
+//! It knows what runs, not what is stopped. A host whose exporter is down has no series at all, which would look like a host
+//! that runs nothing: the hosts are told apart by a label, so that one that is silent is missed, and a second query can say
+//! which exporters are down.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use ocird_model::{ErrorChain, UseKind};
+use reqwest::Client;
+use serde::Deserialize;
+
+use crate::config::{PrometheusSource, Scope};
+use crate::in_use::http::{self, AskError};
+use crate::in_use::source::{Answer, Mention, Report, Roster, Source};
+
+/// So old may a sample be that answers an instant query: Prometheus's own `--query.lookback-delta`, unless it was changed.
+const LOOKBACK: TimeDelta = TimeDelta::minutes(5);
+
+/// Why a server's answer is none.
+#[derive(Debug, thiserror::Error)]
+enum PrometheusError {
+    /// The client cannot be made.
+    #[error("the client cannot be made")]
+    Client(#[source] http::ClientError),
+    /// There was no answer.
+    #[error("the server does not answer")]
+    Ask(#[source] AskError),
+    /// The query failed.
+    #[error("the query failed: {0}")]
+    Failed(String),
+    /// The answer is of another kind.
+    #[error("the query gives a {0}, and must give a vector")]
+    Kind(String),
+    /// The server says itself that something is missing, such as a store of Thanos that is down.
+    #[error("the server warns that the answer is not whole: {0}")]
+    Partial(String),
+    /// A series without the label that names the image.
+    #[error("a series has no label {0}, so that nobody knows what it is of")]
+    Unlabelled(String),
+    /// Exporters are down, by the second query.
+    #[error("down are: {0}")]
+    Down(String),
+}
+
+#[derive(Debug, Deserialize)]
+struct Envelope {
+    status: String,
+    #[serde(default)]
+    error: Option<String>,
+    #[serde(default)]
+    warnings: Vec<String>,
+    data: Option<Data>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Data {
+    result_type: String,
+    result: serde_json::Value,
+}
+
+#[derive(Debug, Deserialize)]
+struct Sample {
+    metric: BTreeMap<String, String>,
+}
+
+/// One `[[in_use.prometheus]]`.
+#[derive(Debug)]
+pub(super) struct Prometheus(PrometheusSource);
+
+impl Prometheus {
+    pub(super) const fn new(source: PrometheusSource) -> Self {
+        Self(source)
+    }
+
+    async fn reports(&self, now: DateTime<Utc>) -> Vec<Report> {
+        match self.answers(now - LOOKBACK).await {
+            Ok(answers) => {
+                let report = |(host, answer): (Option<String>, Answer)| Report {
+                    name: host.as_ref().map_or_else(|| self.name(), |host| format!("{} {host}", self.name())),
+                    host,
+                    answer: Ok(answer),
+                };
+                answers.into_iter().map(report).collect()
+            }
+            Err(error) => {
+                let answer = Err(ErrorChain(&error).to_string());
+                vec![Report { name: self.name(), host: None, answer }]
+            }
+        }
+    }
+
+    /// One answer for each host, or one for all where hosts are not told apart.
+    async fn answers(
+        &self,
+        looked_at: DateTime<Utc>,
+    ) -> Result<BTreeMap<Option<String>, Answer>, PrometheusError> {
+        let PrometheusSource { url, token_file, ca_file, query, down, .. } = &self.0;
+        let client = http::to_server(url, token_file.as_deref(), ca_file.as_deref());
+        let client = client.await.map_err(PrometheusError::Client)?;
+        if let Some(down) = down {
+            let down = ask(&client, url, down).await?;
+            if !down.is_empty() {
+                let named = down.iter().take(3).map(|sample| label(sample, "instance").to_owned());
+                return Err(PrometheusError::Down(named.collect::<Vec<_>>().join(", ")));
+            }
+        }
+        let samples = ask(&client, url, query).await?;
+        let empty = || Answer { looked_at, is_complete: true, mentions: Vec::new() };
+        let mut answers: BTreeMap<Option<String>, Answer> = BTreeMap::new();
+        for sample in &samples {
+            let mention = self.mention(sample)?;
+            let host = self.0.host_label.as_ref().map(|host| label(sample, host).to_owned());
+            answers.entry(host).or_insert_with(empty).mentions.push(mention);
+        }
+        if answers.is_empty() {
+            answers.insert(None, empty());
+        }
+        Ok(answers)
+    }
+
+    fn mention(&self, sample: &Sample) -> Result<Mention, PrometheusError> {
+        let PrometheusSource { image_label, digest_label, by_labels, .. } = &self.0;
+        let image = label(sample, image_label);
+        if image.is_empty() {
+            return Err(PrometheusError::Unlabelled(image_label.clone()));
+        }
+        let digest = digest_label.as_ref().map(|digest| label(sample, digest));
+        let by = by_labels.iter().map(|name| label(sample, name)).filter(|value| !value.is_empty());
+        let by = by.collect::<Vec<_>>().join(" ");
+        Ok(Mention {
+            image: image.to_owned(),
+            digest: digest.and_then(digest_in).map(str::to_owned),
+            by: if by.is_empty() { "container".to_owned() } else { format!("container {by}") },
+            kind: UseKind::Running,
+        })
+    }
+}
+
+impl Source for Prometheus {
+    fn scope(&self) -> &Scope {
+        &self.0.scope
+    }
+
+    fn name(&self) -> String {
+        format!("prometheus {}", self.0.url)
+    }
+
+    fn roster(&self) -> Roster<'_> {
+        Roster { expect: &self.0.expect, forget: &self.0.forget }
+    }
+
+    fn ask(&self, now: DateTime<Utc>) -> BoxFuture<'_, Vec<Report>> {
+        self.reports(now).boxed()
+    }
+}
+
+async fn ask(client: &Client, url: &str, query: &str) -> Result<Vec<Sample>, PrometheusError> {
+    let request = client.get(format!("{url}/api/v1/query")).query(&[("query", query)]);
+    let answer: Envelope = http::ask(request, "api/v1/query").await.map_err(PrometheusError::Ask)?;
+    samples(answer)
+}
+
+/// The series of an answer that is whole.
+fn samples(Envelope { status, error, warnings, data }: Envelope) -> Result<Vec<Sample>, PrometheusError> {
+    if let Some(warning) = warnings.first() {
+        return Err(PrometheusError::Partial(warning.clone()));
+    }
+    let data = match data {
+        Some(data) if status == "success" => data,
+        _ => return Err(PrometheusError::Failed(error.unwrap_or(status))),
+    };
+    if data.result_type != "vector" {
+        return Err(PrometheusError::Kind(data.result_type));
+    }
+    let malformed = |source| AskError::Malformed { path: "api/v1/query".to_owned(), source };
+    serde_json::from_value(data.result).map_err(malformed).map_err(PrometheusError::Ask)
+}
+
+fn label<'s>(sample: &'s Sample, name: &str) -> &'s str {
+    sample.metric.get(name).map_or("", String::as_str)
+}
+
+/// The digest in what exporters write: bare, behind a repository, or behind a scheme.
+pub(super) fn digest_in(text: &str) -> Option<&str> {
+    let at = text.rfind("sha256:")?;
+    let before = &text[..at];
+    (before.is_empty() || before.ends_with('@') || before.ends_with("://")).then_some(&text[at..])
+}
+
+#[cfg(test)]
+mod tests;

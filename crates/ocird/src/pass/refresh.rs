@@ -1,0 +1,102 @@
+//! Looks anew at what is about to go when the first look took long (S-17): a plan serves ten minutes, and a tenancy of five
+//! hundred repositories at a cloud that throttles takes longer to look at than that. What was read stays known, so this
+//! is one list for each repository concerned and a read of each image that is about to go.
+//!
+//! Deliberately not here: more to delete. What goes was in the batch before, and is due by the new plan, too.
+
+use std::collections::BTreeSet;
+
+use chrono::TimeDelta;
+use ocird_model::{Clock, EffectivePolicy, Inventory, Policies, ReadRegistry, RepositoryName};
+use ocird_plan::{Due, Violations};
+
+use crate::pass::observe::{self, REREAD_AFTER, Rereads, at_once};
+use crate::pass::signed;
+use crate::pass::survey::{Decided, Survey};
+
+/// A look that is older than this is taken again before anything is done by it: half of what a plan serves, so that there is
+/// time left to act in.
+pub(crate) const LOOK_AGAIN_AFTER: TimeDelta = TimeDelta::minutes(5);
+
+/// Repositories that are looked at at once.
+const AT_ONCE: usize = 4;
+
+impl<R: ReadRegistry> Survey<R> {
+    /// What was decided, decided again on a fresh look at the repositories that the batch takes from; at all repositories
+    /// when a usage line bears on the batch. Only what is still due of the batch is due.
+    pub(crate) async fn refreshed(
+        &mut self,
+        decided: &Decided,
+        batch: &[&Due],
+        clock: &impl Clock,
+    ) -> Result<Decided, Violations> {
+        let now = clock.now();
+        let names = self.concerned(decided, batch);
+        let mut seen = Inventory { taken_at: now, repositories: std::collections::BTreeMap::new() };
+        let rows: Vec<_> = decided.rows.iter().filter(|row| names.contains(&row.name)).collect();
+        for chunk in rows.chunks(AT_ONCE) {
+            let mut looks = Vec::with_capacity(chunk.len());
+            for row in chunk {
+                let known = self.notebook.known(&row.id).await;
+                let going = batch.iter().filter(|due| *due.repository_id() == row.id);
+                let heads: BTreeSet<_> = going.map(|due| due.image().digest).collect();
+                let rereads =
+                    Rereads { about_to_go: observe::families(&known, Some(&heads)), after: REREAD_AFTER };
+                looks.push((*row, known, rereads));
+            }
+            let reader = &self.reader;
+            let looks: Vec<_> = looks
+                .into_iter()
+                .map(|(row, known, rereads)| async move {
+                    (row, observe::repository(reader, row, known, &rereads, now).await)
+                })
+                .collect();
+            for (row, sight) in at_once(AT_ONCE, looks).await {
+                self.notebook.remember(&row.id, &row.name, sight.fresh, now).await;
+                seen.repositories.insert(row.name.clone(), sight.state);
+            }
+        }
+        let unknown = signed::hold(&self.reader, &self.policies, &mut seen).await;
+        let mut observe_only = decided.observe_only.clone();
+        observe_only.extend(unknown);
+        let mut inventory = decided.inventory.clone();
+        inventory.repositories.extend(seen.repositories);
+        inventory.taken_at = now;
+        self.notebook.hold(&mut inventory).await;
+        let gathered = self.gather(decided.folder.as_ref(), &inventory, clock.now()).await;
+        let plan = ocird_plan::plan(&inventory, &self.policies, &gathered.in_use, now);
+        let checked = ocird_plan::check(plan, &inventory, &self.policies, &gathered.in_use, now)?;
+        let only = observe_only.keys().cloned().collect();
+        let mut due = ocird_plan::due(&checked, &inventory, &decided.marks, &self.policies, now, &only);
+        let keys: BTreeSet<_> = batch.iter().map(|due| (due.repository_id(), due.image().digest)).collect();
+        due.retain(|due| keys.contains(&(due.repository_id(), due.image().digest)));
+        Ok(Decided {
+            identity: decided.identity.clone(),
+            rows: decided.rows.clone(),
+            unlisted: Vec::new(),
+            folder: decided.folder.clone(),
+            gathered,
+            inventory,
+            checked,
+            marks: decided.marks.clone(),
+            observe_only,
+            due,
+        })
+    }
+
+    /// The repositories that bear on whether the batch goes.
+    fn concerned(&self, decided: &Decided, batch: &[&Due]) -> BTreeSet<RepositoryName> {
+        if batch.iter().any(|due| asks_for_the_account(&self.policies, due)) {
+            return decided.rows.iter().map(|row| row.name.clone()).collect();
+        }
+        batch.iter().map(|due| due.repository_name().clone()).collect()
+    }
+}
+
+/// Whether the account over all repositories may have had a word in this: the policy draws a line.
+pub(crate) fn asks_for_the_account(policies: &Policies, due: &Due) -> bool {
+    match policies.governing(due.repository_name()) {
+        EffectivePolicy::One(policy) => policy.lines().next().is_some(),
+        EffectivePolicy::None | EffectivePolicy::Contested(_, _) => false,
+    }
+}

@@ -1,0 +1,139 @@
+//! The engine's acting step, from what is due to its proof. Not acting is a `return` at its beginning: nothing below knows of a
+//! dry run.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use ocird_model::{Clock, ReadRegistry, WriteRegistry};
+use ocird_plan::{Due, DueKind, Violations};
+use ocird_store::StoreError;
+use tokio_util::sync::CancellationToken;
+
+use crate::pass::act::{Act, Acted};
+use crate::pass::engine::{Engine, Purpose};
+use crate::pass::fence::Fenced;
+use crate::pass::gate::Refusals;
+use crate::pass::guard::Guard;
+use crate::pass::refresh::LOOK_AGAIN_AFTER;
+use crate::pass::survey::Decided;
+use crate::status::RefusalCode;
+
+/// Why the acting step ended early.
+enum SweepError {
+    /// The store failed: without a record nothing is deleted (S-28).
+    Store(StoreError),
+    /// The check refused the plan that was made anew.
+    Refused(Violations),
+}
+
+impl From<StoreError> for SweepError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
+    /// Acts on what is due, if this pass is to act and nothing stands against it.
+    pub(super) async fn act(
+        &mut self,
+        purpose: Purpose,
+        began: Duration,
+        decided: &Decided,
+        refusals: &mut Refusals,
+        stop: &CancellationToken,
+    ) -> Acted {
+        let mut acted = Acted::default();
+        if purpose == Purpose::Observe || refusals.stop_everything() {
+            return acted;
+        }
+        match self.sweep(began, decided, &mut acted, refusals, stop).await {
+            Ok(()) => {}
+            Err(SweepError::Store(error)) => self.no_store(&error, refusals),
+            Err(SweepError::Refused(violations)) => {
+                refusals.add(RefusalCode::CheckRefused, violations.to_string());
+                self.trip("the independent check refused a plan", refusals).await;
+            }
+        }
+        acted
+    }
+
+    async fn sweep(
+        &mut self,
+        began: Duration,
+        decided: &Decided,
+        acted: &mut Acted,
+        refusals: &mut Refusals,
+        stop: &CancellationToken,
+    ) -> Result<(), SweepError> {
+        self.prove_late().await?;
+        let batch = self.batch(decided, refusals).await?.due;
+        if batch.is_empty() {
+            return Ok(());
+        }
+        if !self.is_old(began, decided) {
+            return self.carry_out(began, decided, &batch, acted, refusals, stop).await;
+        }
+        let began = self.clock.monotonic();
+        let fresh = self.survey.refreshed(decided, &batch, &self.clock).await.map_err(SweepError::Refused)?;
+        let batch: Vec<&Due> = fresh.due.iter().collect();
+        self.carry_out(began, &fresh, &batch, acted, refusals, stop).await
+    }
+
+    /// Whether looking took so long that what is about to go has to be looked at anew.
+    fn is_old(&self, began: Duration, decided: &Decided) -> bool {
+        let by_wall = self.clock.now() - decided.inventory.taken_at;
+        let by_monotonic = self.clock.monotonic().saturating_sub(began);
+        by_wall.max(TimeDelta::from_std(by_monotonic).unwrap_or(TimeDelta::MAX)) > LOOK_AGAIN_AFTER
+    }
+
+    /// Carries out one batch and proves it.
+    async fn carry_out(
+        &mut self,
+        began: Duration,
+        decided: &Decided,
+        batch: &[&Due],
+        acted: &mut Acted,
+        refusals: &mut Refusals,
+        stop: &CancellationToken,
+    ) -> Result<(), SweepError> {
+        let now = self.clock.now();
+        let again = self.survey.gather(decided.folder.as_ref(), &decided.inventory, now).await;
+        if !again.in_use.says_the_same(&decided.gathered.in_use) {
+            refusals.add(RefusalCode::Moved, "what runs changed since the plan; the next pass decides anew");
+            return Ok(());
+        }
+        let Some(store) = self.survey.notebook.writable() else { return Ok(()) };
+        let config = &self.survey.config;
+        let Decided { identity, inventory, checked, .. } = decided;
+        let fenced = Fenced::new(&self.writer, config, identity, inventory);
+        let guard = Guard {
+            inventory,
+            checked,
+            guardrails: &self.survey.policies.guardrails,
+            compartments: &config.oci.compartments,
+            region: &identity.1,
+        };
+        let act = Act {
+            reader: &self.survey.reader,
+            writer: &fenced,
+            clock: &self.clock,
+            store,
+            inventory,
+            checked,
+            policies: &self.survey.policies,
+            in_use: &again.in_use,
+            guard,
+            state_dir: &config.state_dir,
+            stop,
+            began,
+        };
+        let is_counted = batch.iter().any(|due| due.kind() == DueKind::Head);
+        if is_counted {
+            store.begin_batch(self.clock.now()).await?;
+        }
+        act.all(batch, acted, refusals).await?;
+        let proof = self.prove_batch(decided, acted, &again.in_use, refusals).await?;
+        self.conclude(is_counted, acted, &proof, refusals).await?;
+        Ok(())
+    }
+}
