@@ -17,7 +17,7 @@ fn order(image: &str, hold_for: Option<TimeDelta>) -> HoldOrder {
 async fn place(world: &mut World, image: &str, hold_for: Option<TimeDelta>) {
     world
         .meanwhile(async |store, now| {
-            assert!(hold(store, &order(image, hold_for), now).await.unwrap().is_on_something)
+            assert!(hold(store, &order(image, hold_for), now).await.unwrap().is_on_something);
         })
         .await;
 }

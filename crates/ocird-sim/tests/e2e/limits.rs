@@ -30,9 +30,9 @@ async fn a_backlog_of_four_months_goes_by_an_approval_within_the_limits_of_each_
     assert_eq!(world.n_deleted(), 0);
     world.stop().await;
     let (store, now) = (world.store().await, world.stage.tenancy.now());
-    let plan = store.brakes().await.unwrap().refused.unwrap();
-    assert!(plan.families.len() > 200, "{}", plan.families.len());
-    store.approve(plan.id, "alice", now).await.unwrap();
+    let refused = store.brakes().await.unwrap().refused.unwrap();
+    assert!(refused.families.len() > 200, "{}", refused.families.len());
+    store.approve(refused.id, "alice", now).await.unwrap();
     store.close().await;
     world.start_in_process();
     world.live(TimeDelta::hours(7)).await;

@@ -168,7 +168,7 @@ async fn a_restore_that_fails_is_tried_again_by_the_next_pass() {
 
 #[tokio::test]
 async fn where_ocird_may_not_restore_it_freezes_and_tells_how_to() {
-    let mut world = crate::world::shop_of(crate::world::play(crate::world::SHOP_POLICY));
+    let world = crate::world::shop_of(crate::world::play(crate::world::SHOP_POLICY));
     world.edit_config("restore = \"permitted\"", "restore = \"not_permitted\"");
     let mut world = crate::world::ripe(world).await;
     let digest = world.digest("shop-api", "v1");

@@ -65,10 +65,10 @@ fn pages(look: &Look, plan: &Plan, table: &PlanTable<'_>, images: bool) -> Resul
             writeln!(text, "{}", line(&row))?;
         }
         writeln!(text)?;
-        for (repository, used) in
-            look.in_use.all().flat_map(|(name, uses)| uses.iter().map(move |used| (name, used)))
-        {
-            writeln!(text, "in use: {}", shown::line(repository, used))?;
+        for (repository, uses) in look.in_use.all().filter(|(name, _)| table.shows(name.as_str())) {
+            for used in uses {
+                writeln!(text, "in use: {}", shown::line(repository, used))?;
+            }
         }
     }
     for (repositories, why) in look.in_use.doubts() {

@@ -98,7 +98,11 @@ impl PlanTable<'_> {
             images: self.images(),
             undecided: undecided_because.keys().cloned().collect(),
             undecided_because,
-            in_use: in_use.all().flat_map(|(repository, uses)| use_rows(repository, uses)).collect(),
+            in_use: in_use
+                .all()
+                .filter(|(repository, _)| self.shows(repository.as_str()))
+                .flat_map(|(repository, uses)| use_rows(repository, uses))
+                .collect(),
             in_use_unknown: doubts.collect(),
         }
     }

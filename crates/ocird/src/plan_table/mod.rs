@@ -105,7 +105,8 @@ impl<'a> PlanTable<'a> {
         Self { paint, ..self }
     }
 
-    fn shows(&self, name: &str) -> bool {
+    /// Whether the repository of this name is among those to be shown.
+    pub(crate) fn shows(&self, name: &str) -> bool {
         self.only.is_none_or(|only| only.matches(name))
     }
 

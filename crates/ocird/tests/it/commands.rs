@@ -32,8 +32,8 @@ async fn check_lists_every_problem_of_every_file_with_its_place() {
     let bad = world.ocird(&["check"]).await;
     assert_eq!((bad.code, bad.stdout.as_str()), (Some(78), ""));
     for problem in [
-        ":24:9: guardrails.grace must be at least 1h",
-        ":25:1: unknown key `min_nevest`; did you mean `min_newest`?",
+        ":26:9: guardrails.grace must be at least 1h",
+        ":27:1: unknown key `min_nevest`; did you mean `min_newest`?",
         "web.toml:11:14: ",
     ] {
         assert!(bad.stderr.contains(problem), "{problem} is missing:\n{}", bad.stderr);
@@ -214,6 +214,7 @@ async fn help_lists_the_commands_and_the_exit_codes() {
        1  it failed; the message says why
        2  wrong usage
       69  the daemon or the cloud cannot be reached
+      77  the daemon does not take commands from this user
       78  the configuration or a policy is wrong
 
     Examples:
@@ -223,6 +224,8 @@ async fn help_lists_the_commands_and_the_exit_codes() {
       ocird explain app:v1           show every rule and what it said of one image
       ocird check --diff NEW.d       show what other policies would decide otherwise
       ocird run --once               one pass, then the status
+      ocird pending                  what goes when, and what waits for approval
+      ocird pause --why 'a deploy'   delete nothing until `ocird resume`
       curl -s localhost:6247/status  what the daemon does now
     ");
     assert!(help.stdout.lines().all(|line| line.len() <= 80));

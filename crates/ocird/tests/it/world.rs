@@ -399,8 +399,8 @@ fn real_time() -> DateTime<Utc> {
     SystemClock::new().now()
 }
 
-/// Every file below a folder with its content.
+/// Every file in a folder with its content. A socket has none.
 pub(crate) fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    entries.map(|path| (path.clone(), std::fs::read(&path).unwrap())).collect()
+    entries.filter(|path| path.is_file()).map(|path| (path.clone(), std::fs::read(&path).unwrap())).collect()
 }
