@@ -165,8 +165,23 @@ mod switches {
     use std::cell::Cell;
 
     thread_local! {
-        /// The rules that are out of force on this thread, one bit each.
-        pub(super) static SUSPENDED: Cell<u64> = const { Cell::new(0) };
+        /// The rules that are out of force on this thread, one bit each: at first those of the environment, so that a whole
+        /// test can be run without a rule, with every thread and process that it starts.
+        pub(super) static SUSPENDED: Cell<u64> = Cell::new(of_environment());
+    }
+
+    /// The rules that `OCIRD_SUSPENDED` names, such as `S-16,S-17`. A name that is none is a mistake and not a rule less.
+    fn of_environment() -> u64 {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "no configuration can suspend a rule, and no released binary asks"
+        )]
+        let named = std::env::var("OCIRD_SUSPENDED").unwrap_or_default();
+        let bit = |name: &str| {
+            let rule = super::Rule::ALL.into_iter().find(|rule| rule.to_string() == name);
+            rule.expect("OCIRD_SUSPENDED names rules of safety, such as S-16").bit()
+        };
+        named.split(',').filter(|name| !name.is_empty()).map(bit).fold(0, |all, bit| all | bit)
     }
 }
 

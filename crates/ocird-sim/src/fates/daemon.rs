@@ -103,11 +103,8 @@ impl Daemon {
 /// What people do who look after a daemon: they have read what it says, and lift what only people lift. The store is
 /// closed meanwhile. Answers what they did.
 pub(super) async fn look_after(state_dir: &Path, now: DateTime<Utc>) -> anyhow::Result<Vec<Served>> {
-    let store = match Store::open(state_dir, now).await {
-        Ok(store) => store,
-        // Whatever is wrong with it, the daemon says so itself.
-        Err(_) => return Ok(Vec::new()),
-    };
+    // Whatever is wrong with it, the daemon says so itself.
+    let Ok(store) = Store::open(state_dir, now).await else { return Ok(Vec::new()) };
     let mut served = Vec::new();
     let brakes = store.brakes().await?;
     if let Some(plan) = brakes.refused {

@@ -100,7 +100,7 @@ impl Scene {
 
     /// Something goes wrong with what a host writes, or is put right again.
     pub(super) fn disturb_hosts(&mut self) -> io::Result<()> {
-        for place in 0..HOSTS.len() {
+        for (place, host) in HOSTS.iter().enumerate() {
             if self.writing[place] != Writing::Well {
                 if self.dice.chance(4_000) {
                     self.writing[place] = Writing::Well;
@@ -125,7 +125,7 @@ impl Scene {
                 if kind == Misfortune::InUseBackdated
                     && let Some(older) = &self.older_answers[place]
                 {
-                    std::fs::write(self.file_of(HOSTS[place].name), older)?;
+                    std::fs::write(self.file_of(host.name), older)?;
                 }
             }
         }

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use ocird_model::{Digest, ImageId, RepositoryName};
+use ocird_model::{Digest, ImageId, RepositoryName, Tag};
 
 use super::policies::{Delete, Drawn, Expire, Keep, Takes, matches};
 use crate::image::{Image, Life};
@@ -92,7 +92,7 @@ impl<'a> Case<'a> {
     /// The image, for people: what rules ask of it.
     pub(super) fn describe(&self) -> String {
         let Image { manifest, tags, created_at, last_pulled_at, .. } = self.image;
-        let tags: Vec<&str> = tags.keys().map(|tag| tag.as_str()).collect();
+        let tags: Vec<&str> = tags.keys().map(Tag::as_str).collect();
         let pulled = last_pulled_at.map_or_else(|| "never".to_owned(), |at| at.to_string());
         let (most, least) = self.usage;
         format!(
@@ -114,7 +114,7 @@ impl<'a> Case<'a> {
     /// The tags of an image and of everything that it names: a family goes together, and each of its tags counts.
     fn tags_of(&self, image: &'a Image) -> BTreeSet<&'a str> {
         let tags = self.family(image).into_iter().flat_map(|member| member.tags.keys());
-        tags.map(|tag| tag.as_str()).filter(|tag| !is_attached(self.state, self.repository, tag)).collect()
+        tags.map(Tag::as_str).filter(|tag| !is_attached(self.state, self.repository, tag)).collect()
     }
 
     /// An image with everything that it names and that is there.

@@ -169,6 +169,7 @@ impl Scene {
         drop(state);
         let fresh = went && self.ledger.accepted.insert((id, turn));
         if fresh {
+            self.count_lags();
             self.log.note(now, format_args!("deleted {}", digest.unwrap_or_default()));
         }
         // These two are about the asking.
@@ -176,29 +177,40 @@ impl Scene {
         self.ledger.broken.extend(broken.into_iter().filter(counts));
     }
 
-    /// A pass is over, or its daemon dead.
-    pub(super) async fn judge_pass(
-        &mut self,
-        state_dirs: &[&Path],
-        seen: &Seen,
-        is_second: bool,
-    ) -> Result<(), sqlx::Error> {
+    /// What a pass has deleted that is over, or whose daemon is dead; and what the tenancy noted in it.
+    pub(super) fn deleted_in_pass(&mut self) -> Vec<Deletion> {
+        let (state, _) = self.tenancy.lock();
+        let noted = state.violations[self.ledger.n_violations..].iter().map(ToString::to_string);
+        self.ledger.n_violations = state.violations.len();
+        self.ledger.broken.extend(noted.map(|text| Broken { rule: None, text }));
+        let new = state.deletions[self.ledger.n_deletions..].iter();
+        new.filter(|deletion| deletion.hand == Hand::Daemon).cloned().collect()
+    }
+
+    /// Judges a pass by what it deleted and what of that the journals know: whether it was a head, if they know it at all.
+    pub(super) fn judge_pass(&mut self, deleted: &[(Deletion, Option<bool>)], seen: &Seen, by: usize) {
         let now = self.tenancy.now();
-        let new: Vec<Deletion> = {
-            let (state, _) = self.tenancy.lock();
-            let new = state.deletions[self.ledger.n_deletions..].iter();
-            let noted: Vec<String> =
-                state.violations[self.ledger.n_violations..].iter().map(ToString::to_string).collect();
-            self.ledger.n_violations = state.violations.len();
-            self.ledger.broken.extend(noted.into_iter().map(|text| Broken { rule: None, text }));
-            new.filter(|deletion| deletion.hand == Hand::Daemon).cloned().collect()
-        };
-        if seen.only_observed && !new.is_empty() {
+        if seen.only_observed && !deleted.is_empty() {
             self.ledger.broken.push(Broken::new(Rule::S15, "an observing pass deleted"));
         }
-        if !new.is_empty() {
-            self.judge_journal(state_dirs, &new, usize::from(is_second)).await?;
+        let mut n_heads = 0;
+        for (deletion, journaled) in deleted {
+            let digest = deletion.digest.short();
+            let kind = match journaled {
+                None => "not journaled",
+                Some(true) => "a head",
+                Some(false) => "a rest",
+            };
+            self.log.note(deletion.at, format_args!("{digest} was {kind}"));
+            if journaled.is_none() {
+                let text = format!("{digest} was deleted without an intent");
+                self.ledger.broken.push(Broken::new(Rule::S21, text));
+            } else if *journaled == Some(true) {
+                n_heads += 1;
+                self.ledger.done[by].heads.push(deletion.at);
+            }
         }
+        self.judge_numbers(n_heads, by);
         if let Some(complete) = &seen.complete {
             for name in complete {
                 self.ledger.complete.entry(name.clone()).or_default().push(now);
@@ -209,59 +221,34 @@ impl Scene {
             }
         }
         self.window = None;
-        Ok(())
     }
 
-    /// Every deletion has an intent, written before it; and heads are as few as they may be.
-    async fn judge_journal(
-        &mut self,
-        state_dirs: &[&Path],
-        new: &[Deletion],
-        by: usize,
-    ) -> Result<(), sqlx::Error> {
-        let mut n_heads = 0;
-        for deletion in new {
-            let mut journaled = None;
-            for state_dir in state_dirs {
-                journaled = journaled.or(intent_of(state_dir, deletion).await?);
-            }
-            match journaled {
-                None => {
-                    let text = format!("{} was deleted without an intent", deletion.digest.short());
-                    self.ledger.broken.push(Broken::new(Rule::S21, text));
-                }
-                Some(is_head) => {
-                    let kind = if is_head { "head" } else { "rest" };
-                    self.log.note(deletion.at, format_args!("{} was a {kind}", deletion.digest.short()));
-                    if is_head {
-                        n_heads += 1;
-                        self.ledger.done[by].heads.push(deletion.at);
-                    }
-                }
-            }
+    /// Heads are as few as they may be: in a pass, in a day, and on the ramp.
+    fn judge_numbers(&mut self, n_heads: u32, by: usize) {
+        if n_heads == 0 {
+            return;
         }
+        let mut broken = Vec::new();
         if n_heads > self.max_per_pass.min(self.max_per_day) {
-            self.ledger.broken.push(Broken::new(Rule::S19, format!("{n_heads} families in one pass")));
+            broken.push(Broken::new(Rule::S19, format!("{n_heads} families in one pass")));
         }
         let now = self.tenancy.now();
+        let done = &mut self.ledger.done[by];
         let day = |at: &&DateTime<Utc>| now - **at < TimeDelta::hours(24) - SLACK;
-        let today = self.ledger.done[by].heads.iter().filter(day).count();
+        let today = done.heads.iter().filter(day).count();
         if today > self.max_per_day as usize {
-            self.ledger.broken.push(Broken::new(Rule::S19, format!("{today} families in one day")));
+            broken.push(Broken::new(Rule::S19, format!("{today} families in one day")));
         }
-        if n_heads > 0 {
-            self.ledger.done[by].n_batches += 1;
-            let most = match self.ledger.done[by].n_batches {
-                1 => 1,
-                2 => 10,
-                _ => u32::MAX,
-            };
-            if n_heads > most {
-                let text = format!("{n_heads} families in batch {}", self.ledger.done[by].n_batches);
-                self.ledger.broken.push(Broken::new(Rule::S20, text));
-            }
+        done.n_batches += 1;
+        let most = match done.n_batches {
+            1 => 1,
+            2 => 10,
+            _ => u32::MAX,
+        };
+        if n_heads > most {
+            broken.push(Broken::new(Rule::S20, format!("{n_heads} families in batch {}", done.n_batches)));
         }
-        Ok(())
+        self.ledger.broken.extend(broken);
     }
 }
 
@@ -299,20 +286,30 @@ impl Ledger {
     }
 }
 
-/// Whether the deletion has an intent in this store, and whether it was of a head.
-async fn intent_of(state_dir: &Path, deletion: &Deletion) -> Result<Option<bool>, sqlx::Error> {
-    let path = state_dir.join("ocird.db");
-    if !path.exists() {
-        return Ok(None);
+/// What the journals of these state directories know of each deletion: whether it was of a head, if they know it at all.
+pub(super) async fn journaled(
+    state_dirs: &[&Path],
+    deleted: Vec<Deletion>,
+) -> Result<Vec<(Deletion, Option<bool>)>, sqlx::Error> {
+    let mut known: Vec<(Deletion, Option<bool>)> =
+        deleted.into_iter().map(|deletion| (deletion, None)).collect();
+    if known.is_empty() {
+        return Ok(known);
     }
-    let options = SqliteConnectOptions::new().filename(path).read_only(true);
-    let mut connection = SqliteConnection::connect_with(&options).await?;
-    let select = "SELECT head = digest FROM intents WHERE image = ? AND digest = ? ORDER BY id DESC LIMIT 1";
-    let is_head: Option<bool> = sqlx::query_scalar(select)
-        .bind(deletion.image.as_str())
-        .bind(deletion.digest.as_bytes().as_slice())
-        .fetch_optional(&mut connection)
-        .await?;
-    connection.close().await?;
-    Ok(is_head)
+    let paths = state_dirs.iter().map(|state_dir| state_dir.join("ocird.db"));
+    for path in paths.filter(|path| path.exists()) {
+        let options = SqliteConnectOptions::new().filename(path).read_only(true);
+        let mut connection = SqliteConnection::connect_with(&options).await?;
+        for (deletion, is_head) in known.iter_mut().filter(|(_, is_head)| is_head.is_none()) {
+            let select =
+                "SELECT head = digest FROM intents WHERE image = ? AND digest = ? ORDER BY id DESC LIMIT 1";
+            *is_head = sqlx::query_scalar(select)
+                .bind(deletion.image.as_str())
+                .bind(deletion.digest.as_bytes().as_slice())
+                .fetch_optional(&mut connection)
+                .await?;
+        }
+        connection.close().await?;
+    }
+    Ok(known)
 }

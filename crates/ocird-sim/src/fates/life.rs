@@ -95,6 +95,9 @@ impl Scene {
         let tags = self.fresh_tags();
         let pushed = self.tenancy.push(repository, &build, &tags, "ci").ok()?;
         self.builds.push((repository.clone(), build));
+        if !self.tenancy.settings().listing_lag.is_zero() {
+            self.table.count(Misfortune::ListLag);
+        }
         Some(format!("pushed {} as {tags:?}", pushed.digest.short()))
     }
 
@@ -406,6 +409,21 @@ impl Scene {
             let pushed = self.tenancy.push(&parsed(LITTER), &build, &[tag], "ci");
             pushed.expect("the repository is there");
             self.tenancy.clock().advance(TimeDelta::minutes(1));
+        }
+    }
+}
+
+impl Scene {
+    /// A deletion was accepted: it takes its time, and the service's own counts lag behind it.
+    pub(super) fn count_lags(&mut self) {
+        let settings = self.tenancy.settings();
+        for (kind, lag) in [
+            (Misfortune::SlowDeletion, settings.deletion_delay),
+            (Misfortune::CountsLag, settings.storage_lag),
+        ] {
+            if !lag.is_zero() {
+                self.table.count(kind);
+            }
         }
     }
 }

@@ -16,14 +16,20 @@ mod daemon;
 mod dice;
 mod figures;
 mod hosts;
+#[cfg(test)]
+mod incidents;
 mod judge;
 mod kinds;
 mod laws;
 mod life;
 mod log;
 mod policies;
+#[cfg(test)]
+mod replay;
 mod run;
 mod scene;
+#[cfg(test)]
+mod teeth;
 mod weaver;
 
 #[cfg(test)]

@@ -1,8 +1,6 @@
 //! Policies of random shape: drawn here, written as the files that the daemon reads, and kept as drawn for whoever judges
 //! deletions by them. The judge never sees what the daemon made of the text.
 
-use std::fmt::Write as _;
-
 use ocird_model::Digest;
 use serde_json::json;
 
@@ -152,19 +150,22 @@ impl Drawn {
         }
     }
 
-    /// The file of `policies.d`; the document beside it bears `name`.
+    /// The file of `policies.d`; the document beside it bears the project's name.
     pub(super) fn text(&self, project: &str) -> String {
-        let mut text = format!("project = \"{project}\"\nrepositories = {}\n", list(&self.repositories));
+        let mut lines =
+            vec![format!("project = \"{project}\""), format!("repositories = {}", list(&self.repositories))];
         if !self.lifecycle.is_empty() {
-            writeln!(text, "ecr_lifecycle = \"{project}.json\"").expect("a string takes every line");
+            lines.push(format!("ecr_lifecycle = \"{project}.json\""));
         }
         for (place, rule) in self.keep.iter().enumerate() {
-            text += &format!("[[keep]]\nname = \"keep {place}\"\n{}", rule.text());
+            lines.extend(["[[keep]]".to_owned(), format!("name = \"keep {place}\"")]);
+            lines.extend(rule.lines());
         }
         for (place, rule) in self.delete.iter().enumerate() {
-            text += &format!("[[delete]]\nname = \"delete {place}\"\n{}", rule.text());
+            lines.extend(["[[delete]]".to_owned(), format!("name = \"delete {place}\"")]);
+            lines.extend(rule.lines());
         }
-        text
+        lines.join("\n") + "\n"
     }
 
     /// The lifecycle document, if there is one.
@@ -175,51 +176,37 @@ impl Drawn {
 }
 
 impl Keep {
-    fn text(&self) -> String {
-        let mut text = String::new();
-        let mut say = |line: String| text += &(line + "\n");
-        if !self.tags.is_empty() {
-            say(format!("tags = {}", list(&self.tags)));
-        }
-        if let Some(newest) = self.newest {
-            say(format!("newest = {newest}"));
-        }
-        if self.by_letters {
-            say("group_by = \"^([a-z]+)\"".to_owned());
-        }
-        if let Some(hours) = self.newer_than_h {
-            say(format!("newer_than = \"{hours}h\""));
-        }
-        if let Some(hours) = self.pulled_within_h {
-            say(format!("pulled_within = \"{hours}h\""));
-        }
-        if !self.digests.is_empty() {
-            say(format!("digests = {}", list(&self.digests)));
-        }
-        if let Some(bytes) = self.unless_usage_above {
-            say(format!("unless_usage_above = \"{}MB\"", bytes / 1_000_000));
-        }
-        text
+    fn lines(&self) -> Vec<String> {
+        let Self { tags, newest, by_letters, newer_than_h, pulled_within_h, digests, unless_usage_above } =
+            self;
+        let given = [
+            (!tags.is_empty()).then(|| format!("tags = {}", list(tags))),
+            newest.map(|newest| format!("newest = {newest}")),
+            by_letters.then(|| "group_by = \"^([a-z]+)\"".to_owned()),
+            newer_than_h.map(|hours| format!("newer_than = \"{hours}h\"")),
+            pulled_within_h.map(|hours| format!("pulled_within = \"{hours}h\"")),
+            (!digests.is_empty()).then(|| format!("digests = {}", list(digests))),
+            unless_usage_above.map(|bytes| format!("unless_usage_above = \"{}MB\"", bytes / 1_000_000)),
+        ];
+        given.into_iter().flatten().collect()
     }
 }
 
 impl Delete {
-    fn text(&self) -> String {
-        let mut text = match &self.takes {
-            Takes::Untagged => "tagged = false\n".to_owned(),
-            Takes::Tagged => "tagged = true\n".to_owned(),
-            Takes::Tags(tags) => format!("tags = {}\n", list(tags)),
+    fn lines(&self) -> Vec<String> {
+        let Self { takes, older_than_h, not_pulled_for_h, while_usage_above } = self;
+        let takes = match takes {
+            Takes::Untagged => "tagged = false".to_owned(),
+            Takes::Tagged => "tagged = true".to_owned(),
+            Takes::Tags(tags) => format!("tags = {}", list(tags)),
         };
-        if let Some(hours) = self.older_than_h {
-            text += &format!("older_than = \"{hours}h\"\n");
-        }
-        if let Some(hours) = self.not_pulled_for_h {
-            text += &format!("not_pulled_for = \"{hours}h\"\n");
-        }
-        if let Some(bytes) = self.while_usage_above {
-            text += &format!("while_usage_above = \"{}MB\"\n", bytes / 1_000_000);
-        }
-        text
+        let given = [
+            Some(takes),
+            older_than_h.map(|hours| format!("older_than = \"{hours}h\"")),
+            not_pulled_for_h.map(|hours| format!("not_pulled_for = \"{hours}h\"")),
+            while_usage_above.map(|bytes| format!("while_usage_above = \"{}MB\"", bytes / 1_000_000)),
+        ];
+        given.into_iter().flatten().collect()
     }
 }
 

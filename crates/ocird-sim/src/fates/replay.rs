@@ -60,8 +60,14 @@ impl Replay {
         tenancy.add_host(HOST, Platform::Arm64, PullPolicy::Always);
         tenancy.push(&parsed("base"), &Build::small("base"), &[parsed("base")], "ci")?;
         tenancy.deploy(HOST, "base", &parsed("base"), Reference::Tag(parsed("base")))?;
-        let mut replay =
-            Self { web: parsed("web"), tenancy, place, daemon: None, hosts_write: true, _directory: directory };
+        let mut replay = Self {
+            web: parsed("web"),
+            tenancy,
+            place,
+            daemon: None,
+            hosts_write: true,
+            _directory: directory,
+        };
         replay.write(rules)?;
         Ok(replay)
     }
@@ -108,12 +114,7 @@ impl Replay {
         Ok(())
     }
 
-    /// The hosts write no more; what they wrote last stays.
-    pub(super) fn stop_hosts(&mut self) {
-        self.hosts_write = false;
-    }
-
-    /// Puts this text in the place of what the host wrote.
+    /// Puts another text in the place of what the host would write, which writes no more.
     pub(super) fn falsify(&mut self, change: impl FnOnce(&mut serde_json::Value)) -> anyhow::Result<()> {
         let mut text = self.tenancy.in_use(HOST);
         change(&mut text);

@@ -11,7 +11,7 @@ use ocird_model::{Clock as _, Digest, Rule, Tag};
 
 use super::daemon::{Daemon, Served, TABLES, copy_store, fill_disk, look_after, lose_store};
 use super::kinds::{Allowed, FaultTable, Misfortune};
-use super::laws::{Broken, Seen};
+use super::laws::{Broken, Seen, journaled};
 use super::scene::{LITTER, Scene};
 use super::weaver::Weaver;
 use crate::iam::{Iam, Scope};
@@ -35,6 +35,8 @@ pub struct Terms {
     pub allowed: Allowed,
     /// Whether the log is kept line by line.
     pub keep_log: bool,
+    /// How long it lasts before the calm; 76 days when nothing is said.
+    pub days: Option<i64>,
 }
 
 /// How one fate went.
@@ -94,7 +96,8 @@ async fn course(seed: u64, terms: &Terms) -> anyhow::Result<Fate> {
         n_calls: 0,
     };
     course.weaver.scene().ledger.store_since = Some(began);
-    course.live_on(began + LIFE).await?;
+    let life = terms.days.map_or(LIFE, TimeDelta::days);
+    course.live_on(began + life).await?;
     if !course.is_broken() {
         course.calm().await?;
     }
@@ -156,13 +159,14 @@ impl Course {
         let daemon = chosen.context("a daemon runs between two misfortunes")?;
         let sim = weaver.scene().tenancy.clock().clone();
         let seen = daemon.pass(&sim, purpose, weaver.died()).await;
-        let (state_dir, board) = (daemon.state_dir.clone(), daemon.board.clone());
+        let board = daemon.board.clone();
         if seen.died {
             self.bury(is_second)?;
         }
         self.n_passes += 1;
-        let other = self.directory.join("state-2");
-        self.judge(&[&state_dir, &self.directory.join("state"), &other], &seen, is_second).await?;
+        let (first, second) = (self.directory.join("state"), self.directory.join("state-2"));
+        let died = seen.died;
+        self.judge(&[&first, &second], seen, is_second).await?;
         let mut scene = weaver.scene();
         self.n_calls = scene.n_calls;
         let at = scene.tenancy.now();
@@ -172,22 +176,20 @@ impl Course {
             at,
             format_args!(
                 "pass {} {purpose:?} second {is_second} died {} ramp {} refusals {codes:?}",
-                self.n_passes, seen.died, status.brakes.n_proved
+                self.n_passes, died, status.brakes.n_proved
             ),
         );
         Ok(())
     }
 
     /// What a second daemon saw says nothing of what the first one has waited for.
-    async fn judge(&self, state_dirs: &[&Path], seen: &Seen, is_second: bool) -> anyhow::Result<()> {
-        let mut scene = self.weaver.scene();
-        let unseen = Seen {
-            complete: None,
-            ..Seen { only_observed: seen.only_observed, died: seen.died, complete: None }
-        };
-        let seen = if is_second { &unseen } else { seen };
-        // The lock is the fate's own, on one thread, and nobody else waits for it.
-        scene.judge_pass(state_dirs, seen, is_second).await?;
+    async fn judge(&self, state_dirs: &[&Path], mut seen: Seen, is_second: bool) -> anyhow::Result<()> {
+        if is_second {
+            seen.complete = None;
+        }
+        let deleted = self.weaver.scene().deleted_in_pass();
+        let deleted = journaled(state_dirs, deleted).await?;
+        self.weaver.scene().judge_pass(&deleted, &seen, usize::from(is_second));
         Ok(())
     }
 

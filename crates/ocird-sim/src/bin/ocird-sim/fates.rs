@@ -26,6 +26,9 @@ pub(super) struct Fates {
     /// Only misfortunes of these kinds, and not all of them.
     #[arg(long, value_delimiter = ',', value_name = "KIND,...")]
     faults: Vec<Misfortune>,
+    /// Days of life before the calm.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..=3650))]
+    days: Option<i64>,
     /// Fates that are lived at once.
     #[arg(long, default_value_t = 2, value_name = "N")]
     threads: usize,
@@ -56,7 +59,7 @@ impl Fates {
             [] => Allowed::default(),
             kinds => Allowed::only(kinds.iter().copied()),
         };
-        let terms = Terms { allowed, keep_log: self.log };
+        let terms = Terms { allowed, keep_log: self.log, days: self.days };
         match self.seed {
             // On a thread of its own: a fate makes its own runtime, and this one has one already.
             Some(seed) => std::thread::scope(|scope| {
@@ -125,7 +128,8 @@ impl Fates {
         let kinds: Vec<&str> = self.faults.iter().map(|kind| kind.as_str()).collect();
         let faults = if kinds.is_empty() { String::new() } else { format!(" --faults {}", kinds.join(",")) };
         let without = self.without.map_or_else(String::new, |rule| format!(" --without {rule}"));
-        faults + &without
+        let days = self.days.map_or_else(String::new, |days| format!(" --days {days}"));
+        faults + &without + &days
     }
 }
 
