@@ -24,12 +24,6 @@ pub(super) struct Ledger {
     pub(super) broken: Vec<Broken>,
     /// When the grace of a repository began anew, by its name: a policy was edited.
     anew: BTreeMap<String, DateTime<Utc>>,
-    /// Since when the store remembers, at the latest: it was made, lost or put back then.
-    pub(super) store_since: Option<DateTime<Utc>>,
-    /// When each repository was read whole, in passes that ended and could be written down.
-    complete: BTreeMap<String, Vec<DateTime<Utc>>>,
-    /// When each image was last known to run in such a pass: from before it to its end, with every host writing well.
-    needed_at: BTreeMap<ImageId, DateTime<Utc>>,
     /// What was known to run when the pass began.
     needed_before: BTreeSet<ImageId>,
     /// Since when the kill switch is on.
@@ -42,15 +36,23 @@ pub(super) struct Ledger {
     on_trial: Option<(ImageId, Vec<Broken>)>,
     /// Images whose deletion the tenancy has accepted, with the number of deletions then.
     accepted: BTreeSet<(ImageId, u64)>,
-    /// What each daemon did by its own store: the first, and the second on its copy.
+    /// What each daemon saw and did by its own store: the first, and the second on its copy.
     done: [Done; 2],
+    /// Whose pass runs.
+    by: usize,
     /// What the tenancy had noted before.
     n_violations: usize,
 }
 
-/// What one daemon did, as far as its store remembers.
+/// What one daemon saw and did, as far as its store remembers.
 #[derive(Debug, Default)]
 struct Done {
+    /// Since when its store remembers, at the latest: it was made, lost, copied or put back then.
+    since: Option<DateTime<Utc>>,
+    /// When each repository was read whole, in passes that ended and could be written down.
+    complete: BTreeMap<String, Vec<DateTime<Utc>>>,
+    /// When each image was last known to run in such a pass: from before it to its end, with every host writing well.
+    needed_at: BTreeMap<ImageId, DateTime<Utc>>,
     /// When heads went.
     heads: Vec<DateTime<Utc>>,
     /// Number of batches with a head since the ramp began.
@@ -85,18 +87,22 @@ impl Ledger {
 
     /// The store is new, or remembers less than it did.
     pub(super) fn forget_store(&mut self, now: DateTime<Utc>) {
-        self.store_since = Some(now);
-        self.complete.clear();
-        self.done[0] = Done::default();
+        self.done[0] = Done { since: Some(now), ..Done::default() };
     }
 
-    pub(super) fn begin_pass(&mut self, usage: u64, n_deletions: usize, needed: BTreeSet<ImageId>) {
-        (self.usage, self.n_deletions, self.needed_before) = (usage, n_deletions, needed);
+    pub(super) fn begin_pass(
+        &mut self,
+        by: usize,
+        usage: u64,
+        n_deletions: usize,
+        needed: BTreeSet<ImageId>,
+    ) {
+        (self.by, self.usage, self.n_deletions, self.needed_before) = (by, usage, n_deletions, needed);
     }
 
     /// A second daemon begins, on a copy of the store that it does not know.
-    pub(super) fn begin_second(&mut self) {
-        self.done[1] = Done::default();
+    pub(super) fn begin_second(&mut self, now: DateTime<Utc>) {
+        self.done[1] = Done { since: Some(now), ..Done::default() };
     }
 
     /// People have reset the brakes: the ramp begins anew.
@@ -188,7 +194,8 @@ impl Scene {
     }
 
     /// Judges a pass by what it deleted and what of that the journals know: whether it was a head, if they know it at all.
-    pub(super) fn judge_pass(&mut self, deleted: &[(Deletion, Option<bool>)], seen: &Seen, by: usize) {
+    pub(super) fn judge_pass(&mut self, deleted: &[(Deletion, Option<bool>)], seen: &Seen) {
+        let by = self.ledger.by;
         let now = self.tenancy.now();
         if seen.only_observed && !deleted.is_empty() {
             self.ledger.broken.push(Broken::new(Rule::S15, "an observing pass deleted"));
@@ -213,11 +220,11 @@ impl Scene {
         self.judge_numbers(n_heads, by);
         if let Some(complete) = &seen.complete {
             for name in complete {
-                self.ledger.complete.entry(name.clone()).or_default().push(now);
+                self.ledger.done[by].complete.entry(name.clone()).or_default().push(now);
             }
             let needed = std::mem::take(&mut self.ledger.needed_before);
             for id in self.needed_now().into_iter().filter(|id| needed.contains(id)) {
-                self.ledger.needed_at.insert(id, now);
+                self.ledger.done[by].needed_at.insert(id, now);
             }
         }
         self.window = None;
@@ -264,20 +271,21 @@ impl Ledger {
                 broken.push(Broken::new(Rule::S14, format!("{name}: its policy was edited at {anew}")));
             }
         }
-        if let Some(store) = self.store_since {
+        let done = &self.done[self.by];
+        if let Some(store) = done.since {
             since = since.max(store);
             if store > grace_ago {
                 broken
                     .push(Broken::new(Rule::S29, format!("{name}: the store remembers since {store} only")));
             }
         }
-        if let Some(needed) = self.needed_at.get(id) {
+        if let Some(needed) = done.needed_at.get(id) {
             since = since.max(*needed);
             if *needed > grace_ago {
                 broken.push(Broken::new(Rule::S16, format!("{name}: it was known to be needed at {needed}")));
             }
         }
-        let complete = self.complete.get(name).map_or(0, |all| all.iter().filter(|at| **at > since).count());
+        let complete = done.complete.get(name).map_or(0, |all| all.iter().filter(|at| **at > since).count());
         // The pass that deletes is one of them, and not over yet.
         if complete + 1 < MIN_PASSES {
             broken.push(Broken::new(Rule::S16, format!("{name}: only {complete} complete passes before")));

@@ -95,7 +95,7 @@ async fn course(seed: u64, terms: &Terms) -> anyhow::Result<Fate> {
         n_passes: 0,
         n_calls: 0,
     };
-    course.weaver.scene().ledger.store_since = Some(began);
+    course.weaver.scene().ledger.forget_store(began);
     let life = terms.days.map_or(LIFE, TimeDelta::days);
     course.live_on(began + life).await?;
     if !course.is_broken() {
@@ -144,6 +144,7 @@ impl Course {
 
     async fn one_pass(&mut self) -> anyhow::Result<()> {
         let weaver = self.weaver.clone();
+        let is_second = self.second.is_some() && self.throw(5_000);
         let purpose = {
             let mut scene = weaver.scene();
             let rate = scene.rates.daemon;
@@ -151,10 +152,9 @@ impl Course {
             let dies_at =
                 scene.dice.chance(rate / 2).then(|| scene.dice.between(2, 2 * self.n_calls.max(20)));
             let dies_at = dies_at.filter(|_| scene.allowed.has(Misfortune::Crash));
-            scene.begin_pass(dies_at);
+            scene.begin_pass(usize::from(is_second), dies_at);
             if scene.dice.chance(2_500) { Purpose::Observe } else { Purpose::Enforce }
         };
-        let is_second = self.second.is_some() && weaver.scene().dice.chance(5_000);
         let chosen = if is_second { self.second.as_mut() } else { self.daemon.as_mut() };
         let daemon = chosen.context("a daemon runs between two misfortunes")?;
         let sim = weaver.scene().tenancy.clock().clone();
@@ -165,8 +165,7 @@ impl Course {
         }
         self.n_passes += 1;
         let (first, second) = (self.directory.join("state"), self.directory.join("state-2"));
-        let died = seen.died;
-        self.judge(&[&first, &second], seen, is_second).await?;
+        self.judge(&[&first, &second], &seen).await?;
         let mut scene = weaver.scene();
         self.n_calls = scene.n_calls;
         let at = scene.tenancy.now();
@@ -176,20 +175,16 @@ impl Course {
             at,
             format_args!(
                 "pass {} {purpose:?} second {is_second} died {} ramp {} refusals {codes:?}",
-                self.n_passes, died, status.brakes.n_proved
+                self.n_passes, seen.died, status.brakes.n_proved
             ),
         );
         Ok(())
     }
 
-    /// What a second daemon saw says nothing of what the first one has waited for.
-    async fn judge(&self, state_dirs: &[&Path], mut seen: Seen, is_second: bool) -> anyhow::Result<()> {
-        if is_second {
-            seen.complete = None;
-        }
+    async fn judge(&self, state_dirs: &[&Path], seen: &Seen) -> anyhow::Result<()> {
         let deleted = self.weaver.scene().deleted_in_pass();
         let deleted = journaled(state_dirs, deleted).await?;
-        self.weaver.scene().judge_pass(&deleted, &seen, usize::from(is_second));
+        self.weaver.scene().judge_pass(&deleted, seen);
         Ok(())
     }
 
@@ -353,7 +348,8 @@ impl Course {
             let mut scene = self.weaver.scene();
             std::fs::create_dir_all(&copy)?;
             scene.write_config("ocird-2.toml", "state-2")?;
-            scene.ledger.begin_second();
+            let now = scene.tenancy.now();
+            scene.ledger.begin_second(now);
             if scene.ledger.paused_since.is_some() {
                 scene.pause();
             }

@@ -284,7 +284,7 @@ impl Scene {
     }
 
     /// A pass begins; the daemon dies at this half call of it, if any: before the n-th at 2n, after its effect at 2n + 1.
-    pub(super) fn begin_pass(&mut self, dies_at: Option<u64>) {
+    pub(super) fn begin_pass(&mut self, by: usize, dies_at: Option<u64>) {
         self.window = Some(Window::default());
         self.n_calls = 0;
         self.dies_at = dies_at;
@@ -294,7 +294,7 @@ impl Scene {
         drop(state);
         let all_write_well = self.writing.iter().all(|writing| *writing == Writing::Well);
         let needed = if all_write_well { self.needed_now().into_iter().collect() } else { BTreeSet::new() };
-        self.ledger.begin_pass(usage, n_deletions, needed);
+        self.ledger.begin_pass(by, usage, n_deletions, needed);
     }
 }
 
