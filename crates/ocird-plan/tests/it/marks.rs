@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 use ocird_model::{
-    Bytes, EffectivePolicy, Inventory, Mark, MarkKey, RepositoryState, ResourceTagPatterns, Selects,
-    Unreadable,
+    Bytes, EffectivePolicy, Inventory, Mark, MarkKey, RepositoryId, RepositoryState, ResourceTagPatterns,
+    Selects, Unreadable,
 };
 use ocird_plan::{Due, DueKind, MIN_PASSES, advance, check, due, fingerprint, plan};
 
@@ -154,6 +154,22 @@ fn nothing_is_due_where_only_observation_is_allowed() {
     assert!(!due_after(&fleet, &marks, 24).is_empty());
     let due = due(&fleet.checked(), &fleet.inventory(), &marks, &fleet.policies, at, &observe_only);
     assert_eq!(due, Vec::new());
+}
+
+#[test]
+fn a_plan_of_another_repository_of_the_same_name_makes_nothing_due() {
+    let fleet = fleet();
+    let checked = fleet.checked();
+    let mut anew = fleet.inventory();
+    let id: RepositoryId = "ocid1.containerrepo.oc1..anew".parse().unwrap();
+    for state in anew.repositories.values_mut() {
+        let RepositoryState::Complete(repository) = state else { panic!("{state:?}") };
+        repository.id = id.clone();
+    }
+    let marks = passes(&fleet, &[0, 12, 24]).into_iter();
+    let marks = marks.map(|(key, mark)| (MarkKey { repository: id.clone(), head: key.head }, mark)).collect();
+    let at = now() + TimeDelta::hours(24);
+    assert_eq!(due(&checked, &anew, &marks, &fleet.policies, at, &BTreeSet::new()), Vec::new());
 }
 
 #[test]
