@@ -5,8 +5,10 @@
 
 mod admin;
 pub mod cli;
+mod client;
 pub mod clock;
 pub mod cloud;
+mod cluster;
 pub mod config;
 mod core_dump;
 mod credential;
@@ -28,3 +30,4 @@ pub mod schedule;
 pub mod status;
 mod terminal;
 pub mod undo;
+pub mod yaml;

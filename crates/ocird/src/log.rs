@@ -24,7 +24,7 @@ use crate::json;
 
 /// Every field that an event may bear, with what it holds. One word per idea, the same as in metrics and SQL; the
 /// unit is in the name. No digest or tag stands in a message: what varies is a field.
-pub const FIELDS: [(&str, &str); 46] = [
+pub const FIELDS: [(&str, &str); 47] = [
     ("bytes", "a number of bytes"),
     ("code", "a refusal code: a word of `RefusalCode::ALL`"),
     ("command", "the administrative command"),
@@ -34,7 +34,7 @@ pub const FIELDS: [(&str, &str); 46] = [
     ("duration_ms", "wall time in milliseconds, by the monotonic clock"),
     ("enforcing", "whether the pass is to act"),
     ("error", "an error with its whole chain of causes"),
-    ("expires_at", "when a session token ends"),
+    ("expires_at", "when a token ends"),
     ("finding", "the kind of a finding: a word of `FindingKind::ALL`"),
     ("head", "the digest of the head of a family"),
     ("hold", "what a hold is on: a tag or a digest"),
@@ -63,6 +63,7 @@ pub const FIELDS: [(&str, &str); 46] = [
     ("repository", "the name of a repository, without the namespace"),
     ("request_id", "the id of an HTTP request, ours or the cloud's"),
     ("rule", "the name of a rule"),
+    ("secret", "a pull secret of Kubernetes: its name, after that of its namespace where there is one"),
     ("severity", "how much a finding matters: a word of `Severity::ALL`"),
     ("source", "a source of what is in use"),
     ("stage", "where a pass failed, as its metric label has it"),

@@ -14,6 +14,7 @@ mod operate;
 mod pause;
 mod pending;
 mod plan;
+mod pull_secret;
 mod reset;
 mod restore;
 mod run;
@@ -206,7 +207,26 @@ enum CredentialVerb {
         /// The registry, such as fra.ocir.io; that of the region if it is left out.
         host: Option<String>,
     },
+    /// Print pull secrets for Kubernetes, or keep them fresh in the cluster.
+    #[command(long_about = PULL_SECRET_HELP)]
+    PullSecret(pull_secret::PullSecretArgs),
 }
+
+const PULL_SECRET_HELP: &str = "\
+Make a registry token into pull secrets for Kubernetes. No auth token is stored.
+
+Printed, they are for `kubectl apply --server-side -f -` and end with the token, \
+after about an hour. With --apply they go into the cluster, each by one \
+server-side apply, and with --every ocird stays and renews them:
+
+    ocird credential pull-secret --namespaces dev,prod --name ocir \\
+        --apply --every 30m
+
+It signs in as the rest of ocird does, and asks the cluster as the service \
+account of its pod or by --kubeconfig. The rights it needs, and a Deployment, \
+are in deploy/kubernetes. Each secret says by annotations who made it, when, and \
+when it ends (ocird/expires-at). A namespace that refuses it is said and tried \
+again; a token near its end that cannot be renewed is an error in the log.";
 
 /// Runs the program, or the credential helper if it is called by that name.
 pub fn main() -> ExitCode {
@@ -219,6 +239,9 @@ pub fn main() -> ExitCode {
     let Args { config, command } = Args::parse();
     match command {
         Command::Version { json } => print(&version::render(json)),
+        Command::Credential { verb: CredentialVerb::PullSecret(args) } => {
+            in_runtime(async { ended(pull_secret::pull_secret(args, config.as_deref()).await) })
+        }
         Command::Credential { verb } => credential(verb, config.as_deref()),
         Command::Collect(args) => in_runtime(async { ended(collect::collect(args).await) }),
         command => in_runtime(dispatch(config_file(config), command)),
@@ -245,6 +268,7 @@ fn credential(verb: CredentialVerb, config: Option<&Path>) -> ExitCode {
         CredentialVerb::Erase => Verb::Erase,
         CredentialVerb::List => Verb::List,
         CredentialVerb::Version => Verb::Version,
+        CredentialVerb::PullSecret(_) => unreachable!("answered above"),
     };
     credential::answer(verb, config)
 }

@@ -56,18 +56,29 @@ impl RegistryHost {
         Self::of_the_cloud(name)
     }
 
+    /// Every name under which this registry is pulled from: all spellings of its region's, and its own.
+    pub(crate) fn spellings(&self, config: &OciConfig) -> Vec<String> {
+        let is_new = config.region_metadata.as_ref().filter(|region| is_of(region, &self.name));
+        let region = is_new.or_else(|| region_of(&self.name));
+        region.map_or_else(|| vec![self.name.clone()], registry_hosts)
+    }
+
     fn of_the_cloud(name: String) -> Self {
         let endpoint = format!("https://{name}").parse().expect("a host of the table is an endpoint");
         Self { name, endpoint }
     }
 }
 
-/// True for each spelling of the registry of each region of the table. The label that should name the region only says
-/// which line to look at; what counts is that the whole host stands there.
+/// True for each spelling of the registry of each region of the table.
 fn is_of_the_cloud(host: &str) -> bool {
+    region_of(host).is_some()
+}
+
+/// The region of the table whose registry is called so. The label that should name the region only says which line to look at;
+/// what counts is that the whole host stands there.
+fn region_of(host: &str) -> Option<&'static Region> {
     let label = host.strip_suffix(".ocir.io").or_else(|| host.strip_prefix("ocir.")?.split('.').next());
-    let region = label.and_then(Region::find);
-    region.is_some_and(|region| is_of(region, host))
+    label.and_then(Region::find).filter(|region| is_of(region, host))
 }
 
 fn is_of(region: &Region, host: &str) -> bool {
@@ -183,6 +194,19 @@ mod tests {
         }
         let n_commercial = table.lines().filter(|row| row.split(',').nth(2) == Some("oc1")).count();
         assert_eq!(n_hosts, 85 + 2 * n_commercial);
+    }
+
+    #[test]
+    fn a_registry_is_pulled_from_by_every_spelling_of_its_host() {
+        let spellings =
+            |server: &str, config: &OciConfig| RegistryHost::find(server, config).unwrap().spellings(config);
+        let frankfurt = ["ocir.eu-frankfurt-1.oci.oraclecloud.com", "fra.ocir.io", "eu-frankfurt-1.ocir.io"];
+        for server in frankfurt {
+            assert_eq!(spellings(server, &config(None)), frankfurt, "{server}");
+        }
+        let jovanovac = "ocir.eu-jovanovac-1.oci.oraclecloud20.com";
+        assert_eq!(spellings(jovanovac, &config(None)), [jovanovac]);
+        assert_eq!(spellings("127.0.0.1:5000", &config(Some("http://127.0.0.1:5000"))), ["127.0.0.1:5000"]);
     }
 
     #[test]

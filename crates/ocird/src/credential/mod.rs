@@ -4,6 +4,8 @@
 //! The way of a request: `protocol` reads it, `host` says whether the server is a registry of ours, `cache` may have a
 //! token still, and only then is there a runtime, a client and a sign-in. What is usual is over in milliseconds.
 //!
+//! `pull_secret` makes the same token into pull secrets for Kubernetes, and keeps those fresh.
+//!
 //! Of the configuration it reads how to reach the cloud and nothing else, and it works without any. It opens no store,
 //! asks no daemon, and never says that a registry of ours has no credentials: a client takes that for leave to try
 //! without, and fails with a riddle.
@@ -11,6 +13,7 @@
 mod cache;
 mod host;
 mod protocol;
+pub(crate) mod pull_secret;
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -29,7 +32,7 @@ pub(crate) use self::protocol::{PROGRAM, Verb, usage};
 use crate::cli::{DEFAULT_CONFIG, Exit, deliver, say};
 use crate::clock::SystemClock;
 use crate::cloud;
-use crate::config::{self, AuthConfig, OciConfig, ProfileConfig};
+use crate::config::{self, AuthConfig, OciConfig, Problems, ProfileConfig};
 
 /// The most bytes of standard input that are read. What is longer is no credential and no server.
 const MAX_INPUT: u64 = 64 * 1024;
@@ -146,16 +149,20 @@ fn cache_failed(error: &CacheError) -> Refusal {
     Refusal::failed("the cache cannot be used", ErrorChain(error).to_string())
 }
 
+fn reach(named: Option<&Path>) -> Result<OciConfig, Refusal> {
+    load_reach(named)
+        .map_err(|problems| Refusal::failed("the configuration of ocird is wrong", problems.to_string()))
+}
+
 /// How the cloud is reached, by the file that was named. The usual file may be missing, and may be closed to who pulls an
 /// image; then it is the instance principal. A file that is there to be read and wrong is an error.
-fn reach(named: Option<&Path>) -> Result<OciConfig, Refusal> {
+pub(crate) fn load_reach(named: Option<&Path>) -> Result<OciConfig, Problems> {
     let usual = Path::new(DEFAULT_CONFIG);
     let file: Option<PathBuf> = match named.map(Path::to_owned).or_else(config::config_file) {
         Some(named) => Some(named),
         None => File::open(usual).is_ok().then(|| usual.to_owned()),
     };
     config::load_reach(file.as_deref())
-        .map_err(|problems| Refusal::failed("the configuration of ocird is wrong", problems.to_string()))
 }
 
 /// Everything one request needs.

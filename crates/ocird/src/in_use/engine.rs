@@ -14,7 +14,7 @@ use ocird_model::UseKind;
 use reqwest::{Client, StatusCode};
 use serde::Deserialize;
 
-use crate::in_use::http::{self, AskError};
+use crate::client::{self, AskError};
 use crate::in_use::source::Mention;
 
 /// The newest version of the API that is asked for. What is read of it has been the same since the oldest.
@@ -114,7 +114,7 @@ struct Image {
 
 /// Everything that an engine runs, or could start again.
 pub async fn mentions(socket: &Path) -> Result<Vec<Mention>, EngineError> {
-    let client = http::on_socket(socket)
+    let client = client::on_socket(socket)
         .map_err(|source| EngineError::Ask { what: "at all", source: Box::new(AskError::Send(source)) })?;
     let engine = Engine { version: negotiate(&client).await?, client };
     for _ in 0..TRIES {
@@ -157,7 +157,7 @@ impl Engine {
 
     async fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T, AskError> {
         let url = format!("http://engine/v{}/{path}", self.version);
-        http::ask(self.client.get(url), path).await
+        client::ask(self.client.get(url), path).await
     }
 }
 
@@ -167,8 +167,9 @@ fn failed(what: &'static str) -> impl Fn(AskError) -> EngineError {
 
 /// The newest version that both sides speak.
 async fn negotiate(client: &Client) -> Result<Version, EngineError> {
-    let versions: Versions =
-        http::ask(client.get("http://engine/version"), "version").await.map_err(failed("for its version"))?;
+    let versions: Versions = client::ask(client.get("http://engine/version"), "version")
+        .await
+        .map_err(failed("for its version"))?;
     choose(&versions).ok_or_else(|| EngineError::Version {
         least: versions.min_api_version.clone().unwrap_or_default(),
         newest: versions.api_version.clone(),

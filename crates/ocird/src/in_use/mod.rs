@@ -16,7 +16,6 @@ pub mod engine;
 pub mod file;
 mod files;
 mod hearing;
-mod http;
 mod kubernetes;
 mod memory;
 mod prometheus;
@@ -24,7 +23,6 @@ pub mod reference;
 mod rollback;
 pub(crate) mod shown;
 pub mod source;
-pub mod yaml;
 
 use chrono::{DateTime, Utc};
 use futures_util::future::join_all;

@@ -14,8 +14,8 @@ use ocird_model::{ErrorChain, UseKind};
 use reqwest::Client;
 use serde::Deserialize;
 
+use crate::client::{self, AskError};
 use crate::config::{PrometheusSource, Scope};
-use crate::in_use::http::{self, AskError};
 use crate::in_use::source::{Answer, Mention, Report, Roster, Source};
 
 /// So old may a sample be that answers an instant query: Prometheus's own `--query.lookback-delta`, unless it was changed.
@@ -26,7 +26,7 @@ const LOOKBACK: TimeDelta = TimeDelta::minutes(5);
 enum PrometheusError {
     /// The client cannot be made.
     #[error("the client cannot be made")]
-    Client(#[source] http::ClientError),
+    Client(#[source] client::ClientError),
     /// There was no answer.
     #[error("the server does not answer")]
     Ask(#[source] AskError),
@@ -101,7 +101,7 @@ impl Prometheus {
         looked_at: DateTime<Utc>,
     ) -> Result<BTreeMap<Option<String>, Answer>, PrometheusError> {
         let PrometheusSource { url, token_file, ca_file, query, down, .. } = &self.0;
-        let client = http::to_server(url, token_file.as_deref(), ca_file.as_deref());
+        let client = client::to_server(url, token_file.as_deref(), ca_file.as_deref());
         let client = client.await.map_err(PrometheusError::Client)?;
         if let Some(down) = down {
             let down = ask(&client, url, down).await?;
@@ -162,7 +162,7 @@ impl Source for Prometheus {
 
 async fn ask(client: &Client, url: &str, query: &str) -> Result<Vec<Sample>, PrometheusError> {
     let request = client.get(format!("{url}/api/v1/query")).query(&[("query", query)]);
-    let answer: Envelope = http::ask(request, "api/v1/query").await.map_err(PrometheusError::Ask)?;
+    let answer: Envelope = client::ask(request, "api/v1/query").await.map_err(PrometheusError::Ask)?;
     samples(answer)
 }
 

@@ -16,7 +16,7 @@ use ocird_model::UseKind;
 use self::dotenv::Variables;
 use self::interpolate::interpolate;
 use crate::in_use::source::Mention;
-use crate::in_use::yaml::{Fault, Node, read_text};
+use crate::yaml::{Fault, Node, read_text};
 
 /// The names of a project's file, the first found counts.
 const FILES: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];

@@ -3,7 +3,6 @@
 //!
 //! A small client of our own: eight lists are read, and the usual client would bring more code than the rest of ocird.
 
-mod access;
 mod objects;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,10 +14,10 @@ use ocird_model::{ErrorChain, UseKind};
 use reqwest::StatusCode;
 use serde::de::DeserializeOwned;
 
-use self::access::{AccessError, Cluster};
 use self::objects::{ControllerRevision, CronJob, Metadata, Page, Pod, PodSpec, Workload};
+use crate::client::{self, AskError};
+use crate::cluster::{self, AccessError, Cluster};
 use crate::config::{KubernetesAccess, KubernetesSource, Scope};
-use crate::in_use::http::{self, AskError};
 use crate::in_use::prometheus::digest_in;
 use crate::in_use::source::{Answer, Mention, Report, Source};
 
@@ -72,7 +71,7 @@ impl Kubernetes {
     }
 
     async fn mentions(&self) -> Result<Vec<Mention>, KubernetesError> {
-        let cluster = access::reach(&self.0.access).await.map_err(KubernetesError::Access)?;
+        let cluster = cluster::reach(&self.0.access).await.map_err(KubernetesError::Access)?;
         let deployments: Vec<Workload> = list(&cluster, "apis/apps/v1/deployments").await?;
         let replica_sets: Vec<Workload> = list(&cluster, "apis/apps/v1/replicasets").await?;
         let stateful_sets: Vec<Workload> = list(&cluster, "apis/apps/v1/statefulsets").await?;
@@ -255,8 +254,9 @@ async fn pages<T: DeserializeOwned>(
         if !next.is_empty() {
             request = request.query(&[("continue", &next)]);
         }
-        let page: Page<T> =
-            http::ask(request, path).await.map_err(|source| KubernetesError::List { list: path, source })?;
+        let page: Page<T> = client::ask(request, path)
+            .await
+            .map_err(|source| KubernetesError::List { list: path, source })?;
         all.extend(page.items.into_iter().flatten());
         match page.metadata.next.filter(|token| !token.is_empty()) {
             None => return Ok(all),

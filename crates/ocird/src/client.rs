@@ -1,5 +1,5 @@
-//! One way to ask a server what runs: a GET whose answer is JSON, bounded in size and time, without redirects or proxies.
-//! An answer with another status than 200 is an error, never "nothing" (S-2).
+//! One way to speak to a server that is not the cloud: an engine, a Prometheus server, a Kubernetes API. Bounded in size and
+//! time, without redirects or proxies. Asked for something, another status than 200 is an error, never "nothing" (S-2).
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ const MAX_ERROR: usize = 300;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum AskError {
+pub(crate) enum AskError {
     /// There was no way to ask.
     #[error("cannot ask")]
     Send(#[source] reqwest::Error),
@@ -52,7 +52,7 @@ pub(super) enum AskError {
 
 impl AskError {
     /// The status of a refusal.
-    pub(super) const fn status(&self) -> Option<StatusCode> {
+    pub(crate) const fn status(&self) -> Option<StatusCode> {
         match self {
             Self::Refused { status, text: _ } => Some(*status),
             Self::Send(_) | Self::Read(_) | Self::TooLarge | Self::Malformed { path: _, source: _ } => None,
@@ -61,19 +61,19 @@ impl AskError {
 }
 
 /// A client that keeps to the bounds above.
-pub(super) fn builder() -> ClientBuilder {
+pub(crate) fn builder() -> ClientBuilder {
     Client::builder().no_proxy().redirect(Policy::none()).timeout(PATIENCE)
 }
 
 /// A client for a Unix socket.
-pub(super) fn on_socket(socket: &Path) -> Result<Client, reqwest::Error> {
+pub(crate) fn on_socket(socket: &Path) -> Result<Client, reqwest::Error> {
     // Without certificates: nothing is encrypted on a socket, and a host without a bundle has engines too.
     builder().unix_socket(socket).tls_certs_only([]).build()
 }
 
 /// Why a client cannot be made.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ClientError {
+pub(crate) enum ClientError {
     /// A file of it cannot be read.
     #[error("cannot read {}", path.display())]
     File {
@@ -96,18 +96,18 @@ pub(super) enum ClientError {
 }
 
 /// A cause without its type.
-pub(super) type BoxedError = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type BoxedError = Box<dyn std::error::Error + Send + Sync>;
 
 impl ClientError {
     /// Something that is not what it should be.
-    pub(super) fn unusable(what: &'static str) -> impl FnOnce(BoxedError) -> Self {
+    pub(crate) fn unusable(what: &'static str) -> impl FnOnce(BoxedError) -> Self {
         move |source| Self::Unusable { what, source }
     }
 }
 
 /// A client for a server, with its own authorities instead of the system's where a file of them is given, and with the token of
 /// a file. Files are read anew for every question: tokens and authorities are replaced while we run.
-pub(super) async fn to_server(
+pub(crate) async fn to_server(
     url: &str,
     token_file: Option<&Path>,
     ca_file: Option<&Path>,
@@ -127,7 +127,7 @@ pub(super) async fn to_server(
 }
 
 /// The header of a token.
-pub(super) fn bearer(token: &str) -> Result<HeaderMap, ClientError> {
+pub(crate) fn bearer(token: &str) -> Result<HeaderMap, ClientError> {
     let mut value = HeaderValue::try_from(format!("Bearer {}", token.trim()))
         .map_err(|error| ClientError::unusable("the token")(error.into()))?;
     value.set_sensitive(true);
@@ -135,7 +135,7 @@ pub(super) fn bearer(token: &str) -> Result<HeaderMap, ClientError> {
 }
 
 /// The authorities of a PEM bundle; at least one.
-pub(super) fn authorities(pem: &[u8]) -> Result<Vec<Certificate>, ClientError> {
+pub(crate) fn authorities(pem: &[u8]) -> Result<Vec<Certificate>, ClientError> {
     let what = "the bundle of certificate authorities";
     let all = Certificate::from_pem_bundle(pem).map_err(|error| ClientError::unusable(what)(error.into()))?;
     if all.is_empty() {
@@ -145,7 +145,7 @@ pub(super) fn authorities(pem: &[u8]) -> Result<Vec<Certificate>, ClientError> {
 }
 
 /// A small file.
-pub(super) async fn read(path: &Path) -> Result<Vec<u8>, ClientError> {
+pub(crate) async fn read(path: &Path) -> Result<Vec<u8>, ClientError> {
     let failed = |source| ClientError::File { path: path.to_owned(), source };
     let file = tokio::fs::File::open(path).await.map_err(failed)?;
     let mut bytes = Vec::new();
@@ -153,11 +153,18 @@ pub(super) async fn read(path: &Path) -> Result<Vec<u8>, ClientError> {
     Ok(bytes)
 }
 
-/// Sends a request and reads its answer.
-pub(super) async fn ask<T: DeserializeOwned>(request: RequestBuilder, path: &str) -> Result<T, AskError> {
+/// An answer, whatever its status.
+pub(crate) struct Answered {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+/// Sends a request and reads its answer to the end.
+pub(crate) async fn send(request: RequestBuilder) -> Result<Answered, AskError> {
     let request = request.header(ACCEPT, "application/json");
     let mut response = request.send().await.map_err(AskError::Send)?;
-    let status = response.status();
+    let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(AskError::Read)? {
         if body.len() + chunk.len() > MAX_BYTES {
@@ -165,6 +172,12 @@ pub(super) async fn ask<T: DeserializeOwned>(request: RequestBuilder, path: &str
         }
         body.extend_from_slice(&chunk);
     }
+    Ok(Answered { status, headers, body })
+}
+
+/// Sends a request and reads what was asked for out of its answer.
+pub(crate) async fn ask<T: DeserializeOwned>(request: RequestBuilder, path: &str) -> Result<T, AskError> {
+    let Answered { status, headers: _, body } = send(request).await?;
     if status != StatusCode::OK {
         let text = crate::plain::plain(&String::from_utf8_lossy(&body), MAX_ERROR);
         return Err(AskError::Refused { status, text });

@@ -8,9 +8,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::{Client, Identity};
 
+use crate::client::{self, ClientError};
 use crate::config::{KubernetesAccess, compose_variable};
-use crate::in_use::http::{self, ClientError};
-use crate::in_use::yaml::{Fault, Node};
+use crate::yaml::{Fault, Node};
 
 /// Where every pod finds its service account.
 /// <https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/>
@@ -30,7 +30,7 @@ const REFUSED: [(&str, &str); 8] = [
 
 /// Why a cluster cannot be reached.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum AccessError {
+pub(crate) enum AccessError {
     /// Not inside a cluster.
     #[error("this is no pod of a cluster: KUBERNETES_SERVICE_HOST is not set; give a kubeconfig")]
     NoCluster,
@@ -44,14 +44,14 @@ pub(super) enum AccessError {
 
 /// A cluster that can be asked.
 #[derive(Debug)]
-pub(super) struct Cluster {
-    pub(super) client: Client,
+pub(crate) struct Cluster {
+    pub(crate) client: Client,
     /// The base URL.
-    pub(super) server: String,
+    pub(crate) server: String,
 }
 
 /// Makes ready to ask a cluster. Read anew for every question: the token of a pod lives an hour.
-pub(super) async fn reach(access: &KubernetesAccess) -> Result<Cluster, AccessError> {
+pub(crate) async fn reach(access: &KubernetesAccess) -> Result<Cluster, AccessError> {
     match access {
         KubernetesAccess::InCluster => inside(Path::new(SERVICE_ACCOUNT)).await,
         KubernetesAccess::Kubeconfig { path, context } => by_kubeconfig(path, context.as_deref()).await,
@@ -65,16 +65,16 @@ async fn inside(account: &Path) -> Result<Cluster, AccessError> {
     let host = if host.contains(':') { format!("[{host}]") } else { host };
     let server = format!("https://{host}:{port}");
     let (token, ca) = (account.join("token"), account.join("ca.crt"));
-    let client = http::to_server(&server, Some(&token), Some(&ca)).await?;
+    let client = client::to_server(&server, Some(&token), Some(&ca)).await?;
     Ok(Cluster { client, server })
 }
 
 async fn by_kubeconfig(path: &Path, context: Option<&str>) -> Result<Cluster, AccessError> {
     let file = Kubeconfig::read(path).map_err(AccessError::Kubeconfig)?;
     let Chosen { server, cluster, user } = file.choose(context).map_err(AccessError::Kubeconfig)?;
-    let mut builder = http::builder();
+    let mut builder = client::builder();
     if let Some(pem) = file.bytes(&cluster, "certificate-authority").await? {
-        builder = builder.tls_certs_only(http::authorities(&pem)?);
+        builder = builder.tls_certs_only(client::authorities(&pem)?);
     } else if server.starts_with("http://") {
         builder = builder.tls_certs_only([]);
     }
@@ -86,7 +86,7 @@ async fn by_kubeconfig(path: &Path, context: Option<&str>) -> Result<Cluster, Ac
         builder = builder.identity(identity.map_err(unusable)?);
     }
     if let Some(token) = file.token(&user).await? {
-        builder = builder.default_headers(http::bearer(&token)?);
+        builder = builder.default_headers(client::bearer(&token)?);
     }
     let client = builder.build().map_err(ClientError::Build)?;
     Ok(Cluster { client, server })
@@ -173,7 +173,7 @@ impl Kubeconfig {
             return Ok(Some(STANDARD.decode(data.trim()).map_err(unusable)?));
         }
         match node.get(key).as_ref().and_then(|path| path.text()) {
-            Some(path) => Ok(Some(http::read(&self.directory().join(path)).await?)),
+            Some(path) => Ok(Some(client::read(&self.directory().join(path)).await?)),
             None => Ok(None),
         }
     }
@@ -181,7 +181,7 @@ impl Kubeconfig {
     async fn token(&self, user: &Node) -> Result<Option<String>, AccessError> {
         let file = user.get("tokenFile");
         if let Some(path) = file.as_ref().and_then(|path| path.text()) {
-            let token = http::read(&self.directory().join(path)).await?;
+            let token = client::read(&self.directory().join(path)).await?;
             return Ok(Some(String::from_utf8_lossy(&token).into_owned()));
         }
         Ok(user.get("token").and_then(|token| token.text().map(str::to_owned)))
