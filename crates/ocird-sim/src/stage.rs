@@ -349,6 +349,7 @@ impl Stage {
              [store]\nmin_free = \"1MB\"\n[oci]\nauth = \"instance_principal\"\ncompartments = [\"{compartment}\"]\n\
              [oci.endpoints]\nmetadata = \"{}\"\nauth = \"{base}\"\nartifacts = \"{base}\"\nregistry = \"{base}\"\n\
              [schedule]\nobserve = \"{observe}\"\nenforce = \"{enforce}\"\n\
+             [in_use]\nown_image = \"localhost/ocird\"\n\
              [[in_use.files]]\npath = \"in-use/*.json\"\nrepositories = [\"*\"]\n\
              [http]\nlisten = \"{listen}\"\n",
             self.server.metadata_base(),

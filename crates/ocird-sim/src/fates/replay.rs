@@ -88,6 +88,7 @@ impl Replay {
              [oci]\nauth = \"instance_principal\"\ncompartments = [\"{compartment}\"]\n\
              [schedule]\nobserve = \"0 */6 * * *\"\nenforce = \"0 */6 * * *\"\n\
              [guardrails]\nmin_newest = 1\nmin_age = \"1h\"\ngrace = \"24h\"\n\
+             [in_use]\nown_image = \"localhost/ocird\"\n\
              [[in_use.files]]\npath = \"in-use/*.json\"\nrepositories = [\"*\"]\nexpect = [\"{HOST}\"]\n",
             settings.tenancy, settings.region
         );

@@ -210,6 +210,7 @@ impl Scene {
              [schedule]\nobserve = \"{look}\"\nenforce = \"{look}\"\n\
              [guardrails]\nmin_newest = {}\nmin_age = \"{}\"\ngrace = \"{}\"\n\
              [limits]\nmax_per_pass = {}\nmax_per_day = {}\n\
+             [in_use]\nown_image = \"localhost/ocird\"\n\
              [[in_use.files]]\npath = \"in-use/*.json\"\nrepositories = [\"*\"]\nexpect = [{}]\n",
             settings.tenancy,
             settings.region,

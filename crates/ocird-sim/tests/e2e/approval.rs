@@ -98,8 +98,10 @@ async fn a_refused_plan_is_no_longer_one_when_the_policy_is_corrected() {
 
 #[tokio::test]
 async fn an_approval_takes_its_list_within_the_limits_and_nothing_beside_it() {
-    let limits = "max_plan = 6\nmax_per_pass = 1\nmax_per_day = 2\n[in_use]\nkeep_previous = 1";
-    let mut world = shop_with(limits).await;
+    let world = shop_of(play(SHOP_POLICY));
+    world.edit_config("[schedule]", "[limits]\nmax_plan = 6\nmax_per_pass = 1\nmax_per_day = 2\n[schedule]");
+    world.edit_config("[in_use]", "[in_use]\nkeep_previous = 1");
+    let mut world = ripe(world).await;
     world.act().await;
     approve(&mut world).await;
     // What ran until now is older than most of the list, and falls due a day later.

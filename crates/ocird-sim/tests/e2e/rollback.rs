@@ -66,7 +66,7 @@ async fn without_in_use_the_same_life_fails() {
     let mut world = World::open(lean_teams());
     world.edit_config(
         "[[in_use.files]]\npath = \"in-use/*.json\"\nrepositories = [\"*\"]\n",
-        "[in_use]\naccept_none = true\n",
+        "accept_none = true\n",
     );
     world.start_in_process();
     let (mut n_tried, mut n_failed) = (0, 0);

@@ -25,6 +25,17 @@ const REGION_METADATA: &str = "OCI_REGION_METADATA";
 /// The configuration file, where the command line names none.
 const OCIRD_CONFIG: &str = "OCIRD_CONFIG";
 
+/// The image that this process runs from, as whoever started its container knows it.
+const OCIRD_IMAGE: &str = "OCIRD_IMAGE";
+
+/// What Kubernetes sets in every container.
+/// <https://kubernetes.io/docs/concepts/containers/container-environment/>
+const KUBERNETES: &str = "KUBERNETES_SERVICE_HOST";
+
+/// The files by which Docker and Podman mark a container from within. Neither says which image it is of: `/proc/self/cgroup` says
+/// nothing of it either under cgroups of version 2, and an engine's socket would be as good as root.
+const CONTAINER_FILES: [&str; 2] = ["/.dockerenv", "/run/.containerenv"];
+
 /// The directory of the credential helper's cache.
 const OCIRD_CACHE_DIR: &str = "OCIRD_CACHE_DIR";
 
@@ -40,6 +51,10 @@ pub(super) struct Environment {
     region_metadata: Option<String>,
     /// `HOME`.
     home: Option<PathBuf>,
+    /// `OCIRD_IMAGE`.
+    own_image: Option<String>,
+    /// By what it shows that this process runs in a container.
+    container: Option<&'static str>,
 }
 
 /// Where standard error leads: systemd sets `JOURNAL_STREAM` when it connects it to the journal.
@@ -115,7 +130,9 @@ fn wrong(name: &str, why: impl Display, check: &mut Check<'_>) {
 impl Environment {
     /// The environment of this process.
     pub(super) fn of_process() -> Self {
-        Self::of(variable)
+        let environment = Self::of(variable);
+        let file = || CONTAINER_FILES.into_iter().find(|file| Path::new(file).exists());
+        Self { container: environment.container.or_else(file), ..environment }
     }
 
     /// The environment as this function knows it.
@@ -128,7 +145,19 @@ impl Environment {
             metadata_base_url: text(METADATA_BASE_URL),
             region_metadata: text(REGION_METADATA),
             home: variable("HOME").map(PathBuf::from),
+            own_image: text(OCIRD_IMAGE),
+            container: variable(KUBERNETES).map(|_| KUBERNETES),
         }
+    }
+
+    /// The image that this process runs from, if whoever started it said so.
+    pub(super) fn own_image(&self) -> Option<&str> {
+        self.own_image.as_deref()
+    }
+
+    /// The file or variable by which it shows that this process runs in a container, if it does.
+    pub(super) const fn container(&self) -> Option<&'static str> {
+        self.container
     }
 
     /// The home directory of the process's user, if it has one.

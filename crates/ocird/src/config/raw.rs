@@ -158,6 +158,7 @@ pub(super) struct RawLimits {
 pub(super) struct RawInUse {
     pub(super) accept_none: bool,
     pub(super) keep_previous: Given<i64>,
+    pub(super) own_image: Given<String>,
     pub(super) files: Vec<Spanned<RawFileSource>>,
     pub(super) docker: Vec<Spanned<RawDockerSource>>,
     pub(super) prometheus: Vec<Spanned<RawPrometheusSource>>,

@@ -40,6 +40,8 @@ pub struct Config {
     pub limits: Limits,
     /// Who says what runs (S-4).
     pub in_use: InUseConfig,
+    /// The file or variable by which it shows that this process runs in a container; `None` outside of one.
+    pub container: Option<&'static str>,
     /// What the centre gives each project; a policy may claim nothing else. Anything may be claimed when absent.
     pub projects: Option<BTreeMap<String, Patterns>>,
     /// What is worth telling people beside what is deleted.
@@ -117,6 +119,16 @@ impl Config {
     /// Whether ocird is to bring back what is needed. In report mode it is asked as well: what was deleted before may be needed.
     pub fn may_restore(&self) -> bool {
         self.armed_for.as_ref().is_none_or(|armed| armed.restoring != Restoring::NotPermitted)
+    }
+
+    /// Why deletion is not armed for the sake of the image that ocird itself runs from; `None` when somebody has named it, and
+    /// outside a container.
+    pub fn unsaid_own_image(&self) -> Option<String> {
+        let container = self.container.filter(|_| self.in_use.own_image.is_none() && Rule::S4.in_force())?;
+        Some(format!(
+            "this is a container ({container}), and nobody said from which image ocird itself runs; say own_image = \"...\" in \
+             [in_use], or set OCIRD_IMAGE, to its reference in whichever registry"
+        ))
     }
 
     /// Why deletion is not armed for the sake of who else has ocird's rights (S-31); `None` when somebody has answered for it,
@@ -248,6 +260,8 @@ pub struct InUseConfig {
     pub accept_none: bool,
     /// Of how many earlier deployments the images stay, so that a rollback can pull them; at least 1.
     pub keep_previous: u32,
+    /// The image that ocird itself runs from, which is always in use. From `OCIRD_IMAGE` when the file does not say.
+    pub own_image: Option<String>,
     /// Files written by `ocird collect`, a deployment or CI.
     pub files: Vec<FileSource>,
     /// Container engines on this host that are asked directly.
@@ -261,7 +275,8 @@ pub struct InUseConfig {
 impl InUseConfig {
     /// The scope of every source.
     pub fn scopes(&self) -> impl Iterator<Item = &Scope> {
-        let Self { accept_none: _, keep_previous: _, files, docker, prometheus, kubernetes } = self;
+        let Self { accept_none: _, keep_previous: _, own_image: _, files, docker, prometheus, kubernetes } =
+            self;
         let files = files.iter().map(|source| &source.scope);
         let servers = prometheus.iter().map(|source| &source.scope);
         let clusters = kubernetes.iter().map(|source| &source.scope);

@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 use ocird_model::{Pattern, Patterns};
 use toml::Spanned;
 
+use super::environment::Environment;
 use super::fleet::{kubernetes_source, prometheus_source};
 use super::raw::{DurationText, Given, GivenList, RawDockerSource, RawFileSource, RawInUse};
 use super::settings::{DockerSource, FileSource, InUseConfig, Scope};
@@ -41,11 +42,13 @@ pub(super) struct RawScope<'a> {
 }
 
 /// Every source, none twice.
-pub(super) fn in_use(raw: &RawInUse, check: &mut Check<'_>) -> InUseConfig {
+pub(super) fn in_use(raw: &RawInUse, environment: &Environment, check: &mut Check<'_>) -> InUseConfig {
+    let own_image = check.text(raw.own_image.as_ref(), "in_use.own_image");
     let keep_previous = check.count_up_to(MOST_PREVIOUS, raw.keep_previous.as_ref(), "in_use.keep_previous");
     InUseConfig {
         accept_none: raw.accept_none,
         keep_previous: keep_previous.map_or(KEEP_PREVIOUS, u32::from),
+        own_image: own_image.or_else(|| environment.own_image().map(str::to_owned)),
         files: once(&raw.files, "in_use.files", file_source, |source| source.path.clone(), check),
         docker: once(&raw.docker, "in_use.docker", docker_source, |source| source.socket.clone(), check),
         prometheus: once(

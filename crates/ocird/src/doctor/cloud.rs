@@ -165,8 +165,8 @@ pub(super) fn arming(
     match (config.mode, config.armed_for.as_ref()) {
         (Mode::Report, _) | (Mode::Enforce, None) => Step::ok(ARMING, "mode = \"report\": nothing is deleted"),
         (Mode::Enforce, Some(armed)) if armed.tenancy == *tenancy && armed.region == *region => {
-            match (config.shared_identity(), config.unsaid_restore()) {
-                (None, None) => {
+            match (config.shared_identity(), config.unsaid_own_image(), config.unsaid_restore()) {
+                (None, None, None) => {
                     let undoing = if config.may_restore() {
                         "it brings back what is needed, by your word that it may restore"
                     } else {
@@ -174,12 +174,13 @@ pub(super) fn arming(
                     };
                     Step::ok(ARMING, format!("mode = \"enforce\", and [armed_for] fits the credentials; {undoing}"))
                 }
-                (None, Some(why)) => subject.advise(
+                (None, None, Some(why)) => subject.advise(
                     Step::failed(ARMING, format!("nothing is deleted yet: {why}")),
                     Right::RestoreImages,
                     &config.oci.compartments,
                 ),
-                (Some(why), _) => Step::failed(ARMING, format!("nothing is deleted yet: {why}"))
+                (None, Some(why), _) => Step::failed(ARMING, format!("nothing is deleted yet: {why}")),
+                (Some(why), _, _) => Step::failed(ARMING, format!("nothing is deleted yet: {why}"))
                     .and_do("See who reaches it, as a user other than ocird's:")
                     .and_copy("sudo -u nobody curl -sm 3 -H 'Authorization: Bearer Oracle' http://169.254.169.254/opc/v2/instance/region"),
             }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use ocird_model::{Digest, InUse, Pattern, Patterns, Reference, RepositoryName, Target, Use};
+use ocird_model::{Digest, InUse, Pattern, Patterns, Reference, RepositoryName, Target, Use, UseKind};
 use ocird_store::{Speaker, SpeakerKey, UseHistory};
 
 use crate::config::Scope;
@@ -20,6 +20,9 @@ use crate::status::SourceStatus;
 const TOLERATED_AHEAD: TimeDelta = TimeDelta::minutes(5);
 /// The longest name of what uses an image, in characters: a source may say anything (S-34).
 const MAX_BY: usize = 160;
+
+/// What people know the user of ocird's own image by.
+const OCIRD_ITSELF: &str = "ocird itself";
 
 /// What has been heard so far.
 pub(super) struct Hearing<'a> {
@@ -77,6 +80,18 @@ impl<'a> Hearing<'a> {
             self.doubt(source, &format!("the sentinel {sentinel} is not among what runs"));
         }
         self.remember_whole(source, &heard);
+    }
+
+    /// Holds the image that ocird itself runs from, whatever the sources say. A reference into this registry that nobody can
+    /// understand may be any image of it, and puts them all in doubt.
+    pub(super) fn hold_own_image(&mut self) {
+        let Some(image) = self.inquiry.config.own_image.clone() else { return };
+        let mention = Mention { image, digest: None, by: OCIRD_ITSELF.to_owned(), kind: UseKind::Running };
+        let Some(unclear) = self.take(&[mention], None).unclear else { return };
+        let why = unclear.to_string();
+        self.in_use.doubt(Patterns::all(), format!("own_image: {why}"));
+        let (name, doubt) = ("own_image".to_owned(), Some(why));
+        self.sources.push(SourceStatus { name, host: None, written_at: None, n_references: 0, doubt });
     }
 
     /// Whether every source answered so that it is believed.

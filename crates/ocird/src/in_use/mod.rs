@@ -6,7 +6,7 @@
 //! - What it said is heard here: folded to our repositories, held by digest and tag, and believed or doubted. An answer
 //!   that is old, incomplete, of the future, backdated, empty or suddenly short (`memory`, S-3) holds what it names, and
 //!   puts the rest in doubt. So does a host that spoke before and is silent now.
-//! - What ran in the last deployments is held too (`rollback`).
+//! - What ran in the last deployments is held too (`rollback`), and so is the image that ocird itself runs from.
 //!
 //! Deliberately not here: any decision. A doubt is handed to the planner, which keeps.
 
@@ -71,6 +71,7 @@ impl Inquiry<'_> {
         for (source, reports) in sources.iter().zip(reports) {
             hearing.hear(source.as_ref(), reports);
         }
+        hearing.hold_own_image();
         let answers = hearing.answers();
         self.remember(hearing.end(), answers)
     }

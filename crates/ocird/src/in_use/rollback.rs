@@ -91,7 +91,7 @@ pub(super) fn previous(runs: &Runs, inventory: &Inventory, n_kept: usize) -> Vec
     for repository in inventory.complete() {
         let of_repository = Ended::of(runs, &repository.name);
         for (digest, (key, ended_at)) in of_repository.with_room(n_kept) {
-            if repository.image(&digest).is_some() && !of_repository.running.contains(&digest) {
+            if repository.image(&digest).is_some() {
                 let until = ended_at.format("%F %H:%M UTC");
                 let used = Use {
                     target: Target { tag: None, digest: Some(digest) },
@@ -137,15 +137,13 @@ impl<'a> Ended<'a> {
         all
     }
 
-    /// What stays, with the run that ended last: the last so many images of each workload that runs now, and of the
-    /// repository.
+    /// What stays beside what runs, with the run that ended last: the last so many images of each workload that runs now, and of
+    /// the repository. What runs takes no room of it: after a rollback there is still the way further back.
     fn with_room(&self, n_kept: usize) -> BTreeMap<Digest, (&'a RunKey, DateTime<Utc>)> {
-        let mut kept =
-            latest(self.deployments.iter().filter(|(key, _)| !self.running.contains(&key.digest)), n_kept);
+        let runs_no_more = || self.deployments.iter().filter(|(key, _)| !self.running.contains(&key.digest));
+        let mut kept = latest(runs_no_more(), n_kept);
         for workload in &self.workloads {
-            for (digest, run) in
-                latest(self.deployments.iter().filter(|(key, _)| *key.by == **workload), n_kept)
-            {
+            for (digest, run) in latest(runs_no_more().filter(|(key, _)| *key.by == **workload), n_kept) {
                 kept.entry(digest).or_insert(run);
             }
         }

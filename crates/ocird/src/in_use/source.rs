@@ -76,7 +76,8 @@ pub struct Mention {
 
 /// Every source that the configuration names.
 pub(crate) fn sources(config: &InUseConfig) -> Vec<Box<dyn Source>> {
-    let InUseConfig { accept_none: _, keep_previous: _, files, docker, prometheus, kubernetes } = config;
+    let InUseConfig { accept_none: _, keep_previous: _, own_image: _, files, docker, prometheus, kubernetes } =
+        config;
     let files = files.iter().map(|source| Box::new(Files::new(source.clone())) as Box<dyn Source>);
     let docker = docker.iter().map(|source| Box::new(Docker::new(source.clone())) as Box<dyn Source>);
     let prometheus =

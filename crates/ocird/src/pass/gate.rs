@@ -129,6 +129,9 @@ pub(crate) fn arming(config: &Config, identity: Option<&(TenancyId, String)>) ->
     if let Some(text) = config.shared_identity() {
         return refuse(Arming::Disarmed, RefusalCode::SharedIdentity, text);
     }
+    if let Some(text) = config.unsaid_own_image() {
+        return refuse(Arming::Disarmed, RefusalCode::OwnImage, &text);
+    }
     if let Some(text) = config.unsaid_restore() {
         return refuse(Arming::Disarmed, RefusalCode::NoRestore, text);
     }

@@ -91,6 +91,10 @@ codes! {
     SharedIdentity "shared_identity" Everything Hand
         "every process of the instance has ocird's rights, and nobody said that this is meant",
         "`metadata = \"fenced\"` or `\"own_instance\"` in `[armed_for]`, or `accept_shared_identity = true`";
+    /// Nobody said which image ocird itself runs from (S-4).
+    OwnImage "own_image" Everything Hand
+        "ocird runs in a container, and nobody said from which image",
+        "`own_image` in `[in_use]`, or the variable `OCIRD_IMAGE`: its reference, in whichever registry";
     /// What ocird deletes could not be brought back (S-26).
     NoRestore "no_restore" Everything Hand
         "nobody said whether ocird may restore, or the registry has refused it lately",

@@ -237,3 +237,30 @@ fn remembered(world: &World) -> Vec<(std::path::PathBuf, Vec<u8>)> {
     let files = files(&world.state_dir()).into_iter();
     files.filter(|(path, _)| !path.to_string_lossy().ends_with("-shm")).collect()
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_container_of_which_nobody_named_the_image_is_not_armed() {
+    let world = World::new(Setting { armed: true, ..Setting::default() }).await;
+    let config = std::fs::read_to_string(world.config_file()).unwrap();
+    let unsaid: String = config
+        .lines()
+        .filter(|line| !line.starts_with("own_image"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    assert_ne!(config.len(), unsaid.len());
+    std::fs::write(world.config_file(), unsaid).unwrap();
+    let once = async |image: Option<&str>| {
+        let mut command = world.command(&["run", "--once"]);
+        command.env("KUBERNETES_SERVICE_HOST", "10.0.0.1");
+        if let Some(image) = image {
+            command.env("OCIRD_IMAGE", image);
+        }
+        // What the screen breaks over lines is one line again.
+        run(command).await.stdout.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let said = once(None).await;
+    assert!(said.contains("this is a container (KUBERNETES_SERVICE_HOST)"), "{said}");
+    let namespace = &world.tenancy.settings().namespace;
+    let said = once(Some(&format!("lin.ocir.io/{namespace}/web-shop:b3"))).await;
+    assert!(!said.contains("this is a container") && said.contains("ocird itself"), "{said}");
+}

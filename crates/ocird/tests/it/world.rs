@@ -319,6 +319,7 @@ impl World {
              [schedule]\nobserve = \"{NEVER}\"\nenforce = \"{enforce}\"\n\n\
              [guardrails]\ngrace = \"1h\"\n\n\
              [limits]\nmax_per_pass = 1000\nmax_per_day = 60000\n\n\
+             [in_use]\nown_image = \"localhost/ocird\"\n\n\
              [[in_use.files]]\npath = \"in-use/*.json\"\nrepositories = [\"*\"]\n\n\
              [http]\nlisten = \"{listen}\"\n\n\
              [log]\n{log}",

@@ -56,3 +56,27 @@ fn signed_images_stay_unless_the_policy_says_otherwise() {
     assert_eq!((of(""), of("signed = 'keep'"), of("signed = 'enforce'")), (Ok(false), Ok(false), Ok(true)));
     assert!(of("signed = true").is_err());
 }
+
+#[test]
+fn in_a_container_somebody_must_say_which_image_ocird_runs_from() {
+    let with = |line: &str, variables: &[(&str, &str)]| {
+        let files = Files::new(&format!("{ARMED}{line}\n"), &[("mgh.toml", POLICY)]);
+        let environment = Environment::of(|name| {
+            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).into())
+        });
+        load_in(&files.0.path().join("ocird.toml"), &environment).unwrap()
+    };
+    let pod = ("KUBERNETES_SERVICE_HOST", "10.0.0.1");
+    let image = ("OCIRD_IMAGE", "lin.ocir.io/ns/ocird:1");
+    assert_eq!(with("", &[]).unsaid_own_image(), None);
+    assert!(with("", &[pod]).unsaid_own_image().unwrap().contains("container (KUBERNETES_SERVICE_HOST)"));
+    let said = with("", &[pod, image]);
+    assert_eq!((said.unsaid_own_image(), said.in_use.own_image.as_deref()), (None, Some(image.1)));
+    let both = with("in_use.own_image = 'lin.ocir.io/ns/ocird:2'", &[pod, image]);
+    assert_eq!(
+        (both.unsaid_own_image(), both.in_use.own_image.as_deref()),
+        (None, Some("lin.ocir.io/ns/ocird:2"))
+    );
+    assert!(with("", &[pod, ("OCIRD_IMAGE", " ")]).unsaid_own_image().is_some(), "blank says nothing");
+    assert!(central(&format!("{LEAST}\n[in_use]\nown_image = ' '\n")).unwrap_err().contains("own_image"));
+}

@@ -105,6 +105,16 @@ impl Kubernetes {
         found.revisions(&revisions, self.0.revisions)?;
         Ok(found.mentions.into_iter().collect())
     }
+
+    /// Says in which cluster something runs, where the context tells several apart: their workloads may bear the same names.
+    fn placed(&self, mut mentions: Vec<Mention>) -> Vec<Mention> {
+        if let KubernetesAccess::Kubeconfig { path: _, context: Some(context) } = &self.0.access {
+            for mention in &mut mentions {
+                mention.by = format!("{} in {context}", mention.by);
+            }
+        }
+        mentions
+    }
 }
 
 impl Source for Kubernetes {
@@ -126,6 +136,7 @@ impl Source for Kubernetes {
         let ask = async move {
             let answer = self.mentions().await;
             let answer = answer
+                .map(|mentions| self.placed(mentions))
                 .map(|mentions| Answer { looked_at: now, is_complete: true, mentions })
                 .map_err(|error| ErrorChain(&error).to_string());
             vec![Report { name: self.name(), host: None, answer }]

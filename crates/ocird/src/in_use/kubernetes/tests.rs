@@ -73,6 +73,10 @@ impl World {
     }
 
     async fn mentions(&self) -> Result<Vec<String>, String> {
+        self.mentions_of(None).await
+    }
+
+    async fn mentions_of(&self, context: Option<&str>) -> Result<Vec<String>, String> {
         let path = self.directory.path().join("config");
         let server = &self.server;
         let config = format!(
@@ -81,7 +85,7 @@ impl World {
         );
         std::fs::write(&path, config).unwrap();
         let source = Kubernetes::new(KubernetesSource {
-            access: KubernetesAccess::Kubeconfig { path, context: None },
+            access: KubernetesAccess::Kubeconfig { path, context: context.map(str::to_owned) },
             revisions: 2,
             scope: Scope { repositories: Patterns::all(), max_age: TimeDelta::minutes(15), sentinel: None },
         });
@@ -141,6 +145,14 @@ async fn a_pod_names_every_container_and_what_really_runs_under_the_name_of_its_
         "sha256:cc sha256:bb",
     ];
     assert_eq!(world.mentions().await.unwrap(), expected.map(|text| format!("{by}{text}")));
+}
+
+#[tokio::test]
+async fn a_context_that_is_named_says_in_which_cluster_something_runs() {
+    let world = World::new().await;
+    let deployment = json!({"metadata": {"name": "web", "namespace": "prod", "uid": "d1"}, "spec": {"template": template("r/web:3")}});
+    world.holds("apis/apps/v1/deployments", &json!([deployment]));
+    assert_eq!(world.mentions_of(Some("c")).await.unwrap(), ["deployment prod/web in c: r/web:3"]);
 }
 
 #[tokio::test]

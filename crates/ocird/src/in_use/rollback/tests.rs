@@ -49,6 +49,13 @@ fn after_a_rollback_both_ways_lead_on() {
 }
 
 #[test]
+fn a_workload_that_was_rolled_back_keeps_the_way_further_back_whatever_others_deploy() {
+    let mut answers = [1, 2, 3, 2].map(|n| running(&[("prod", n), ("dev", 4)])).to_vec();
+    answers.extend((5..=8).map(|n| running(&[("prod", 2), ("dev", n)])));
+    assert_eq!(kept(&after(&answers), 2), [1, 3, 6, 7]);
+}
+
+#[test]
 fn a_workload_that_deploys_often_leaves_the_room_of_others() {
     let mut answers = vec![running(&[("prod", 1), ("dev", 1)]), running(&[("prod", 2), ("dev", 2)])];
     answers.extend((3..=8).map(|n| running(&[("prod", 2), ("dev", n)])));

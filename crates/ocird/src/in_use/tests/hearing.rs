@@ -30,6 +30,7 @@ impl World {
         let config = InUseConfig {
             accept_none: false,
             keep_previous: 2,
+            own_image: None,
             files: vec![source],
             docker: Vec::new(),
             prometheus: Vec::new(),
@@ -299,4 +300,39 @@ async fn what_ran_before_is_held_for_a_rollback_and_dated() {
     assert_eq!((uses[0].kind, uses[0].since), (UseKind::Running, Some(begun + TimeDelta::hours(1))));
     assert_eq!((uses[1].kind, uses[1].target.digest), (UseKind::Previous, Some(digest(1))));
     assert_eq!(&*uses[1].by, "container x on a ran it until 2026-11-21 13:00 UTC");
+}
+
+#[tokio::test]
+async fn the_image_that_ocird_runs_from_is_in_use_whatever_others_say() {
+    let mut world = World::new();
+    world.write("a", 0, true, &["lin.ocir.io/ns/app:v1"]);
+    world.config.own_image = Some("LIN.ocir.io/ns/app:v2".to_owned());
+    let gathered = world.gather().await;
+    let by: Vec<(&str, Option<&str>)> = gathered
+        .in_use
+        .uses(&app())
+        .iter()
+        .map(|used| (&*used.by, used.target.tag.as_ref().map(|tag| tag.as_str())))
+        .collect();
+    assert_eq!(by, [("container x on a", Some("v1")), ("ocird itself", Some("v2"))]);
+    world.config.own_image = Some(format!("mirror.example/ocird@{}", digest(2)));
+    let gathered = world.gather().await;
+    let held = gathered
+        .in_use
+        .uses(&app())
+        .iter()
+        .any(|used| used.target.digest == Some(digest(2)) && &*used.by == "ocird itself");
+    assert!(held, "by its digest, wherever it was pulled from: {:?}", gathered.in_use);
+}
+
+#[tokio::test]
+async fn an_own_image_that_is_not_understood_puts_everything_in_doubt() {
+    let mut world = World::new();
+    world.write("a", 0, true, &["lin.ocir.io/ns/app:v1"]);
+    world.config.own_image = Some("docker.io/acme/ocird:1".to_owned());
+    assert_eq!(world.doubt().await, None, "another registry is none of ours");
+    world.config.own_image = Some("lin.ocir.io/ns/ocird:v1:v2".to_owned());
+    let gathered = world.gather().await;
+    assert!(gathered.in_use.doubt_about(&app()).unwrap().contains("own_image: the reference"));
+    assert!(gathered.sources.iter().any(|source| source.name == "own_image" && source.doubt.is_some()));
 }
