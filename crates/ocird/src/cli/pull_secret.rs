@@ -85,13 +85,11 @@ pub(crate) async fn pull_secret(args: PullSecretArgs, config: Option<&Path>) -> 
     let access =
         kubeconfig.map_or(KubernetesAccess::InCluster, |path| KubernetesAccess::Kubeconfig { path, context });
     let shelf = Shelf { access, takes_over: force_conflicts, clock };
-    match every {
-        Some(every) => kept(&Keeping { name, namespaces, every }, &issuer, &shelf).await,
-        None => {
-            let secret = issuer.issue(&name).await.map_err(Failure::unavailable)?;
-            Ok(applied(&secret, &namespaces, &shelf).await)
-        }
+    if let Some(every) = every {
+        return kept(&Keeping { name, namespaces, every }, &issuer, &shelf).await;
     }
+    let secret = issuer.issue(&name).await.map_err(Failure::unavailable)?;
+    Ok(applied(&secret, &namespaces, &shelf).await)
 }
 
 /// Puts the secret into every namespace, once. One that refuses it keeps it from no other.
@@ -111,7 +109,7 @@ async fn applied(
                     .expect("a string takes everything");
             }
             Err(error) => {
-                code = say(&format!("ocird: {namespace}/{name}: {}", ErrorChain(&error)), Exit::Failed)
+                code = say(&format!("ocird: {namespace}/{name}: {}", ErrorChain(&error)), Exit::Failed);
             }
         }
     }

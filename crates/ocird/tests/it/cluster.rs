@@ -31,7 +31,7 @@ struct Holds {
     /// The namespaces in which nothing may be done.
     forbidden: BTreeSet<String>,
     /// The token that is taken.
-    token: String,
+    token: &'static str,
     /// So many more requests are answered with 503.
     n_failing: u32,
 }
@@ -40,7 +40,7 @@ impl Cluster {
     /// An API with these namespaces and nothing in them, on a free port of loopback.
     pub(crate) async fn new(namespaces: &[&str]) -> Self {
         let namespaces = namespaces.iter().map(|&name| name.to_owned()).collect();
-        let holds = Holds { namespaces, token: "first".to_owned(), ..Holds::default() };
+        let holds = Holds { namespaces, token: "first", ..Holds::default() };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = format!("http://{}", listener.local_addr().unwrap());
         let cluster = Self { holds: Arc::new(Mutex::new(holds)), server };
@@ -51,7 +51,7 @@ impl Cluster {
 
     /// Writes how it is reached, with the token that is taken now.
     pub(crate) fn write_kubeconfig(&self, path: &Path) {
-        let (server, token) = (&self.server, &self.holds().token);
+        let (server, token) = (&self.server, self.holds().token);
         let text = format!(
             "current-context: c\ncontexts: [{{name: c, context: {{cluster: k, user: u}}}}]\n\
              clusters: [{{name: k, cluster: {{server: \"{server}\"}}}}]\nusers: [{{name: u, user: {{token: {token}}}}}]\n"
@@ -61,7 +61,7 @@ impl Cluster {
 
     /// Takes another token from now on.
     pub(crate) fn rotate_token(&self) {
-        self.holds().token = "second".to_owned();
+        self.holds().token = "second";
     }
 
     /// Forbids everything in a namespace.

@@ -312,7 +312,7 @@ async fn the_image_that_ocird_runs_from_is_in_use_whatever_others_say() {
         .in_use
         .uses(&app())
         .iter()
-        .map(|used| (&*used.by, used.target.tag.as_ref().map(|tag| tag.as_str())))
+        .map(|used| (&*used.by, used.target.tag.as_ref().map(ocird_model::Tag::as_str)))
         .collect();
     assert_eq!(by, [("container x on a", Some("v1")), ("ocird itself", Some("v2"))]);
     world.config.own_image = Some(format!("mirror.example/ocird@{}", digest(2)));
