@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use ocird_model::{Clock, ReadRegistry};
 use ocird_oci::{
-    Auth, BuildError, Endpoint, Oci, ParseEndpointError, Profile, ProfileError, ProfileKind, Settings,
+    Auth, BuildError, CallCounts, Endpoint, Oci, ParseEndpointError, Profile, ProfileError, ProfileKind,
+    Settings,
 };
 
 use crate::config::{self, AuthConfig, OciConfig, ProfileConfig};
@@ -95,15 +96,39 @@ fn parse(
 
 /// Takes the client's counts to the metrics.
 pub fn post_counts<C: Clock>(oci: &Oci<C>, metrics: &Metrics) {
-    let counts = oci.counts();
     metrics.cloud(CloudCounts {
-        requests: counts.requests,
-        retries: counts.n_retries,
-        throttled: counts.n_throttled,
-        limit: Some(counts.limit),
-        token_refreshes: counts.n_token_refreshes,
-        token_refresh_failures: counts.n_token_refresh_failures,
         token_expires_at: oci.token_expires_at(),
         clock_ahead: oci.server_clock_ahead(),
+        ..counted(oci.counts())
     });
+}
+
+/// The client counts tokens that it received; the metrics count what was asked for, so that failures are a share of it.
+/// <https://prometheus.io/docs/practices/instrumentation/#failures>
+fn counted(counts: CallCounts) -> CloudCounts {
+    let CallCounts { requests, n_retries, n_throttled, limit, n_token_refreshes, n_token_refresh_failures } =
+        counts;
+    CloudCounts {
+        requests,
+        retries: n_retries,
+        throttled: n_throttled,
+        limit: Some(limit),
+        token_refreshes: n_token_refreshes + n_token_refresh_failures,
+        token_refresh_failures: n_token_refresh_failures,
+        token_expires_at: None,
+        clock_ahead: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_that_was_not_given_has_been_asked_for_all_the_same() {
+        let counts =
+            CallCounts { n_token_refreshes: 5, n_token_refresh_failures: 2, ..CallCounts::default() };
+        let counted = counted(counts);
+        assert_eq!((counted.token_refreshes, counted.token_refresh_failures), (7, 2));
+    }
 }

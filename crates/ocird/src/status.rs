@@ -1,6 +1,7 @@
 //! The picture of the daemon that everybody who asks is shown: `/status`, `/healthz`, `/metrics` and the API all
 //! render this one value. The pass publishes it; rendering never asks the cloud, the store or the clock.
 
+mod bounds;
 mod brakes;
 mod refusal;
 mod undo;
@@ -13,6 +14,7 @@ use ocird_model::{Bytes, RepositoryName, Standing, Unreadable, UseKind};
 use serde::Serialize;
 use tokio::sync::watch;
 
+pub use bounds::Bounds;
 pub use brakes::{ApprovalStatus, BrakesStatus, RefusedPlanStatus, StopStatus};
 pub use refusal::{ClearedBy, Reach, Refusal, RefusalCode};
 pub use undo::{HoldStatus, ProofStatus, UndoStatus};
@@ -79,6 +81,8 @@ pub struct Status {
     pub uses: Vec<UseStatus>,
     /// Each part that can fail on its own.
     pub checks: Checks,
+    /// What the figures are measured against.
+    pub bounds: Bounds,
     /// The latest deletions and other outcomes, newest first, at most 50.
     pub recent: Vec<RecentOutcome>,
     /// Counts since the process started.

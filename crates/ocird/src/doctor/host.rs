@@ -6,7 +6,7 @@ use std::path::Path;
 use bytesize::ByteSize;
 use ocird_model::{Bytes, Clock as _, ErrorChain, Inventory, RepositoryRow, RepositoryState, Unreadable};
 use ocird_store::{Glance, SettledIntent, UseHistory};
-use rustix::fs::{Access, access, statvfs};
+use rustix::fs::{Access, access};
 
 use super::step::{Step, n_of};
 use crate::clock::SystemClock;
@@ -14,6 +14,7 @@ use crate::config::{self, Config, InUseConfig, Mode, Problems};
 use crate::credential::PROGRAM;
 use crate::in_use::Inquiry;
 use crate::in_use::reference::Folder;
+use crate::pass::room_left;
 
 pub(super) const CONFIGURATION: &str = "configuration";
 pub(super) const IN_USE: &str = "in use";
@@ -116,11 +117,10 @@ async fn look(state_dir: &Path) -> Result<(String, Option<SettledIntent>), ocird
 
 /// Room, and the right to write. Under `min_free` nothing is deleted (S-28).
 pub(super) fn disk(state_dir: &Path, min_free: Bytes) -> Step {
-    let room = match statvfs(state_dir) {
-        Ok(room) => room,
+    let free = match room_left(state_dir) {
+        Ok(Bytes(free)) => free,
         Err(error) => return Step::failed(DISK, format!("{}: {error}", state_dir.display())),
     };
-    let free = room.f_bavail.saturating_mul(room.f_frsize);
     let seen = format!("{} free at {}", ByteSize::b(free).display().si(), state_dir.display());
     if access(state_dir, Access::WRITE_OK | Access::EXEC_OK).is_err() {
         return Step::failed(DISK, format!("{seen}, which this user may not write"))

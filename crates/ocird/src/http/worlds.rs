@@ -7,9 +7,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use ocird_model::{Bytes, ErrorKind, Finding, FindingKind, Severity, Standing, Subject, Unreadable, UseKind};
 
 use crate::status::{
-    ApprovalStatus, Arming, BrakesStatus, Check, Checks, Counts, PassResult, PassSummary, Pending, Place,
-    RecentOutcome, Refusal, RefusalCode, RepositoryStatus, SourceStatus, Status, StopStatus, UndoStatus,
-    UseStatus,
+    ApprovalStatus, Arming, Bounds, BrakesStatus, Check, Checks, Counts, PassResult, PassSummary, Pending,
+    Place, RecentOutcome, Refusal, RefusalCode, RepositoryStatus, SourceStatus, Status, StopStatus,
+    UndoStatus, UseStatus,
 };
 
 /// What an adversary would put into an error text.
@@ -55,6 +55,7 @@ pub(crate) fn fresh_start() -> Status {
         },
         brakes: BrakesStatus::default(),
         undo: UndoStatus::default(),
+        bounds: Bounds { observe_interval_seconds: Some(900.0), ..Bounds::default() },
         recent: Vec::new(),
         counts: Counts::default(),
     }
@@ -94,6 +95,13 @@ pub(crate) fn report_mode() -> Status {
         uses: vec![used("v2.3.1", UseKind::Running), used("v2.3.0", UseKind::Previous)],
         in_use: vec![source("/var/lib/ocird/in-use/milan-1.json", 11)],
         checks: all_ok(),
+        bounds: Bounds {
+            budget: Some(Bytes(500_000_000)),
+            warn_at: Some(Bytes(350_000_000)),
+            observe_interval_seconds: Some(900.0),
+            disk_floor: Some(Bytes(256_000_000)),
+            disk_free: Some(Bytes(31_400_000_000)),
+        },
         ..fresh_start()
     }
 }

@@ -14,7 +14,7 @@ use prometheus::proto::MetricFamily;
 use super::catalogue::{self, Family};
 use super::sheet::Sheet;
 use super::{Build, CloudCounts, process};
-use crate::status::{Arming, Board, BrakesStatus, RefusalCode, RepositoryStatus, Status, UndoStatus};
+use crate::status::{Arming, Board, Bounds, BrakesStatus, RefusalCode, RepositoryStatus, Status, UndoStatus};
 
 /// The most repositories with samples of their own: 200 × 8 series. People who push make repositories, so their
 /// number must not decide how large a scrape is.
@@ -75,6 +75,7 @@ impl Collector for BoardCollector {
         findings(&mut sheet, &status.findings);
         passes(&mut sheet, &status);
         registry(&mut sheet, &status);
+        bounds(&mut sheet, &status.bounds);
         repositories(&mut sheet, &status.repositories);
         in_use(&mut sheet, &status);
         cloud(&mut sheet, &self.cloud.read().unwrap_or_else(PoisonError::into_inner));
@@ -198,6 +199,22 @@ fn registry(sheet: &mut Sheet, status: &Status) {
     }
     let reported = repositories().map(|r| r.reported_size).sum();
     sheet.put(catalogue::REPORTED_SIZE, bytes(reported));
+}
+
+/// What the figures are measured against; what nobody set is absent.
+fn bounds(sheet: &mut Sheet, bounds: &Bounds) {
+    let Bounds { budget, warn_at, observe_interval_seconds, disk_floor, disk_free } = bounds;
+    for (family, value) in [
+        (catalogue::BUDGET, budget.map(bytes)),
+        (catalogue::BUDGET_WARNING, warn_at.map(bytes)),
+        (catalogue::OBSERVE_INTERVAL, *observe_interval_seconds),
+        (catalogue::DISK_FLOOR, disk_floor.map(bytes)),
+        (catalogue::DISK_FREE, disk_free.map(bytes)),
+    ] {
+        if let Some(value) = value {
+            sheet.put(family, value);
+        }
+    }
 }
 
 /// The first [`MAX_REPOSITORIES`] by name, each with its own series, and the number of series left out.

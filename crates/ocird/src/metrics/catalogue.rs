@@ -50,12 +50,15 @@ catalogue! {
     LAST_COMPLETE_PASS Gauge "ocird_last_complete_pass_timestamp_seconds" "When a pass last read every repository whole; 0 before the first."
     LAST_PASS_DURATION Gauge "ocird_last_pass_duration_seconds" "How long the last ended pass took; 0 before the first."
     NEXT_OBSERVE Gauge "ocird_next_observe_timestamp_seconds" "When the next observing pass is due; 0 when none is."
+    OBSERVE_INTERVAL Gauge "ocird_observe_interval_seconds" "The time between two observing passes, by the schedule."
     NEXT_ENFORCE Gauge "ocird_next_enforce_timestamp_seconds" "When the next acting pass is due; 0 when none is."
 
     REPOSITORIES Gauge "ocird_repositories" "Repositories in the last pass that saw any."
     UNREADABLE_REPOSITORIES Gauge "ocird_unreadable_repositories" "Repositories that the last pass could not read whole, by reason."
     IMAGES Gauge "ocird_images" "Images over all repositories, by verdict and its reason."
     SIZE Gauge "ocird_size_bytes" "ocird's own account of all repositories; absent while a layer is not known."
+    BUDGET Gauge "ocird_budget_bytes" "Usage that is a problem, as configured; absent when nothing is."
+    BUDGET_WARNING Gauge "ocird_budget_warning_bytes" "Usage that is warned of, as configured; absent when nothing is."
     REPORTED_SIZE Gauge "ocird_reported_size_bytes" "The service's own account of all repositories, which lags by hours."
 
     REPOSITORY_IMAGES Gauge "ocird_repository_images" "Images in the repository."
@@ -82,6 +85,8 @@ catalogue! {
     IN_USE_DOUBTFUL Gauge "ocird_in_use_doubtful" "1 while this source of what is in use cannot be believed."
 
     STORE_UP Gauge "ocird_store_up" "1 while the store can be written."
+    DISK_FREE Gauge "ocird_disk_free_bytes" "Room on the disk of the state directory at the last pass; absent when it is not known."
+    DISK_FLOOR Gauge "ocird_disk_floor_bytes" "The room on that disk under which nothing is deleted."
     OCI_REQUESTS Counter "ocird_oci_requests_total" "Calls to the cloud, by operation and code: ok, or the kind of failure."
     OCI_RETRIES Counter "ocird_oci_retries_total" "Calls to the cloud that were made again."
     OCI_THROTTLED Counter "ocird_oci_throttled_total" "Answers of the cloud that asked to slow down."

@@ -1,6 +1,9 @@
 //! The rules that every exported family keeps, without a tool: names, units, HELP, labels, zeros from the start.
 //! <https://prometheus.io/docs/practices/naming/>
 
+mod deploy;
+mod promql;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::board::MAX_REPOSITORIES;
@@ -167,6 +170,11 @@ fn the_board_and_the_clouds_counts_are_what_is_exported() {
         ("ocird_clock_skew_seconds", -1.5),
         ("ocird_oci_token_expiry_timestamp_seconds", 1_772_366_400.0),
         ("ocird_instance_info{region_name=\"eu-milan-1\"}", 1.0),
+        ("ocird_budget_bytes", 500_000_000.0),
+        ("ocird_budget_warning_bytes", 350_000_000.0),
+        ("ocird_observe_interval_seconds", 900.0),
+        ("ocird_disk_floor_bytes", 256_000_000.0),
+        ("ocird_disk_free_bytes", 31_400_000_000.0),
     ] {
         assert_eq!(value(&text, sample), Some(wanted), "{sample}\n{text}");
     }
@@ -178,6 +186,9 @@ fn what_is_not_known_is_absent_and_never_zero() {
     assert_eq!(value(&text, "ocird_repository_size_bytes{repository=\"mgh-docs\"}"), None);
     assert_eq!(value(&text, "ocird_size_bytes"), None, "a sum with an unknown part is unknown");
     assert_eq!(value(&scrape(report_mode()), "ocird_size_bytes"), Some(361_400_000.0));
+    for sample in ["ocird_budget_bytes", "ocird_budget_warning_bytes", "ocird_disk_free_bytes"] {
+        assert_eq!(value(&scrape(fresh_start()), sample), None, "{sample}");
+    }
 }
 
 #[test]

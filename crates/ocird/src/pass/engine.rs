@@ -19,7 +19,7 @@ use crate::pass::gate::{self, Refusals};
 use crate::pass::notebook::SharedStore;
 use crate::pass::space;
 use crate::pass::survey::{Decided, Survey, SurveyError};
-use crate::status::{Board, Refusal, RefusalCode};
+use crate::status::{Board, Bounds, Refusal, RefusalCode};
 use crate::undo::Restorer;
 use ocird_model::ErrorChain;
 
@@ -62,6 +62,8 @@ impl<R, W, C> std::fmt::Debug for Engine<R, W, C> {
 impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
     /// An engine that has not looked yet. The writer is handed to the acting step and to nothing else.
     pub fn new(survey: Survey<R>, writer: W, clock: C, board: Board) -> Self {
+        // From the start, and not from the first pass on: whoever waits for a pass has to know how long is too long.
+        board.update(|status| status.bounds = Bounds::of(&survey.config, clock.now()));
         Self {
             survey,
             writer,

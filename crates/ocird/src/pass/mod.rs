@@ -51,4 +51,5 @@ pub use estate::Unlisted;
 pub use notebook::SharedStore;
 pub(crate) use observe::{NOBODY_KNOWS_WHEN, REREAD_AFTER, Rereads, repository as look_at};
 pub use publish::first_status;
+pub(crate) use space::room_left;
 pub use survey::{Decided, Survey, SurveyError};

@@ -14,7 +14,7 @@ use crate::pass::act::Acted;
 use crate::pass::gate::{self, Refusals};
 use crate::pass::{Decided, Engine, Purpose, SurveyError};
 use crate::status::{
-    Arming, BrakesStatus, Check, Checks, ClearedBy, Counts, PassResult, PassSummary, Pending, Place,
+    Arming, Bounds, BrakesStatus, Check, Checks, ClearedBy, Counts, PassResult, PassSummary, Pending, Place,
     RecentOutcome, Refusal, RefusalCode, RepositoryStatus, Status, UndoStatus,
 };
 use ocird_model::ErrorChain;
@@ -46,6 +46,7 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
         let recent = self.recent().await;
         let brakes = self.brakes_now().await;
         let checks = self.checks(decided, &refusals);
+        let bounds = Bounds::of(&self.survey.config, summary.finished_at);
         let left = self.left_by_acting(&summary, &refusals);
         let pending = decided.as_ref().map(|decided| self.pending(decided, acted));
         let repositories = decided.as_ref().map(|decided| self.repository_statuses(decided, started_at));
@@ -57,6 +58,7 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
             status.checks = checks;
             status.recent = recent;
             status.brakes = brakes;
+            status.bounds = bounds;
             if let Ok(pending) = pending {
                 status.pending = pending;
             }
@@ -357,6 +359,7 @@ pub fn first_status(version: String, started_at: DateTime<Utc>) -> Status {
         },
         brakes: BrakesStatus::default(),
         undo: UndoStatus::default(),
+        bounds: Bounds::default(),
         recent: Vec::new(),
         counts: Counts { policies_loaded_at: Some(started_at), ..Counts::default() },
     }
