@@ -167,6 +167,25 @@ async fn a_disk_without_room_stops_deletion_and_nothing_else() {
     assert!(world.status().counts.n_passes > before, "it goes on looking");
 }
 
+/// A first pass that hangs must be told, and so what alerts compare with cannot wait for its end.
+#[tokio::test]
+async fn what_figures_are_measured_against_is_told_before_the_first_pass() {
+    let world = shop_of(play(SHOP_POLICY));
+    world.edit_config("[store]", "[findings]\nwarn_at = \"350MB\"\nbudget = \"500MB\"\n[store]");
+    let page = world.stage.assemble().unwrap().shown.metrics.render().unwrap();
+    for line in [
+        "ocird_passes_total 0",
+        "ocird_budget_bytes 500000000",
+        "ocird_budget_warning_bytes 350000000",
+        "ocird_disk_floor_bytes 1000000",
+    ] {
+        assert!(page.lines().any(|there| there == line), "{line} is not in\n{page}");
+    }
+    for name in ["ocird_disk_free_bytes ", "ocird_complete_pass_due_timestamp_seconds "] {
+        assert!(page.lines().any(|line| line.starts_with(name)), "{name} is not in\n{page}");
+    }
+}
+
 #[tokio::test]
 async fn rights_that_others_on_the_instance_share_are_not_armed_unless_somebody_answers_for_it() {
     let world = shop_of(play(SHOP_POLICY));

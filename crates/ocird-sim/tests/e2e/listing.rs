@@ -62,6 +62,23 @@ async fn a_repeated_cursor_is_never_followed_and_nothing_goes() {
     world.assert_shop_is_tidy();
 }
 
+/// What the alert OcirdNoCompletePass compares with.
+#[tokio::test]
+async fn only_a_complete_pass_puts_off_the_instant_by_which_one_must_have_been() {
+    let mut world = shop_of(play(SHOP_POLICY));
+    world.start();
+    world.live(TimeDelta::hours(2)).await;
+    let due = world.status().bounds.complete_by.unwrap();
+    assert!(due > world.stage.tenancy.now() + TimeDelta::hours(1), "{due}");
+    world.stage.tenancy.inject(LIST, When::Always, Fault::RepeatedCursor);
+    world.live(TimeDelta::hours(4)).await;
+    assert_eq!(world.status().bounds.complete_by, Some(due));
+    assert!(due < world.stage.tenancy.now(), "{due}");
+    world.stage.tenancy.clear_faults();
+    world.live(TimeDelta::hours(1)).await;
+    assert!(world.status().bounds.complete_by.unwrap() > world.stage.tenancy.now());
+}
+
 #[tokio::test]
 async fn a_manifest_that_cannot_be_read_freezes_its_repository_and_no_other() {
     let mut world = ripe_shop().await;

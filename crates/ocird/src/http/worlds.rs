@@ -55,7 +55,7 @@ pub(crate) fn fresh_start() -> Status {
         },
         brakes: BrakesStatus::default(),
         undo: UndoStatus::default(),
-        bounds: Bounds { observe_interval_seconds: Some(900.0), ..Bounds::default() },
+        bounds: Bounds { complete_by: Some(now() + minutes(45)), ..Bounds::default() },
         recent: Vec::new(),
         counts: Counts::default(),
     }
@@ -98,7 +98,7 @@ pub(crate) fn report_mode() -> Status {
         bounds: Bounds {
             budget: Some(Bytes(500_000_000)),
             warn_at: Some(Bytes(350_000_000)),
-            observe_interval_seconds: Some(900.0),
+            complete_by: Some(now() + minutes(41)),
             disk_floor: Some(Bytes(256_000_000)),
             disk_free: Some(Bytes(31_400_000_000)),
         },

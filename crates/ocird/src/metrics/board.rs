@@ -203,11 +203,11 @@ fn registry(sheet: &mut Sheet, status: &Status) {
 
 /// What the figures are measured against; what nobody set is absent.
 fn bounds(sheet: &mut Sheet, bounds: &Bounds) {
-    let Bounds { budget, warn_at, observe_interval_seconds, disk_floor, disk_free } = bounds;
+    let Bounds { budget, warn_at, complete_by, disk_floor, disk_free } = bounds;
     for (family, value) in [
         (catalogue::BUDGET, budget.map(bytes)),
         (catalogue::BUDGET_WARNING, warn_at.map(bytes)),
-        (catalogue::OBSERVE_INTERVAL, *observe_interval_seconds),
+        (catalogue::COMPLETE_PASS_DUE, complete_by.map(|at| instant(Some(at)))),
         (catalogue::DISK_FLOOR, disk_floor.map(bytes)),
         (catalogue::DISK_FREE, disk_free.map(bytes)),
     ] {

@@ -48,9 +48,9 @@ catalogue! {
     LAST_PASS_START Gauge "ocird_last_pass_start_timestamp_seconds" "When the last ended pass began; 0 before the first."
     LAST_PASS_END Gauge "ocird_last_pass_end_timestamp_seconds" "When the last ended pass ended; 0 before the first."
     LAST_COMPLETE_PASS Gauge "ocird_last_complete_pass_timestamp_seconds" "When a pass last read every repository whole; 0 before the first."
+    COMPLETE_PASS_DUE Gauge "ocird_complete_pass_due_timestamp_seconds" "When the third scheduled pass after the last complete one, or after the start, is due."
     LAST_PASS_DURATION Gauge "ocird_last_pass_duration_seconds" "How long the last ended pass took; 0 before the first."
     NEXT_OBSERVE Gauge "ocird_next_observe_timestamp_seconds" "When the next observing pass is due; 0 when none is."
-    OBSERVE_INTERVAL Gauge "ocird_observe_interval_seconds" "The time between two observing passes, by the schedule."
     NEXT_ENFORCE Gauge "ocird_next_enforce_timestamp_seconds" "When the next acting pass is due; 0 when none is."
 
     REPOSITORIES Gauge "ocird_repositories" "Repositories in the last pass that saw any."
@@ -86,7 +86,7 @@ catalogue! {
 
     STORE_UP Gauge "ocird_store_up" "1 while the store can be written."
     DISK_FREE Gauge "ocird_disk_free_bytes" "Room on the disk of the state directory at the last pass; absent when it is not known."
-    DISK_FLOOR Gauge "ocird_disk_floor_bytes" "The room on that disk under which nothing is deleted."
+    DISK_FLOOR Gauge "ocird_disk_floor_bytes" "Room on the disk of the state directory under which nothing is deleted."
     OCI_REQUESTS Counter "ocird_oci_requests_total" "Calls to the cloud, by operation and code: ok, or the kind of failure."
     OCI_RETRIES Counter "ocird_oci_retries_total" "Calls to the cloud that were made again."
     OCI_THROTTLED Counter "ocird_oci_throttled_total" "Answers of the cloud that asked to slow down."

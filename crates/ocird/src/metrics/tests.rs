@@ -172,7 +172,7 @@ fn the_board_and_the_clouds_counts_are_what_is_exported() {
         ("ocird_instance_info{region_name=\"eu-milan-1\"}", 1.0),
         ("ocird_budget_bytes", 500_000_000.0),
         ("ocird_budget_warning_bytes", 350_000_000.0),
-        ("ocird_observe_interval_seconds", 900.0),
+        ("ocird_complete_pass_due_timestamp_seconds", 1_772_368_860.0),
         ("ocird_disk_floor_bytes", 256_000_000.0),
         ("ocird_disk_free_bytes", 31_400_000_000.0),
     ] {

@@ -63,7 +63,8 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
     /// An engine that has not looked yet. The writer is handed to the acting step and to nothing else.
     pub fn new(survey: Survey<R>, writer: W, clock: C, board: Board) -> Self {
         // From the start, and not from the first pass on: whoever waits for a pass has to know how long is too long.
-        board.update(|status| status.bounds = Bounds::of(&survey.config, clock.now()));
+        let bounds = Bounds::of(&survey.config, clock.now());
+        board.update(|status| status.bounds = bounds);
         Self {
             survey,
             writer,

@@ -46,7 +46,8 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
         let recent = self.recent().await;
         let brakes = self.brakes_now().await;
         let checks = self.checks(decided, &refusals);
-        let bounds = Bounds::of(&self.survey.config, summary.finished_at);
+        // Before the board is taken: a disk that hangs must not keep the pages from reading it.
+        let bounds = self.bounds_after(&summary);
         let left = self.left_by_acting(&summary, &refusals);
         let pending = decided.as_ref().map(|decided| self.pending(decided, acted));
         let repositories = decided.as_ref().map(|decided| self.repository_statuses(decided, started_at));
@@ -68,6 +69,18 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
             status.last_pass = Some(summary);
             status.refusals = refusals.into_list().into_iter().chain(left).collect();
         });
+    }
+
+    /// What figures are measured against after the pass. One that did not read everything puts off nothing.
+    fn bounds_after(&self, summary: &PassSummary) -> Bounds {
+        let shown = self.board.read();
+        let complete_at = match summary.result {
+            PassResult::Complete => summary.finished_at,
+            PassResult::Partial { .. } | PassResult::Failed { .. } => {
+                shown.last_complete_at.unwrap_or(shown.started_at)
+            }
+        };
+        Bounds::of(&self.survey.config, complete_at)
     }
 
     /// The brakes after the pass.

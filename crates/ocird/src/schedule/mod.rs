@@ -11,6 +11,7 @@ mod field;
 mod window;
 
 use std::fmt;
+use std::num::NonZeroUsize;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use cron::TimeUnitSpec as _;
@@ -110,6 +111,12 @@ impl Schedule {
     /// calendar, the year 2100.
     pub fn next_after(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         self.cron.after(&now).next()
+    }
+
+    /// The instant of the `n`th pass that is due after `now`, counted from 1. Unlike a number of intervals it knows nights and
+    /// weekends.
+    pub fn nth_after(&self, now: DateTime<Utc>, n: NonZeroUsize) -> Option<DateTime<Utc>> {
+        self.cron.after(&now).nth(n.get() - 1)
     }
 
     /// The distance of the next two instants after `now`. Uneven schedules have uneven intervals: `0 9,17 * * *` has 8
@@ -255,6 +262,15 @@ mod tests {
             let error = Schedule::parse(text).unwrap_err().to_string();
             assert!(error.contains(expected), "{text:?} said: {error}");
         }
+    }
+
+    #[test]
+    fn the_third_pass_after_the_last_of_a_week_is_on_monday() {
+        let office = Schedule::parse("0 8-18 * * 1-5").unwrap();
+        let friday = at("2026-03-06T18:00:01Z");
+        let third = office.nth_after(friday, NonZeroUsize::new(3).unwrap());
+        assert_eq!(third, Some(at("2026-03-09T10:00:00Z")));
+        assert_eq!(office.nth_after(friday, NonZeroUsize::MIN), office.next_after(friday));
     }
 
     #[test]
