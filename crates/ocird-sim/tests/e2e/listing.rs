@@ -62,7 +62,7 @@ async fn a_repeated_cursor_is_never_followed_and_nothing_goes() {
     world.assert_shop_is_tidy();
 }
 
-/// What the alert OcirdNoCompletePass compares with.
+/// What the alert `OcirdNoCompletePass` compares with.
 #[tokio::test]
 async fn only_a_complete_pass_puts_off_the_instant_by_which_one_must_have_been() {
     let mut world = shop_of(play(SHOP_POLICY));

@@ -1,4 +1,4 @@
-//! What an expression of PromQL asks for: its metrics with their matchers, and the labels that it groups or joins by. A scan of
+//! What an expression of `PromQL` asks for: its metrics with their matchers, and the labels that it groups or joins by. A scan of
 //! the words, and no parser: whether an expression is one at all, a Prometheus server says (`.ci/prometheus`).
 //! <https://prometheus.io/docs/prometheus/latest/querying/basics/>
 
@@ -67,8 +67,7 @@ fn take_word<'a>(word: &str, after: &'a str, asked: &mut Asked) -> &'a str {
     if BETWEEN.contains(&word) || is_called(word, follows) {
         return after;
     }
-    let (matchers, rest) =
-        if follows.starts_with('{') { matchers(&follows[1..]) } else { (Vec::new(), after) };
+    let (matchers, rest) = follows.strip_prefix('{').map_or_else(|| (Vec::new(), after), matchers);
     asked.selectors.push(Selector { metric: word.to_owned(), matchers });
     rest
 }
