@@ -44,6 +44,20 @@ fn a_kept_index_keeps_its_old_untagged_children_and_their_referrers() {
 }
 
 #[test]
+fn digests_that_begin_alike_are_not_taken_for_each_other() {
+    let fleet = Fleet::new()
+        .index("app", days(2), &["v9"], &["platform-of-app-2", "platform-of-app-4"])
+        .image("platform-of-app-2", days(91), &[])
+        .image("platform-of-app-4", days(91), &[])
+        .image("platform-of-app-1", days(91), &[])
+        .image("platform-of-app-3", days(91), &[])
+        .delete("untagged", Selects::Untagged, Some(days(30)));
+    assert_eq!(fleet.show().lines().filter(|line| line.contains("named by index app")).count(), 2);
+    assert!(!fleet.goes("platform-of-app-2") && !fleet.goes("platform-of-app-4"));
+    assert!(fleet.goes("platform-of-app-1") && fleet.goes("platform-of-app-3"));
+}
+
+#[test]
 fn use_of_a_child_keeps_its_parent_and_so_its_siblings() {
     let fleet = family().used_by_digest("amd");
     assert!(!fleet.goes("app") && !fleet.goes("arm"));
