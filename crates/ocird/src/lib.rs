@@ -13,6 +13,7 @@ mod credential;
 pub mod daemon;
 mod doctor;
 pub mod findings;
+pub mod forecast;
 pub mod http;
 pub mod in_use;
 mod json;
