@@ -49,6 +49,7 @@ mod undo;
 mod verdicts;
 
 pub use admin::{Command, CommandId, CommandResultKind, Operator, RecordedCommand};
+pub use backup::StoreCopy;
 pub use belief::{Belief, ClockDoubt};
 pub use brakes::{BatchEnd, Brakes, OpenBatch, Ramp, Stop};
 pub use deployments::{Frozen, Run, RunKey, Speaker, SpeakerKey, UseHistory};

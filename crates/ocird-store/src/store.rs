@@ -54,6 +54,11 @@ impl Store {
         &self.identity
     }
 
+    /// The path of the database.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// How often the store has been opened. Every write carries it, and is refused once there is a later one.
     pub const fn epoch(&self) -> u64 {
         self.epoch

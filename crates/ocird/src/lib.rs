@@ -10,6 +10,7 @@ pub mod cloud;
 pub mod config;
 mod core_dump;
 mod credential;
+pub mod csv;
 pub mod daemon;
 mod doctor;
 pub mod findings;

@@ -4,21 +4,28 @@ mod approve;
 mod at;
 mod check;
 mod collect;
+mod completions;
 mod doctor;
 mod explain;
 mod findings;
 mod grid;
+mod history;
 mod hold;
+mod images;
 mod look;
+mod man;
 mod operate;
 mod pause;
 mod pending;
 mod plan;
+mod plot;
+mod remembered;
 mod reset;
 mod restore;
 mod run;
 mod sheet;
 mod status;
+mod usage;
 mod version;
 
 use std::ffi::OsString;
@@ -26,7 +33,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::credential::{self, Verb};
 use crate::terminal::harmless;
@@ -77,6 +84,8 @@ Examples:
   ocird explain app:v1           show every rule and what it said of one image
   ocird check --diff NEW.d       show what other policies would decide otherwise
   ocird run --once               one pass, then the status
+  ocird usage                    what is in use, and when the budget is reached
+  ocird history --since 7d       what happened in a week
   ocird pending                  what goes when, and what waits for approval
   ocird pause --why 'a deploy'   delete nothing until `ocird resume`
   curl -s localhost:6247/status  what the daemon does now";
@@ -117,6 +126,12 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Show what is in use, how it grows, and when the budget is reached.
+    Usage(usage::UsageArgs),
+    /// Show what happened, newest first.
+    History(history::HistoryArgs),
+    /// Show the images of a repository, with what was decided about each.
+    Images(images::ImagesArgs),
     /// Show what is odd, since when, and what to do; from the store while no daemon runs.
     Findings {
         /// Every finding as JSON.
@@ -154,6 +169,10 @@ enum Command {
         #[command(subcommand)]
         verb: CredentialVerb,
     },
+    /// Print completions for a shell.
+    Completions(completions::CompletionsArgs),
+    /// Print the manual page, in the format of man(7).
+    Man(man::ManArgs),
     /// Print version, revision and processor.
     Version {
         /// As JSON.
@@ -219,6 +238,8 @@ pub fn main() -> ExitCode {
     let Args { config, command } = Args::parse();
     match command {
         Command::Version { json } => print(&version::render(json)),
+        Command::Completions(args) => completions::completions(&mut Args::command(), args),
+        Command::Man(args) => ended(man::man(Args::command(), &args)),
         Command::Credential { verb } => credential(verb, config.as_deref()),
         Command::Collect(args) => in_runtime(async { ended(collect::collect(args).await) }),
         command => in_runtime(dispatch(config_file(config), command)),
@@ -278,6 +299,9 @@ async fn dispatch(path: PathBuf, command: Command) -> ExitCode {
         Command::Plan(args) => plan::plan(config, args).await,
         Command::Explain(args) => explain::explain(config, args).await,
         Command::Status { json } => Ok(status::status(&config, json).await),
+        Command::Usage(args) => usage::usage(&config, args).await,
+        Command::History(args) => history::history(&config, args).await,
+        Command::Images(args) => images::images(&config, args).await,
         Command::Findings { json } => findings::findings(&config, json).await,
         Command::Pending(args) => pending::pending(&config, args).await,
         Command::Approve(args) => approve::approve(&config, args).await,
@@ -289,6 +313,8 @@ async fn dispatch(path: PathBuf, command: Command) -> ExitCode {
         Command::Restore(args) => restore::restore(&config, args).await,
         Command::Check(_)
         | Command::Collect(_)
+        | Command::Completions(_)
+        | Command::Man(_)
         | Command::Doctor { json: _ }
         | Command::Credential { verb: _ }
         | Command::Version { json: _ } => {

@@ -109,7 +109,7 @@ fn days_without_a_look_are_gaps_and_neither_rest_nor_rush() {
     // For ten days nobody looked; what came in them is told by the first day after.
     let lost: u64 = all.drain(15..25).map(|day| day.grown.0).sum();
     all[15].grown.0 += lost;
-    all[30].size = None;
+    all[25].size = None;
     let forecast = looked_ahead(&all);
     assert_eq!((per_day(forecast.pushes), per_day(forecast.net)), (5.0, 5.0));
 }

@@ -55,6 +55,7 @@ pub(crate) fn fresh_start() -> Status {
         },
         brakes: BrakesStatus::default(),
         undo: UndoStatus::default(),
+        backup: BackupStatus::default(),
         recent: Vec::new(),
         counts: Counts::default(),
     }

@@ -81,6 +81,8 @@ catalogue! {
     IN_USE_REFERENCES Gauge "ocird_in_use_references" "References of this source into the registry."
     IN_USE_DOUBTFUL Gauge "ocird_in_use_doubtful" "1 while this source of what is in use cannot be believed."
 
+    BACKUP_MADE Gauge "ocird_backup_made_timestamp_seconds" "When the newest copy of the store was made and proved; 0 when there is none."
+    BACKUP_FAILED Gauge "ocird_backup_failed" "1 while the last copy of the store could not be made."
     STORE_UP Gauge "ocird_store_up" "1 while the store can be written."
     OCI_REQUESTS Counter "ocird_oci_requests_total" "Calls to the cloud, by operation and code: ok, or the kind of failure."
     OCI_RETRIES Counter "ocird_oci_retries_total" "Calls to the cloud that were made again."
