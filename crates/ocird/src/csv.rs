@@ -106,8 +106,10 @@ mod tests {
     /// The cells of a line, as a reader by RFC 4180 takes it apart.
     fn cells(line: &str) -> Vec<String> {
         let (mut cells, mut is_quoted) = (vec![String::new()], false);
-        for character in line.chars() {
+        let mut rest = line.chars().peekable();
+        while let Some(character) = rest.next() {
             match character {
+                '"' if is_quoted && rest.next_if_eq(&'"').is_some() => cells.last_mut().unwrap().push('"'),
                 '"' => is_quoted = !is_quoted,
                 ',' if !is_quoted => cells.push(String::new()),
                 other => cells.last_mut().unwrap().push(other),

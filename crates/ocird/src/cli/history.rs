@@ -172,7 +172,16 @@ mod tests {
     fn what_happened_reads_within_eighty_columns_and_nothing_pushed_moves_a_cursor() {
         let text = page(&events(), true, Paint::Plain);
         assert!(text.lines().all(|line| line.chars().count() <= 80) && !text.contains('\u{1b}'), "{text}");
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @r#"
+        WHEN (UTC)        KIND      ABOUT                 WHAT
+        2026-09-21 14:13  command   by alice              pause: why: a deploy; done
+        2026-09-21 14:13  deletion  mgh-admin-frontend    already gone: rule "beyond
+                                    070707070707          the newest, while past 350
+                                                          MB"
+        2026-09-21 14:13  push      mgh-admin-frontend    pushed: =cmd, evil , v1
+                                    070707070707
+        and more before that; --limit and --since show them
+        "#);
         assert_eq!(page(&[], false, Paint::Plain), "nothing happened\n");
     }
 

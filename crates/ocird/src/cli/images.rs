@@ -112,9 +112,13 @@ fn last_word(image: &PastImage, now: DateTime<Utc>) -> String {
 }
 
 fn in_one_line(StoredVerdict { decision, reason, detail, since: _ }: &StoredVerdict) -> String {
-    let reason = reason.replace('_', " ");
-    let detail = detail.as_ref().map(|detail| format!(" ({detail})")).unwrap_or_default();
-    format!("{decision}: {reason}{detail}")
+    let words = reason.replace('_', " ");
+    match (reason.as_str(), detail) {
+        // Of a rule its name says it all.
+        ("keep_rule" | "delete_rule", Some(rule)) => format!("{decision}: \"{rule}\""),
+        (_, Some(detail)) => format!("{decision}: {words} ({detail})"),
+        (_, None) => format!("{decision}: {words}"),
+    }
 }
 
 fn pulls(n: u64) -> String {
@@ -217,7 +221,15 @@ mod tests {
     fn images_read_within_eighty_columns() {
         let text = page(&all(), now(), Paint::Plain);
         assert!(text.lines().all(|line| line.len() <= 80), "{text}");
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @r#"
+          DIGEST        TAGS                AGE     SIZE      PULLED  VERDICT
+        mgh-docs (2 images)
+          030303030303  prod, v1.2.0        3 d     34.5 MB   5 h     keep: "ten
+                                                                      newest"; runs:
+                                                                      container web
+          282828282828  (untagged)          40 d    34.5 MB   never   delete: "untagged
+                                                                      for 14 days"
+        "#);
         assert_eq!(page(&BTreeMap::new(), now(), Paint::Plain), "there are none\n");
     }
 

@@ -20,15 +20,14 @@ pub(crate) fn man(program: clap::Command, args: &ManArgs) -> Result<ExitCode, Fa
 
 fn page(mut program: clap::Command, command: Option<&str>) -> Result<String, Failure> {
     program.build();
+    // A command that was built with its program is called as its page is: ocird-plan(1).
     let page = match command {
         None => program,
-        Some(name) => {
-            let found = program.get_subcommands().find(|one| one.get_name() == name).cloned();
-            let found =
-                found.ok_or_else(|| Failure::usage(anyhow!("there is no command {name}; see ocird help")))?;
-            // Named as man pages of commands are: ocird-plan(1).
-            found.name(format!("ocird-{name}"))
-        }
+        Some(name) => program
+            .get_subcommands()
+            .find(|one| one.get_name() == name)
+            .cloned()
+            .ok_or_else(|| Failure::usage(anyhow!("there is no command {name}; see ocird help")))?,
     };
     let mut text = Vec::new();
     clap_mangen::Man::new(page).render(&mut text)?;

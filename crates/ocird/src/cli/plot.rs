@@ -82,7 +82,17 @@ mod tests {
     fn a_curve_rises_through_its_line_and_a_gap_is_a_gap() {
         let mut points: Vec<_> = (0..16).map(|i| Some(Bytes(25 * MB * i))).collect();
         points[5] = None;
-        insta::assert_snapshot!(plot(&points, &[Bytes(200 * MB), Bytes(9_000 * MB)]), @"");
+        insta::assert_snapshot!(plot(&points, &[Bytes(200 * MB), Bytes(9_000 * MB)]), @r"
+        375.0 MB |              ▃█
+                 |            ▃▇██
+                 |          ▂▆████
+        200.0 MB |--------▂▆██████
+                 |      ▁▅████████
+                 |    ▁ ██████████
+                 |   ▄█ ██████████
+                 | ▄███ ██████████
+             0 B +----------------
+        ");
     }
 
     #[test]

@@ -7,9 +7,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use ocird_model::{Bytes, ErrorKind, Finding, FindingKind, Severity, Standing, Subject, Unreadable, UseKind};
 
 use crate::status::{
-    ApprovalStatus, Arming, BrakesStatus, Check, Checks, Counts, PassResult, PassSummary, Pending, Place,
-    RecentOutcome, Refusal, RefusalCode, RepositoryStatus, SourceStatus, Status, StopStatus, UndoStatus,
-    UseStatus,
+    ApprovalStatus, Arming, BackupStatus, BrakesStatus, Check, Checks, Counts, PassResult, PassSummary,
+    Pending, Place, RecentOutcome, Refusal, RefusalCode, RepositoryStatus, SourceStatus, Status, StopStatus,
+    UndoStatus, UseStatus,
 };
 
 /// What an adversary would put into an error text.
