@@ -99,7 +99,7 @@ fn past(sheet: &mut Sheet, totals: &Totals, savings: Option<&Savings>) {
     };
     let mut said = format!("{n_deleted} images since {}, {freed} freed", first_at.format("%F"));
     if *n_restored > 0 {
-        write!(said, "; {n_restored} were brought back").expect("a string takes everything");
+        write!(said, "; {n_restored} of them brought back").expect("a string takes everything");
     }
     if *n_unknown > 0 {
         write!(said, "; of {n_unknown} it is not known how much they freed")
@@ -107,13 +107,17 @@ fn past(sheet: &mut Sheet, totals: &Totals, savings: Option<&Savings>) {
     }
     sheet.entry("deleted", &said);
     if let Some(Savings { costs_by_month, saves_by_month, saved, currency }) = savings {
-        let by_month = |amount: &Option<f64>| amount.map_or_else(|| "?".to_owned(), |n| format!("{n:.2}"));
-        let (costs, saves) = (by_month(costs_by_month), by_month(saves_by_month));
-        sheet.entry(
-            "money",
-            &format!("{costs} {currency} a month, {saves} less than without deletions; {saved:.2} {currency} saved so far"),
-        );
+        let by_month = |amount: &Option<f64>| amount.map_or_else(|| "?".to_owned(), money);
+        let (costs, saves, saved) = (by_month(costs_by_month), by_month(saves_by_month), money(*saved));
+        let said =
+            format!("{costs} {currency} a month, {saves} less than without deletions; {saved} saved so far");
+        sheet.entry("money", &said);
     }
+}
+
+/// An amount of money; a small one with as many digits as say something.
+fn money(amount: f64) -> String {
+    if amount < 1.0 { format!("{amount:.4}") } else { format!("{amount:.2}") }
 }
 
 /// `5.1 MB a day (1.2 MB to 8.0 MB, over 60 days)`.
@@ -142,9 +146,10 @@ fn reach(reach: Reach) -> String {
             format!("probably not, {} at the earliest", day(earliest))
         }
         Reach::Ahead { likely: Some(likely), earliest, latest } => {
-            let earliest = earliest.map_or_else(|| day(likely), day);
+            let likely = day(likely);
+            let earliest = earliest.map_or_else(|| likely.clone(), day);
             let latest = latest.map_or_else(|| "later or never".to_owned(), day);
-            format!("about {} ({earliest} to {latest})", day(likely))
+            if earliest == latest { likely } else { format!("about {likely} ({earliest} to {latest})") }
         }
     }
 }
@@ -239,7 +244,34 @@ mod tests {
     fn usage_reads_within_eighty_columns_from_the_curve_to_the_repositories() {
         let text = page(&document(), Paint::Plain);
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @r"
+        Everything: 220.0 MB, 60 images, 70 tags
+         500.0 MB |----------------------------------------
+                  |
+         350.0 MB |----------------------------------------
+                  |               ▁▁▂▃            ▁▁▂▃▃▄▅▅
+                  |   ▁▂▂▃▄▄▅▆▆▇██████▁▂▂▃▄▄▅▆▆▇██████████▄
+                  |▇███████████████████████████████████████
+                  |████████████████████████████████████████
+                  |████████████████████████████████████████
+              0 B +----------------------------------------
+                   2026-10-13                    2026-11-21
+
+        pushed     5.0 MB a day (5.0 MB to 5.0 MB, over 38 days)
+        net        2.4 MB a day (-2.3 MB to 5.0 MB, over 38 days), deletions included
+        350.0 MB   if nothing goes: 2026-12-17; after the present plan: 2026-12-23; as
+                   it has gone: about 2027-01-14 (2026-12-17 to later or never)
+        500.0 MB   if nothing goes: 2027-01-16; after the present plan: 2027-01-22; as
+                   it has gone: about 2027-03-17 (2027-01-16 to later or never)
+        plan       would free 30.0 MB
+        deleted    12 images since 2026-11-01, 160.0 MB freed; 1 of them brought back
+        money      0.0031 USD a month, 0.0042 less than without deletions; 0.0013 saved
+                   so far
+
+        REPOSITORY                      SIZE IMAGES  LAST 30 DAYS
+        mgh-website                 110.0 MB     15  ▆▆▆▆▆▇▇▇▇▅▅▅▅▅▆▆▆▆▆▆▆▇▇▇▇▇▇▇█▅
+        mgh-admin-frontend-of-an..   73.3 MB     10  ▆▆▆▆▆▇▇▇▇▅▅▅▅▅▆▆▆▆▆▆▆▇▇▇▇▇▇▇█▅
+        ");
     }
 
     #[test]
@@ -262,6 +294,12 @@ mod tests {
             ..document()
         };
         let text = page(&nothing, Paint::Plain);
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @r"
+        Everything: nothing is on record in this time
+
+        growth     not enough history: 0 of the 7 days that a rate takes
+        350.0 MB   if nothing goes: nobody knows yet
+        deleted    nothing so far
+        ");
     }
 }
