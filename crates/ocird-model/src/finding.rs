@@ -155,6 +155,8 @@ kinds! {
     Breaker "breaker"
     /// Something that was deleted was needed, so nothing goes before somebody has looked.
     Frozen "frozen"
+    /// The last copy of the store could not be made.
+    BackupFailed "backup_failed"
 }
 
 impl Finding {

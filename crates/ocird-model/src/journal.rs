@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, ErrorKind, Etag, ImageId, RepositoryId, RepositoryName, Tag};
+use crate::{Bytes, Digest, ErrorKind, Etag, ImageId, RepositoryId, RepositoryName, Tag};
 
 /// Everything needed to undo a deletion, committed and synced before it is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +35,9 @@ pub struct Intent {
     pub rule: String,
     /// What the decision rested on, for people: times, number of passes, the mark's age.
     pub evidence: String,
+    /// What its deletion alone gives back: its manifest, and the layers that no other image of the repository has then.
+    /// For people; `None` while a layer is not known.
+    pub frees: Option<Bytes>,
 }
 
 /// How an intent ended.

@@ -1,7 +1,7 @@
 //! ocird's own account of storage. Every layer counts once per repository, however many images share it; the registry's own
 //! figure lags by hours after a deletion and is no part of this.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ocird_model::{Bytes, Content, Decision, Digest, Image, Layer, Repository, Rule};
 
@@ -52,6 +52,26 @@ pub fn freed(repository: &Repository, decisions: &[Decision]) -> Option<Bytes> {
     let left = Layers::of(staying.into_iter());
     let manifests: Bytes = going.iter().map(|image| image.manifest_size).sum();
     (lost.all_known && left.all_known).then(|| lost.size_without(&left) + manifests)
+}
+
+/// What the deletion of one image alone gives back, once the images of `gone` are: its manifest, and the layers that no image
+/// left has. `None` for an image that is not listed, and while the layers of any image left are not known.
+pub fn frees(repository: &Repository, image: &Digest, gone: &BTreeSet<Digest>) -> Option<Bytes> {
+    let going = repository.image(image).filter(|going| is_countable(going))?;
+    let mut lost: BTreeMap<Digest, Bytes> = BTreeMap::new();
+    for layer in going.layers.iter().flat_map(|layers| layers.iter()) {
+        lost.entry(layer.digest).and_modify(|size| *size = layer.size.min(*size)).or_insert(layer.size);
+    }
+    let left = repository.images.iter().filter(|left| left.digest != *image && !gone.contains(&left.digest));
+    for left in left {
+        if !is_countable(left) {
+            return None;
+        }
+        for layer in left.layers.iter().flat_map(|layers| layers.iter()) {
+            lost.remove(&layer.digest);
+        }
+    }
+    Some(going.manifest_size + lost.into_values().sum())
 }
 
 /// The images that count: all but rests whose head is gone, and those again when an image that counts reaches them.

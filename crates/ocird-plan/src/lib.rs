@@ -86,7 +86,7 @@ mod much;
 mod plan;
 mod tag;
 
-pub use account::{Account, account, freed};
+pub use account::{Account, account, freed, frees};
 pub use check::{CheckedPlan, Violation, Violations, check};
 pub use due::{Due, DueKind, MIN_PASSES, due};
 pub use ecr::{EcrImage, Expiry, expired};

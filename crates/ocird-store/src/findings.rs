@@ -174,12 +174,23 @@ async fn read_standing(executor: impl SqliteExecutor<'_>) -> Result<Vec<FindingR
 fn known(rows: Vec<FindingRow>) -> Result<BTreeMap<FindingKey, (i64, Standing)>, StoreError> {
     let mut known = BTreeMap::new();
     for FindingRow { id, kind, subject, name, severity, what, remedy, first_seen_at } in rows {
-        let words = (FindingKind::named(&kind), Subject::named(&subject, &name), Severity::named(&severity));
-        if let (Some(kind), Some(subject), Some(severity)) = words {
+        if let Some(finding) = finding_of([&kind, &subject, &name, &severity], what, remedy) {
             let since = time("findings.first_seen_at", first_seen_at)?;
-            let finding = Finding { kind, subject, severity, what, remedy };
             known.insert(finding.key(), (id, Standing { finding, since }));
         }
     }
     Ok(known)
+}
+
+/// The finding of the words for its kind, subject, the subject's name and its severity; `None` where this version does not
+/// know one of them.
+pub(crate) fn finding_of(words: [&str; 4], what: String, remedy: String) -> Option<Finding> {
+    let [kind, subject, name, severity] = words;
+    Some(Finding {
+        kind: FindingKind::named(kind)?,
+        subject: Subject::named(subject, name)?,
+        severity: Severity::named(severity)?,
+        what,
+        remedy,
+    })
 }

@@ -6,8 +6,9 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 use ocird_model::{
-    Digest, ErrorKind, Etag, ImageId, Intent, Outcome, OutcomeKind, RepositoryId, RepositoryName, Tag,
+    Bytes, Digest, ErrorKind, Etag, ImageId, Intent, Outcome, OutcomeKind, RepositoryId, RepositoryName, Tag,
 };
+use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, SqlitePool};
 
 use crate::column::{
@@ -17,7 +18,8 @@ use crate::store::Write;
 use crate::{Store, StoreError};
 
 /// The number of an intent in this store; never used twice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct IntentId(pub(crate) i64);
 
 impl fmt::Display for IntentId {
@@ -90,6 +92,7 @@ struct IntentRow {
     members: Vec<u8>,
     rule: String,
     evidence: String,
+    frees: Option<i64>,
     manifest: Vec<u8>,
 }
 
@@ -137,11 +140,12 @@ impl Store {
             members,
             rule,
             evidence,
+            frees,
         } = intent;
         let mut write = self.begin(now).await?;
         let row = write.see_repository(repository, repository_name, now).await?;
         let insert = "INSERT INTO intents (at, epoch, repository, name, image, digest, tags, media_type, etag, head, \
-             members, rule, evidence) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+             members, rule, evidence, frees) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
         let inserted = sqlx::query(insert)
             .bind(millis(now))
             .bind(count(self.epoch()))
@@ -156,6 +160,7 @@ impl Store {
             .bind(join_digests(members))
             .bind(rule.as_str())
             .bind(evidence.as_str())
+            .bind(frees.map(|frees| count(frees.0)))
             .execute(write.connection())
             .await
             .map_err(StoreError::sqlite("writing an intent"))?;
@@ -200,7 +205,7 @@ impl Store {
     pub async fn open_intents(&self) -> Result<Vec<OpenIntent>, StoreError> {
         // From the manifests, of which every open intent has one: they are few, and intents grow for ever.
         let select = "SELECT intents.id, intents.at AS intended_at, repositories.ocid, intents.name, image, digest, \
-             tags, media_type, etag, head, members, rule, evidence, bytes AS manifest FROM intent_manifests \
+             tags, media_type, etag, head, members, rule, evidence, frees, bytes AS manifest FROM intent_manifests \
              CROSS JOIN intents ON intents.id = intent_manifests.intent \
              JOIN repositories ON repositories.id = intents.repository \
              WHERE NOT EXISTS (SELECT 1 FROM outcomes WHERE outcomes.intent = intents.id) ORDER BY intents.id";
@@ -356,8 +361,20 @@ fn outcome_kind(kind: &str, error: Option<&str>) -> Option<OutcomeKind> {
         .find(|outcome| outcome.as_str() == kind)
 }
 
+/// An outcome in columns.
+pub(crate) fn outcome_of(
+    kind: &str,
+    error: Option<&str>,
+    at: i64,
+    detail: String,
+) -> Result<Outcome, StoreError> {
+    let found = outcome_kind(kind, error);
+    let kind = found.ok_or_else(|| StoreError::decode("outcomes.kind")(format!("{kind} ({error:?})")))?;
+    Ok(Outcome { kind, at: time("outcomes.at", at)?, detail })
+}
+
 /// The tags of an intent without their times.
-fn tag_names(json: &str) -> Result<BTreeSet<Tag>, StoreError> {
+pub(crate) fn tag_names(json: &str) -> Result<BTreeSet<Tag>, StoreError> {
     let tags: BTreeMap<Tag, Option<DateTime<Utc>>> = from_json("intents.tags", json)?;
     Ok(tags.into_keys().collect())
 }
@@ -377,6 +394,7 @@ impl IntentRow {
             members: split_digests("intents.members", &self.members)?,
             rule: self.rule,
             evidence: self.evidence,
+            frees: self.frees.map(|frees| uncount("intents.frees", frees).map(Bytes)).transpose()?,
         };
         Ok(OpenIntent { id: IntentId(self.id), intended_at: time("intents.at", self.intended_at)?, intent })
     }
@@ -384,9 +402,6 @@ impl IntentRow {
 
 impl SettledRow {
     fn decode(self) -> Result<SettledIntent, StoreError> {
-        let kind = outcome_kind(&self.kind, self.error.as_deref()).ok_or_else(|| {
-            StoreError::decode("outcomes.kind")(format!("{} ({:?})", self.kind, self.error))
-        })?;
         Ok(SettledIntent {
             id: IntentId(self.id),
             intended_at: time("intents.at", self.intended_at)?,
@@ -397,7 +412,7 @@ impl SettledRow {
             tags: tag_names(&self.tags)?,
             rule: self.rule,
             evidence: self.evidence,
-            outcome: Outcome { kind, at: time("outcomes.at", self.at)?, detail: self.detail },
+            outcome: outcome_of(&self.kind, self.error.as_deref(), self.at, self.detail)?,
         })
     }
 }

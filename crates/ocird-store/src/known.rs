@@ -53,14 +53,14 @@ pub struct KnownImage {
 pub(crate) struct StoredDetails {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     tags: BTreeMap<Tag, Option<DateTime<Utc>>>,
-    manifest_size: Bytes,
-    n_pulls: u64,
+    pub(crate) manifest_size: Bytes,
+    pub(crate) n_pulls: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    last_pulled_at: Option<DateTime<Utc>>,
+    pub(crate) last_pulled_at: Option<DateTime<Utc>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    created_at: Option<DateTime<Utc>>,
+    pub(crate) created_at: Option<DateTime<Utc>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    created_by: Option<String>,
+    pub(crate) created_by: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     resource_tags: Option<ResourceTags>,
     lifecycle: Lifecycle,

@@ -22,8 +22,10 @@ mod brakes;
 mod column;
 mod connect;
 mod deployments;
+mod downsample;
 mod error;
 mod findings;
+mod fold;
 mod glance;
 mod history;
 mod holds;
@@ -34,32 +36,43 @@ mod lock;
 mod marks;
 mod open;
 mod open_error;
+mod past;
 mod plans;
 mod proofs;
 mod pulls;
 mod record;
 mod remember;
+mod samples;
 mod seen;
 mod store;
 mod undo;
 mod verdicts;
 
 pub use admin::{Command, CommandId, CommandResultKind, Operator, RecordedCommand};
+pub use backup::StoreCopy;
 pub use belief::{Belief, ClockDoubt};
 pub use brakes::{BatchEnd, Brakes, OpenBatch, Ramp, Stop};
 pub use deployments::{Frozen, Run, RunKey, Speaker, SpeakerKey, UseHistory};
+pub use downsample::Downsampled;
 pub use error::StoreError;
 pub use findings::Vanished;
+pub use fold::Step;
 pub use glance::Glance;
 pub use history::{PassSummary, UsagePoint};
 pub use journal::{Deleted, IntentId, OpenIntent, SettledIntent};
 pub use known::{Known, KnownImage};
 pub use lock::is_held;
 pub use open_error::OpenError;
+pub use past::{
+    DeletionsQuery, Event, EventCursor, EventKind, EventsQuery, FreedOnDay, ImageCursor, ImagesQuery, Page,
+    Past, PastDeletion, PastFinding, PastImage, StoredVerdict, TagStretch, Totals, UsageOf, UsageStep,
+    VerdictChange,
+};
 pub use plans::{Approval, PlanId, PlannedFamily, RefusedPlan};
 pub use proofs::{Made, Proof, ProofId};
-pub use record::{PassId, PassRecord, Recording, UsageSample};
+pub use record::{PassId, PassRecord, Recording};
 pub use remember::Fresh;
+pub use samples::{AccountSample, UsageSample};
 pub use store::Store;
 pub use undo::{Deletion, OpenRestore, RestoreId};
 

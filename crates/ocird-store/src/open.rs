@@ -20,11 +20,15 @@ use crate::store::inode;
 /// Connections that only read: one for a pass and one for whoever asks meanwhile.
 const N_READERS: u32 = 2;
 
+/// Connections for questions about the past. They are opened when somebody asks; each holds up to 2 MB of pages.
+const N_ASKERS: u32 = 2;
+
 /// Everything a store is made of.
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub(crate) writer: SqlitePool,
     pub(crate) reader: SqlitePool,
+    pub(crate) askers: SqlitePool,
     pub(crate) path: PathBuf,
     pub(crate) file: (u64, u64),
     pub(crate) identity: String,
@@ -69,8 +73,20 @@ pub(crate) async fn open(
     let opened = LastOpened { identity: identity.clone(), epoch, generation };
     lock.remember(&opened).map_err(|source| OpenError::of_file(&path, source))?;
     let file = inode(&path).map_err(|source| OpenError::of_file(&path, source))?;
-    let reader = pool(N_READERS, options(&path).read_only(true).create_if_missing(false));
-    Ok(Opened { writer, reader, path, file, identity, epoch: epoch.unsigned_abs(), created_at, is_new, lock })
+    let reading = options(&path).read_only(true).create_if_missing(false);
+    let (reader, askers) = (pool(N_READERS, reading.clone()), pool(N_ASKERS, reading));
+    Ok(Opened {
+        writer,
+        reader,
+        askers,
+        path,
+        file,
+        identity,
+        epoch: epoch.unsigned_abs(),
+        created_at,
+        is_new,
+        lock,
+    })
 }
 
 /// The writer's pool over a file that is ours and sound; a corrupt one is set aside.

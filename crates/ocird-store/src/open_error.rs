@@ -71,8 +71,8 @@ pub enum OpenError {
         /// Its version.
         found: String,
     },
-    /// The copy made before a change of schema is not a copy.
-    #[error("the backup {} is not sound, so that the schema was left as it is", path.display())]
+    /// A copy is not a copy: the schema is left as it is, and the copy bears no name.
+    #[error("the backup {} is not sound", path.display())]
     Backup {
         /// The copy.
         path: PathBuf,

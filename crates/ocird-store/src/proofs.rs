@@ -3,6 +3,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ocird_model::{ProofKind, ProofResult};
+use serde::Serialize;
 use sqlx::FromRow;
 
 use crate::column::{count, millis, optional_time, time, uncount};
@@ -10,14 +11,15 @@ use crate::store::Write;
 use crate::{Store, StoreError};
 
 /// Deletions that follow the first one within this time are one batch: a plan is acted on for ten minutes at most.
-const BATCH: TimeDelta = TimeDelta::minutes(15);
+pub(crate) const BATCH: TimeDelta = TimeDelta::minutes(15);
 
 /// The number of a proof in this store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
 pub struct ProofId(i64);
 
 /// One proof of one batch, made or still to be made.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Proof {
     /// Its number.
     pub id: ProofId,
@@ -36,7 +38,7 @@ pub struct Proof {
 }
 
 /// A proof that was made.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Made {
     /// When.
     pub at: DateTime<Utc>,
@@ -47,7 +49,7 @@ pub struct Made {
 }
 
 #[derive(FromRow)]
-struct ProofRow {
+pub(crate) struct ProofRow {
     id: i64,
     kind: String,
     first_at: i64,
@@ -157,7 +159,7 @@ impl Write<'_> {
 }
 
 impl ProofRow {
-    fn decode(self) -> Result<Proof, StoreError> {
+    pub(crate) fn decode(self) -> Result<Proof, StoreError> {
         let kind = ProofKind::named(&self.kind)
             .ok_or_else(|| StoreError::decode("proofs.kind")(format!("no kind of proof: {}", self.kind)))?;
         let made_at = optional_time("proofs.made_at", self.made_at)?;

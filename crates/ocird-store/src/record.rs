@@ -5,21 +5,17 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use ocird_model::{
-    Bytes, Digest, Inventory, Mark, MarkKey, Plan, RepositoryId, RepositoryName, RepositoryPlan,
-    RepositoryState,
+    Digest, Inventory, Mark, MarkKey, Plan, RepositoryId, RepositoryName, RepositoryPlan, RepositoryState,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::column::{count, millis};
+use crate::column::millis;
+use crate::samples::{AccountSample, UsageSample};
 use crate::seen::KEEP_MANIFEST;
 use crate::store::Write;
 use crate::{Store, StoreError};
-
-/// A sample that says the same as the one before is still written after this long, so that a flat line and a gap
-/// can be told apart: 9 thousand rows a year for a repository, not 35 thousand.
-const SAMPLE_AT_LEAST_EVERY: TimeDelta = TimeDelta::hours(1);
 
 /// The number of a pass in this store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -58,25 +54,12 @@ pub struct PassRecord<'a> {
     pub plan: Option<&'a Plan>,
     /// The usage of each repository that was read whole.
     pub usage: Vec<UsageSample>,
+    /// The usage of everything that is watched; `None` when not all of it was read.
+    pub account: Option<AccountSample>,
     /// Every mark that holds from now on; `None` leaves them as they are.
     pub marks: Option<&'a BTreeMap<MarkKey, Mark>>,
     /// Rests of families that something else needs by now: from here on they are images like any other (S-6).
     pub adopted: Vec<(RepositoryId, Digest)>,
-}
-
-/// The usage of one repository at the time of a pass.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UsageSample {
-    /// The repository.
-    pub repository: RepositoryId,
-    /// ocird's own account; `None` while a layer is not known.
-    pub size: Option<Bytes>,
-    /// The service's own figure, which lags.
-    pub reported_size: Option<Bytes>,
-    /// Number of images.
-    pub n_images: u64,
-    /// Number of tags.
-    pub n_tags: u64,
 }
 
 /// A pass that is written and not yet on record: what else belongs to it is added before [`Recording::commit`]. Dropped
@@ -107,6 +90,9 @@ impl Store {
         }
         for sample in &pass.usage {
             write.usage(sample, pass.finished_at).await?;
+        }
+        if let Some(account) = &pass.account {
+            write.account(account, pass.finished_at).await?;
         }
         if let Some(marks) = pass.marks {
             write.replace_marks(marks).await?;
@@ -173,42 +159,6 @@ impl Write<'_> {
                 RepositoryPlan::Undecided { id: _, why: _ } => {}
             }
         }
-        Ok(())
-    }
-
-    async fn usage(&mut self, sample: &UsageSample, at: DateTime<Utc>) -> Result<(), StoreError> {
-        type Row = (i64, Option<i64>, Option<i64>, i64, i64);
-        let UsageSample { repository, size, reported_size, n_images, n_tags } = sample;
-        let row = self.repository_row(repository).await?;
-        let select = "SELECT at, size, reported_size, n_images, n_tags FROM usage_samples \
-             WHERE repository = ? ORDER BY at DESC LIMIT 1";
-        let latest: Option<Row> = sqlx::query_as(select)
-            .bind(row)
-            .fetch_optional(self.connection())
-            .await
-            .map_err(StoreError::sqlite("reading the latest usage"))?;
-        let size = size.map(|size| count(size.0));
-        let reported_size = reported_size.map(|size| count(size.0));
-        let (n_images, n_tags, at) = (count(*n_images), count(*n_tags), millis(at));
-        let is_news = latest.is_none_or(|(then, size_then, reported_then, images_then, tags_then)| {
-            (size_then, reported_then, images_then, tags_then) != (size, reported_size, n_images, n_tags)
-                || at - then >= SAMPLE_AT_LEAST_EVERY.num_milliseconds()
-        });
-        if !is_news {
-            return Ok(());
-        }
-        let insert = "INSERT OR REPLACE INTO usage_samples (repository, at, size, reported_size, n_images, n_tags) \
-             VALUES (?, ?, ?, ?, ?, ?)";
-        sqlx::query(insert)
-            .bind(row)
-            .bind(at)
-            .bind(size)
-            .bind(reported_size)
-            .bind(n_images)
-            .bind(n_tags)
-            .execute(self.connection())
-            .await
-            .map_err(StoreError::sqlite("recording usage"))?;
         Ok(())
     }
 

@@ -19,7 +19,9 @@ pub struct Store {
     pub(crate) writer: SqlitePool,
     /// Connections that cannot write.
     pub(crate) reader: SqlitePool,
-    path: PathBuf,
+    /// Others that cannot write, for whoever asks about the past: no number of questions keeps a pass waiting.
+    pub(crate) askers: SqlitePool,
+    pub(crate) path: PathBuf,
     /// Device and inode of the file that was opened.
     file: (u64, u64),
     identity: String,
@@ -52,6 +54,11 @@ impl Store {
         &self.identity
     }
 
+    /// The path of the database.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// How often the store has been opened. Every write carries it, and is refused once there is a later one.
     pub const fn epoch(&self) -> u64 {
         self.epoch
@@ -80,6 +87,7 @@ impl Store {
     /// Closes the connections, so that the write-ahead log is folded into the file, and then gives the lock back. Whoever
     /// shares the store and is in the middle of a write ends it first; whoever comes later is told that it is closed.
     pub async fn close(&self) {
+        self.askers.close().await;
         self.reader.close().await;
         self.writer.close().await;
         self.lock.release();
@@ -143,10 +151,11 @@ impl Store {
 
 impl From<Opened> for Store {
     fn from(opened: Opened) -> Self {
-        let Opened { writer, reader, path, file, identity, epoch, created_at, is_new, lock } = opened;
+        let Opened { writer, reader, askers, path, file, identity, epoch, created_at, is_new, lock } = opened;
         Self {
             writer,
             reader,
+            askers,
             path,
             file,
             identity,

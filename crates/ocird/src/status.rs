@@ -1,6 +1,7 @@
 //! The picture of the daemon that everybody who asks is shown: `/status`, `/healthz`, `/metrics` and the API all
 //! render this one value. The pass publishes it; rendering never asks the cloud, the store or the clock.
 
+mod backup;
 mod bounds;
 mod brakes;
 mod refusal;
@@ -14,6 +15,7 @@ use ocird_model::{Bytes, RepositoryName, Standing, Unreadable, UseKind};
 use serde::Serialize;
 use tokio::sync::watch;
 
+pub use backup::BackupStatus;
 pub use bounds::Bounds;
 pub use brakes::{ApprovalStatus, BrakesStatus, RefusedPlanStatus, StopStatus};
 pub use refusal::{ClearedBy, Reach, Refusal, RefusalCode};
@@ -71,6 +73,8 @@ pub struct Status {
     pub brakes: BrakesStatus,
     /// What was proved after deletions, and what people hold.
     pub undo: UndoStatus,
+    /// The copies of the store.
+    pub backup: BackupStatus,
     /// What is odd, since when, and what to do about it; the worst first. It never changes what goes.
     pub findings: Vec<Standing>,
     /// Each source of what is in use.

@@ -1,9 +1,9 @@
 //! The account of storage, and what a set of deletions frees.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ocird_model::{Bytes, Digest, Image, Repository};
-use ocird_plan::{account, freed};
+use ocird_plan::{account, freed, frees};
 use proptest::prelude::*;
 
 use crate::fleet::{Fleet, days};
@@ -35,6 +35,23 @@ fn a_deletion_frees_what_no_survivor_shares() {
     let fleet = fleet();
     assert_eq!(freed(&fleet.repository, &fleet.decisions()), Some(Bytes(31)));
     assert_eq!(freed(&fleet.repository, &[]), Some(Bytes::ZERO));
+}
+
+#[test]
+fn one_deletion_after_another_frees_what_is_then_alone() {
+    let Fleet { repository, .. } = fleet();
+    let digest_of = |tag: &str| {
+        let tag = tag.parse().unwrap();
+        repository.images.iter().find(|image| image.tags.contains_key(&tag)).unwrap().digest
+    };
+    let (new, old) = (digest_of("v9"), digest_of("v1"));
+    assert_eq!(frees(&repository, &old, &BTreeSet::new()), Some(Bytes(31)));
+    assert_eq!(frees(&repository, &new, &BTreeSet::from([old])), Some(Bytes(121)));
+    let unlisted = Digest::from_bytes([0xee; 32]);
+    assert_eq!(frees(&repository, &unlisted, &BTreeSet::new()), None);
+    let unknown = fleet().with("new", |image| image.layers = None);
+    assert_eq!(frees(&unknown.repository, &old, &BTreeSet::new()), None);
+    assert_eq!(frees(&unknown.repository, &old, &BTreeSet::from([new])), Some(Bytes(131)));
 }
 
 #[test]
@@ -88,5 +105,11 @@ proptest! {
         after.images.retain(|image| !decisions.iter().any(|d| d.digest == image.digest && d.verdict.is_delete()));
         let freed = freed(&fleet.repository, &decisions).unwrap();
         prop_assert_eq!(account(&after).size.unwrap() + freed, size);
+        let (mut gone, mut one_by_one) = (BTreeSet::new(), Bytes::ZERO);
+        for decision in decisions.iter().filter(|decision| decision.verdict.is_delete()) {
+            one_by_one += frees(&fleet.repository, &decision.digest, &gone).unwrap();
+            gone.insert(decision.digest);
+        }
+        prop_assert_eq!(one_by_one, freed, "in whatever order they go");
     }
 }

@@ -4,14 +4,17 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 mod admin;
+mod backup;
 mod belief;
 mod brakes;
 mod deployments;
+mod downsample;
 mod findings;
 mod holds;
 mod journal;
 mod known;
 mod open;
+mod past;
 mod proofs;
 mod record;
 mod size;

@@ -173,6 +173,7 @@ pub(crate) fn pass(inventory: Option<&Inventory>, now: DateTime<Utc>) -> PassRec
         inventory,
         plan: None,
         usage: Vec::new(),
+        account: None,
         marks: None,
         adopted: Vec::new(),
     }
@@ -211,6 +212,7 @@ pub(crate) fn intent(n: u64, members: &[u64]) -> Intent {
         members: members.iter().copied().map(digest).collect(),
         rule: "rule \"old\"".to_owned(),
         evidence: "96 passes".to_owned(),
+        frees: Some(Bytes(1_000)),
     }
 }
 

@@ -4,22 +4,29 @@ mod approve;
 mod at;
 mod check;
 mod collect;
+mod completions;
 mod doctor;
 mod explain;
 mod findings;
 mod grid;
+mod history;
 mod hold;
+mod images;
 mod look;
+mod man;
 mod operate;
 mod pause;
 mod pending;
 mod plan;
+mod plot;
 mod pull_secret;
+mod remembered;
 mod reset;
 mod restore;
 mod run;
 mod sheet;
 mod status;
+mod usage;
 mod version;
 
 use std::ffi::OsString;
@@ -27,7 +34,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::credential::{self, Verb};
 use crate::terminal::harmless;
@@ -78,6 +85,8 @@ Examples:
   ocird explain app:v1           show every rule and what it said of one image
   ocird check --diff NEW.d       show what other policies would decide otherwise
   ocird run --once               one pass, then the status
+  ocird usage                    what is in use, and when the budget is reached
+  ocird history --since 7d       what happened in a week
   ocird pending                  what goes when, and what waits for approval
   ocird pause --why 'a deploy'   delete nothing until `ocird resume`
   curl -s localhost:6247/status  what the daemon does now";
@@ -118,6 +127,12 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Show what is in use, how it grows, and when the budget is reached.
+    Usage(usage::UsageArgs),
+    /// Show what happened, newest first.
+    History(history::HistoryArgs),
+    /// Show the images of a repository, with what was decided about each.
+    Images(images::ImagesArgs),
     /// Show what is odd, since when, and what to do; from the store while no daemon runs.
     Findings {
         /// Every finding as JSON.
@@ -155,6 +170,10 @@ enum Command {
         #[command(subcommand)]
         verb: CredentialVerb,
     },
+    /// Print completions for a shell.
+    Completions(completions::CompletionsArgs),
+    /// Print the manual page, in the format of man(7).
+    Man(man::ManArgs),
     /// Print version, revision and processor.
     Version {
         /// As JSON.
@@ -242,6 +261,8 @@ pub fn main() -> ExitCode {
         Command::Credential { verb: CredentialVerb::PullSecret(args) } => {
             in_runtime(async { ended(pull_secret::pull_secret(args, config.as_deref()).await) })
         }
+        Command::Completions(args) => completions::completions(&mut Args::command(), args),
+        Command::Man(args) => ended(man::man(Args::command(), &args)),
         Command::Credential { verb } => credential(verb, config.as_deref()),
         Command::Collect(args) => in_runtime(async { ended(collect::collect(args).await) }),
         command => in_runtime(dispatch(config_file(config), command)),
@@ -302,6 +323,9 @@ async fn dispatch(path: PathBuf, command: Command) -> ExitCode {
         Command::Plan(args) => plan::plan(config, args).await,
         Command::Explain(args) => explain::explain(config, args).await,
         Command::Status { json } => Ok(status::status(&config, json).await),
+        Command::Usage(args) => usage::usage(&config, args).await,
+        Command::History(args) => history::history(&config, args).await,
+        Command::Images(args) => images::images(&config, args).await,
         Command::Findings { json } => findings::findings(&config, json).await,
         Command::Pending(args) => pending::pending(&config, args).await,
         Command::Approve(args) => approve::approve(&config, args).await,
@@ -313,6 +337,8 @@ async fn dispatch(path: PathBuf, command: Command) -> ExitCode {
         Command::Restore(args) => restore::restore(&config, args).await,
         Command::Check(_)
         | Command::Collect(_)
+        | Command::Completions(_)
+        | Command::Man(_)
         | Command::Doctor { json: _ }
         | Command::Credential { verb: _ }
         | Command::Version { json: _ } => {

@@ -3,6 +3,7 @@
 //! What is built while a problem is on record is worthless and never leaves `load`.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use chrono::TimeDelta;
@@ -13,9 +14,12 @@ use super::admin::admin;
 use super::cloud::{armed_for, oci};
 use super::environment::Environment;
 use super::findings::findings;
+use super::price::price;
 use super::projects::projects;
-use super::raw::{RawConfig, RawGuardrails, RawHttp, RawLimits, RawLog, RawLogFormat, RawMode, RawSchedule};
-use super::settings::{Config, HttpConfig, Limits, LogConfig, LogFormat, Mode, ScheduleConfig};
+use super::raw::{
+    RawConfig, RawGuardrails, RawHttp, RawLimits, RawLog, RawLogFormat, RawMode, RawSchedule, RawStore,
+};
+use super::settings::{BackupConfig, Config, HttpConfig, Limits, LogConfig, LogFormat, Mode, ScheduleConfig};
 use super::source::Check;
 use super::sources::in_use;
 use super::value::LONGEST;
@@ -42,6 +46,13 @@ const MIN_FREE: Bytes = Bytes(256_000_000);
 const LEAST_FREE: Bytes = Bytes(1_000_000);
 /// The most: more than the disk of a small server has is a slip of the hand.
 const MOST_FREE: Bytes = Bytes(1_000_000_000_000);
+/// A copy of the store a day, so that a mistake costs a day of history at most; the journal of the registry's last 48 hours is
+/// in at least one of them.
+const BACKUP_EVERY: TimeDelta = TimeDelta::hours(24);
+/// A week of them: a mistake made on a Friday is seen before the last copy without it goes.
+const BACKUP_KEEP: NonZeroU32 = NonZeroU32::new(7).expect("seven is not zero");
+/// More copies than days of a year are an archive, which this is not.
+const MAX_COPIES: u32 = 366;
 /// Families a pass and a day: a wrong policy is seen after 50 or at most 200 (S-19).
 const LIMITS: Limits = Limits { max_per_pass: 50, max_per_day: 200, max_plan: 200 };
 
@@ -75,6 +86,7 @@ pub(super) fn build(raw: &RawConfig, environment: &Environment, check: &mut Chec
         min_free: check
             .size(raw.store.min_free.as_ref(), "store.min_free", (LEAST_FREE, MOST_FREE))
             .unwrap_or(MIN_FREE),
+        backup: backup(&raw.store, check),
         policies_dir,
         oci,
         schedule: schedule(&raw.schedule, check),
@@ -84,11 +96,21 @@ pub(super) fn build(raw: &RawConfig, environment: &Environment, check: &mut Chec
         container: environment.container(),
         projects: projects(raw, check),
         findings,
+        price: price(raw.price.as_ref(), check),
         http: http(&raw.http, check),
         admin,
         log: log(&raw.log, check),
         warnings: Vec::new(),
     }
+}
+
+fn backup(raw: &RawStore, check: &mut Check<'_>) -> Option<BackupConfig> {
+    let RawStore { min_free: _, backup, backup_every, backup_keep } = raw;
+    let every = check.duration(backup_every.as_ref(), "store.backup_every", (SHORTEST_AGE, LONGEST));
+    let keep = check.count_up_to(MAX_COPIES, backup_keep.as_ref(), "store.backup_keep");
+    let is_wanted = backup.as_ref().is_none_or(|backup| *backup.get_ref());
+    is_wanted
+        .then(|| BackupConfig { every: every.unwrap_or(BACKUP_EVERY), keep: keep.unwrap_or(BACKUP_KEEP) })
 }
 
 fn schedule(raw: &RawSchedule, check: &mut Check<'_>) -> ScheduleConfig {

@@ -19,6 +19,7 @@ mod findings;
 mod fleet;
 mod keep;
 mod policy;
+mod price;
 mod problem;
 mod projects;
 mod raw;
@@ -48,7 +49,7 @@ pub use self::problem::{Place, Problem, Problems};
 use self::raw::{RawConfig, RawReach};
 pub(crate) use self::read::nearest;
 pub use self::settings::{
-    ArmedFor, AuthConfig, Config, DockerSource, Endpoints, FileSource, HttpConfig, InUseConfig,
+    ArmedFor, AuthConfig, BackupConfig, Config, DockerSource, Endpoints, FileSource, HttpConfig, InUseConfig,
     KubernetesAccess, KubernetesSource, Limits, LogConfig, LogFormat, Mode, OciConfig, ProfileConfig,
     ProfileKind, PrometheusSource, Restoring, ScheduleConfig, Scope, Sharing,
 };

@@ -12,6 +12,7 @@ use toml::Spanned;
 
 use super::admin::RawAdmin;
 use super::findings::RawFindings;
+use super::price::RawPrice;
 
 /// A value with its place, if it was given.
 pub(super) type Given<T> = Option<Spanned<T>>;
@@ -34,6 +35,7 @@ pub(super) struct RawConfig {
     pub(super) in_use: RawInUse,
     pub(super) projects: Given<BTreeMap<String, Spanned<RawProject>>>,
     pub(super) findings: RawFindings,
+    pub(super) price: Given<RawPrice>,
     pub(super) http: RawHttp,
     pub(super) admin: RawAdmin,
     pub(super) log: RawLog,
@@ -88,6 +90,9 @@ pub(super) enum RawMetadata {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawStore {
     pub(super) min_free: Given<SizeText>,
+    pub(super) backup: Given<bool>,
+    pub(super) backup_every: Given<DurationText>,
+    pub(super) backup_keep: Given<i64>,
 }
 
 /// `[oci]`.

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use chrono::TimeDelta;
@@ -12,6 +13,7 @@ use ocird_oci::Region;
 use super::admin::AdminConfig;
 use super::findings::FindingsConfig;
 use super::problem::Problem;
+use crate::forecast::Price;
 use crate::schedule::{Schedule, Window};
 
 /// Everything an operator may set, checked as a whole.
@@ -28,6 +30,8 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// The room on the disk of the state directory under which nothing is deleted (S-28).
     pub min_free: Bytes,
+    /// When copies of the store are made; `None` when somebody else makes them.
+    pub backup: Option<BackupConfig>,
     /// Where each project has its policy file.
     pub policies_dir: PathBuf,
     /// What is looked at, and by which endpoints.
@@ -46,6 +50,8 @@ pub struct Config {
     pub projects: Option<BTreeMap<String, Patterns>>,
     /// What is worth telling people beside what is deleted.
     pub findings: FindingsConfig,
+    /// What storage costs; without it no money is told.
+    pub price: Option<Price>,
     /// The read-only HTTP surface (S-32).
     pub http: HttpConfig,
     /// The admin socket, over which whatever changes anything is asked for (S-32).
@@ -54,6 +60,15 @@ pub struct Config {
     pub log: LogConfig,
     /// What is allowed but probably not meant, to be logged and shown at every start.
     pub warnings: Vec<Problem>,
+}
+
+/// When copies of the store are made, and how many stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BackupConfig {
+    /// How long after a copy the next one is made.
+    pub every: TimeDelta,
+    /// How many stay.
+    pub keep: NonZeroU32,
 }
 
 /// Whether an enforcing pass is ever run.

@@ -11,6 +11,7 @@ use ocird_store::{Brakes, Vanished};
 
 use super::Answers;
 use crate::config::FindingsConfig;
+use crate::status::Check;
 
 /// One pass, as far as findings need it.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +42,8 @@ pub(crate) struct Look<'a> {
     pub(crate) clock_doubt: Option<&'a str>,
     /// What a person must let go on.
     pub(crate) brakes: &'a Brakes,
+    /// What came of the last copy of the store.
+    pub(crate) backup: &'a Check,
     /// What stood before this pass.
     pub(crate) standing: &'a BTreeMap<FindingKey, Standing>,
 }

@@ -12,6 +12,7 @@
 
 mod audit;
 mod auditor;
+mod backup;
 mod frozen;
 mod in_use;
 mod limits;
@@ -52,6 +53,7 @@ pub(crate) fn of(look: &Look<'_>) -> Vec<Finding> {
     vanished::find(look, &mut found);
     in_use::find(look, &mut found);
     frozen::find(look, &mut found);
+    found.extend(backup::find(look));
     found.sort_by_key(Finding::key);
     found.dedup_by_key(|finding| finding.key());
     found

@@ -17,6 +17,7 @@ use ocird_store::{Brakes, Vanished};
 
 use super::*;
 use crate::config::FindingsConfig;
+use crate::status::Check;
 
 /// A registry of two repositories under one policy each, of which nothing is odd.
 struct World {
@@ -32,6 +33,7 @@ struct World {
     refused_policies: Option<String>,
     clock_doubt: Option<String>,
     brakes: Brakes,
+    backup: Check,
     standing: BTreeMap<FindingKey, Standing>,
 }
 
@@ -54,6 +56,7 @@ impl World {
             refused_policies: None,
             clock_doubt: None,
             brakes: Brakes::default(),
+            backup: Check::Ok,
             standing: BTreeMap::new(),
         };
         for name in ["mgh-docs", "todo-api"] {
@@ -129,6 +132,7 @@ impl World {
             refused_policies: self.refused_policies.as_deref(),
             clock_doubt: self.clock_doubt.as_deref(),
             brakes: &self.brakes,
+            backup: &self.backup,
             standing: &self.standing,
         })
     }

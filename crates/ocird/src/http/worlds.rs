@@ -7,9 +7,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use ocird_model::{Bytes, ErrorKind, Finding, FindingKind, Severity, Standing, Subject, Unreadable, UseKind};
 
 use crate::status::{
-    ApprovalStatus, Arming, Bounds, BrakesStatus, Check, Checks, Counts, PassResult, PassSummary, Pending,
-    Place, RecentOutcome, Refusal, RefusalCode, RepositoryStatus, SourceStatus, Status, StopStatus,
-    UndoStatus, UseStatus,
+    ApprovalStatus, Arming, BackupStatus, Bounds, BrakesStatus, Check, Checks, Counts, PassResult,
+    PassSummary, Pending, Place, RecentOutcome, Refusal, RefusalCode, RepositoryStatus, SourceStatus, Status,
+    StopStatus, UndoStatus, UseStatus,
 };
 
 /// What an adversary would put into an error text.
@@ -56,6 +56,7 @@ pub(crate) fn fresh_start() -> Status {
         brakes: BrakesStatus::default(),
         undo: UndoStatus::default(),
         bounds: Bounds { complete_by: Some(now() + minutes(45)), ..Bounds::default() },
+        backup: BackupStatus::default(),
         recent: Vec::new(),
         counts: Counts::default(),
     }

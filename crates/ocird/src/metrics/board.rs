@@ -112,6 +112,8 @@ fn permission(sheet: &mut Sheet, status: &Status) {
         sheet.put_labelled(catalogue::CHECK_FAILED, &[("check", check)], one_if(state.is_failed()));
     }
     sheet.put(catalogue::STORE_UP, one_if(!status.checks.store.is_failed()));
+    sheet.put(catalogue::BACKUP_MADE, instant(status.backup.last_at));
+    sheet.put(catalogue::BACKUP_FAILED, one_if(status.backup.check.is_failed()));
 }
 
 /// What waits for a person, and how far the store has been trusted yet.

@@ -84,6 +84,8 @@ catalogue! {
     IN_USE_REFERENCES Gauge "ocird_in_use_references" "References of this source into the registry."
     IN_USE_DOUBTFUL Gauge "ocird_in_use_doubtful" "1 while this source of what is in use cannot be believed."
 
+    BACKUP_MADE Gauge "ocird_backup_made_timestamp_seconds" "When the newest copy of the store was made and proved; 0 when there is none."
+    BACKUP_FAILED Gauge "ocird_backup_failed" "1 while the last copy of the store could not be made."
     STORE_UP Gauge "ocird_store_up" "1 while the store can be written."
     DISK_FREE Gauge "ocird_disk_free_bytes" "Room on the disk of the state directory at the last pass; absent when it is not known."
     DISK_FLOOR Gauge "ocird_disk_floor_bytes" "Room on the disk of the state directory under which nothing is deleted."

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use ocird_model::{
-    Clock, Digest, ErrorChain, ErrorKind, Etag, FetchedManifest, ImageDetails, ImageId, InUse, Inventory,
-    Lifecycle, MarkKey, Outcome, OutcomeKind, Policies, ReadRegistry, RegistryError, RepositoryId,
+    Bytes, Clock, Digest, ErrorChain, ErrorKind, Etag, FetchedManifest, ImageDetails, ImageId, InUse,
+    Inventory, Lifecycle, MarkKey, Outcome, OutcomeKind, Policies, ReadRegistry, RegistryError, RepositoryId,
     RepositoryState, Rule, WriteRegistry,
 };
 use ocird_plan::{CheckedPlan, Due, DueKind};
@@ -69,6 +69,8 @@ pub(crate) struct Acted {
     pub(crate) n_open: u64,
     /// The repositories in which something was deleted.
     pub(crate) touched: BTreeSet<RepositoryId>,
+    /// What was deleted, by repository.
+    gone: BTreeMap<RepositoryId, BTreeSet<Digest>>,
     /// The marks that no longer hold, of what was deleted and of what drifted: none of it is pending any more.
     pub(crate) unmarked: BTreeSet<MarkKey>,
 }
@@ -137,6 +139,8 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Act<'_, R, W, C> {
             Step::Settled(kind) => {
                 acted.count(*kind);
                 if *kind == OutcomeKind::Deleted {
+                    let gone = acted.gone.entry(due.repository_id().clone()).or_default();
+                    gone.insert(due.image().digest);
                     acted.touched.insert(due.repository_id().clone());
                     acted.unmarked.insert(mark_key(due));
                 }
@@ -258,7 +262,8 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Act<'_, R, W, C> {
         manifest: FetchedManifest,
         acted: &mut Acted,
     ) -> Result<Step, StoreError> {
-        let id = self.store.intend(&intent(due, etag.clone(), manifest), self.clock.now()).await?;
+        let intent = intent(due, etag.clone(), manifest, self.frees(due, acted));
+        let id = self.store.intend(&intent, self.clock.now()).await?;
         let answer = self.writer.delete(&target(due), &etag).await;
         let Some(kind) = answer::outcome(&answer) else {
             let kind = answer.err().map_or(ErrorKind::Timeout, |error| answer::noted(due, &error));
@@ -274,6 +279,13 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Act<'_, R, W, C> {
             acted.count(kind);
         }
         Ok(step)
+    }
+
+    /// What the deletion gives back, after those of this step. A figure for people, by the list that the plan was made from.
+    fn frees(&self, due: &Due, acted: &Acted) -> Option<Bytes> {
+        let repository = self.inventory.repositories.get(due.repository_name())?.complete()?;
+        let gone = acted.gone.get(due.repository_id());
+        ocird_plan::frees(repository, &due.image().digest, gone.unwrap_or(&BTreeSet::new()))
     }
 
     /// Looks at a family at the moment of its deletion (S-17): the image as it is now, or the step that it comes to instead.

@@ -49,6 +49,8 @@ pub struct Engine<R, W, C> {
     pub(crate) auditor: Auditor,
     /// A pass has asked it already, so that acting passes need not.
     pub(crate) has_audited: bool,
+    /// When the store could not be copied, if the last attempt failed.
+    pub(crate) backup_failed_at: Option<DateTime<Utc>>,
     /// Brings back what is needed.
     pub(crate) restorer: Option<Arc<dyn Restorer>>,
 }
@@ -76,6 +78,7 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
             unsettled: BTreeSet::new(),
             auditor: Auditor::default(),
             has_audited: false,
+            backup_failed_at: None,
             restorer: None,
         }
     }
@@ -150,6 +153,7 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
                 Acted::default()
             }
         };
+        self.keep_the_store().await;
         let seconds = self.clock.monotonic().saturating_sub(started).as_secs_f64();
         self.publish(purpose, started_at, seconds, &decided, &acted, refusals).await;
         decided

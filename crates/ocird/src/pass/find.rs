@@ -82,6 +82,7 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
             refused_policies,
             clock_doubt: clock_doubt.map(|refusal| refusal.text.as_str()),
             brakes: &self.brakes,
+            backup: &board.backup.check,
             standing: before,
         };
         findings::stand(findings::of(&look), before, now)

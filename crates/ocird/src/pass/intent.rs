@@ -1,6 +1,6 @@
 //! What is written down before a deletion (S-21): everything that is needed to undo it, and what the decision rested on.
 
-use ocird_model::{DeleteTarget, Etag, FetchedManifest, Intent};
+use ocird_model::{Bytes, DeleteTarget, Etag, FetchedManifest, Intent};
 use ocird_plan::Due;
 
 use crate::pass::observe;
@@ -11,8 +11,8 @@ pub(crate) fn target(due: &Due) -> DeleteTarget {
     DeleteTarget { image: image.id.clone(), digest: image.digest, repository: due.repository_id().clone() }
 }
 
-/// The intent to delete what is due, by the etag of the second look.
-pub(crate) fn intent(due: &Due, etag: Etag, manifest: FetchedManifest) -> Intent {
+/// The intent to delete what is due, by the etag of the second look; `frees` is what that gives back.
+pub(crate) fn intent(due: &Due, etag: Etag, manifest: FetchedManifest, frees: Option<Bytes>) -> Intent {
     let image = due.image();
     Intent {
         image: image.id.clone(),
@@ -27,6 +27,7 @@ pub(crate) fn intent(due: &Due, etag: Etag, manifest: FetchedManifest) -> Intent
         members: due.members().to_vec(),
         rule: due.rule(),
         evidence: evidence(due),
+        frees,
     }
 }
 

@@ -12,6 +12,7 @@
 //! | find what is odd, beside it | `find` |
 //! | look again, act inside the fence | `again`, `act`, `fence` |
 //! | prove, at once and later, and undo what is needed | `prove`, `proofs` |
+//! | fold usage, copy the store | `upkeep` |
 //! | show | `publish` |
 
 mod act;
@@ -43,6 +44,7 @@ mod step;
 mod survey;
 mod sweep;
 mod trust;
+mod upkeep;
 mod write_down;
 
 pub(crate) use batch::{APPROVAL_SERVES, batch_size};

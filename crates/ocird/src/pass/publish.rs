@@ -14,8 +14,8 @@ use crate::pass::act::Acted;
 use crate::pass::gate::{self, Refusals};
 use crate::pass::{Decided, Engine, Purpose, SurveyError};
 use crate::status::{
-    Arming, Bounds, BrakesStatus, Check, Checks, ClearedBy, Counts, PassResult, PassSummary, Pending, Place,
-    RecentOutcome, Refusal, RefusalCode, RepositoryStatus, Status, UndoStatus,
+    Arming, BackupStatus, Bounds, BrakesStatus, Check, Checks, ClearedBy, Counts, PassResult, PassSummary,
+    Pending, Place, RecentOutcome, Refusal, RefusalCode, RepositoryStatus, Status, UndoStatus,
 };
 use ocird_model::ErrorChain;
 
@@ -373,6 +373,7 @@ pub fn first_status(version: String, started_at: DateTime<Utc>) -> Status {
         brakes: BrakesStatus::default(),
         undo: UndoStatus::default(),
         bounds: Bounds::default(),
+        backup: BackupStatus::default(),
         recent: Vec::new(),
         counts: Counts { policies_loaded_at: Some(started_at), ..Counts::default() },
     }

@@ -8,7 +8,7 @@ use ocird_model::{
     Clock, Digest, ErrorChain, KeepReason, ReadRegistry, Repository, RepositoryId, Standing, Verdict,
     WriteRegistry,
 };
-use ocird_store::{OpenIntent, PassRecord, Store, StoreError, UsageSample};
+use ocird_store::{AccountSample, OpenIntent, PassRecord, Store, StoreError, UsageSample};
 
 use crate::pass::engine::{Engine, Purpose};
 use crate::pass::gate::Refusals;
@@ -33,15 +33,17 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
             let findings = self.find_off_record(decided, refusals, now);
             return self.board.update(|status| status.findings = sorted(findings));
         };
-        let n_unreadable = decided.inventory.repositories.len() - decided.inventory.complete().count();
+        let is_whole = is_whole(decided);
+        let usage = usage(decided);
         let record = PassRecord {
             started_at,
             finished_at: now,
             enforcing: purpose == Purpose::Enforce,
-            result: if n_unreadable == 0 && decided.unlisted.is_empty() { "complete" } else { "partial" },
+            result: if is_whole { "complete" } else { "partial" },
             inventory: Some(&decided.inventory),
             plan: Some(decided.checked.plan()),
-            usage: usage(decided),
+            account: is_whole.then(|| everything(&usage)),
+            usage,
             marks: Some(&decided.marks),
             adopted: adopted(decided),
         };
@@ -112,6 +114,7 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
             inventory: None,
             plan: None,
             usage: Vec::new(),
+            account: None,
             marks: None,
             adopted: Vec::new(),
         };
@@ -144,6 +147,22 @@ fn usage(decided: &Decided) -> Vec<UsageSample> {
             })
         })
         .collect()
+}
+
+/// Whether every repository was listed and read whole.
+fn is_whole(decided: &Decided) -> bool {
+    let n_complete = decided.inventory.complete().count();
+    n_complete == decided.inventory.repositories.len() && decided.unlisted.is_empty()
+}
+
+/// One sample of everything, out of those of all repositories.
+fn everything(usage: &[UsageSample]) -> AccountSample {
+    AccountSample {
+        size: usage.iter().map(|sample| sample.size).sum(),
+        reported_size: usage.iter().map(|sample| sample.reported_size).sum(),
+        n_images: usage.iter().map(|sample| sample.n_images).sum(),
+        n_tags: usage.iter().map(|sample| sample.n_tags).sum(),
+    }
 }
 
 /// The rests of families that the plan keeps because something needs them by now. A doubt keeps a rest too, but adopts

@@ -156,6 +156,7 @@ mod tests {
                 members: Vec::new(),
                 rule: "old".to_owned(),
                 evidence: String::new(),
+                frees: None,
             };
             let id = store.intend(&intent, at(minute)).await.unwrap();
             let outcome = Outcome { kind: OutcomeKind::Deleted, at: at(minute), detail: String::new() };

@@ -80,3 +80,29 @@ fn in_a_container_somebody_must_say_which_image_ocird_runs_from() {
     assert!(with("", &[pod, ("OCIRD_IMAGE", " ")]).unsaid_own_image().is_some(), "blank says nothing");
     assert!(central(&format!("{LEAST}\n[in_use]\nown_image = ' '\n")).unwrap_err().contains("own_image"));
 }
+
+#[test]
+fn the_store_is_copied_once_a_day_unless_somebody_says_otherwise() {
+    let backup = central(LEAST).unwrap().backup.unwrap();
+    assert_eq!((backup.every, backup.keep.get()), (TimeDelta::hours(24), 7));
+    let with = |keys: &str| central(&format!("{LEAST}\n[store]\n{keys}\n"));
+    let backup = with("backup_every = '6h'\nbackup_keep = 30").unwrap().backup.unwrap();
+    assert_eq!((backup.every, backup.keep.get()), (TimeDelta::hours(6), 30));
+    assert_eq!(with("backup = false").unwrap().backup, None);
+    for bad in ["backup_keep = 0", "backup_keep = 1000", "backup_every = '0h'", "backup_every = 24"] {
+        assert!(with(bad).unwrap_err().contains("backup"), "{bad}");
+    }
+}
+
+#[test]
+fn a_price_is_told_whole_or_not_at_all() {
+    assert_eq!(central(LEAST).unwrap().price, None);
+    let with = |keys: &str| central(&format!("{LEAST}\n[price]\n{keys}\n"));
+    let price = with("per_gb_month = '0.026 USD'").unwrap().price.unwrap();
+    assert_eq!((price.per_gb_month, &*price.currency, price.free), (0.026, "USD", Bytes::ZERO));
+    for bad in
+        ["", "free = '500MB'", "per_gb_month = '0.026'", "per_gb_month = 0.026", "per_gb_month = '0 USD'"]
+    {
+        assert!(with(bad).is_err(), "{bad}");
+    }
+}

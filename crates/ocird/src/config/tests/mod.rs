@@ -98,6 +98,7 @@ fn the_example_loads_and_says_the_defaults() {
     assert_eq!(shown.schedule, least.schedule);
     assert_eq!(shown.policies.guardrails, least.policies.guardrails);
     assert_eq!(shown.limits, least.limits);
+    assert_eq!((shown.backup, &shown.price), (least.backup, &least.price));
     assert_eq!(shown.in_use.accept_none, least.in_use.accept_none);
     assert_eq!(shown.in_use.keep_previous, least.in_use.keep_previous);
     assert_eq!(shown.in_use.files[0].scope.max_age, TimeDelta::hours(26));
@@ -129,6 +130,8 @@ fn every_key_that_the_example_comments_out_exists() {
     assert!(
         findings.warn_at < findings.budget && findings.immutable.is_some() && !findings.expected.is_empty()
     );
+    let price = config.price.as_ref().unwrap();
+    assert_eq!((&*price.currency, price.free), ("USD", Bytes(500_000_000)));
     assert_eq!(warnings(&config), [""; 0]);
 }
 

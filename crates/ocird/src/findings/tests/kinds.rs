@@ -461,3 +461,17 @@ fn something_that_runs_from_a_repository_that_is_gone_is_told() {
     world.in_use.add(name("mgh-gone"), Use::running(target, "container gone on milan-1"));
     world.only(FindingKind::InUseMissing, "mgh-gone");
 }
+
+#[test]
+fn a_store_that_cannot_be_copied_is_told_until_it_can() {
+    let mut world = World::new();
+    world.backup = Check::Failed { text: "no room".to_owned() };
+    let found = world.only(FindingKind::BackupFailed, "");
+    assert_eq!(found.severity, Severity::Warning);
+    assert!(found.what.contains("no room"), "{found:?}");
+    world.live(1);
+    world.backup = Check::Pending;
+    world.only(FindingKind::BackupFailed, "");
+    world.backup = Check::Ok;
+    assert_eq!(world.found(), []);
+}
