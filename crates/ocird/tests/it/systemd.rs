@@ -1,11 +1,11 @@
-//! What systemd hears on its socket.
+//! What systemd hears on its socket, and whether the unit says of the program what is so.
 
 use std::time::Duration;
 
 use tokio::net::UnixDatagram;
 use tokio::process::Command;
 
-use crate::process::{Daemon, until};
+use crate::process::{Daemon, ocird, until};
 use crate::world::{Setting, World};
 
 /// The service manager's end.
@@ -95,4 +95,33 @@ async fn a_cloud_that_cannot_be_reached_is_said_on_every_page() {
 
 async fn live(daemon: &Daemon) -> u16 {
     until("livez", async || daemon.code("/livez").await).await
+}
+
+/// The unit as it is installed.
+const UNIT: &str = include_str!("../../../../deploy/ocird.service");
+
+/// What the unit sets, by its key.
+fn unit(key: &str) -> &'static str {
+    let setting = UNIT.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+    setting.unwrap_or_else(|| panic!("the unit does not set {key}"))
+}
+
+#[tokio::test]
+async fn a_wrong_configuration_ends_with_the_code_for_which_the_unit_does_not_start_it_again() {
+    assert_eq!(unit("ExecStart"), "/usr/local/bin/ocird run --config /etc/ocird/ocird.toml");
+    let directory = tempfile::tempdir().unwrap();
+    let wrong = directory.path().join("ocird.toml");
+    std::fs::write(&wrong, "mode = 1\n").unwrap();
+    let ended = ocird(&wrong).arg("run").output().await.unwrap();
+    assert_eq!(ended.status.code().unwrap().to_string(), unit("RestartPreventExitStatus"), "{ended:?}");
+}
+
+#[test]
+fn the_unit_waits_longer_than_what_it_waits_for() {
+    let seconds = |key| unit(key).parse::<u64>().unwrap();
+    // The longest call to the registry is asked to end after 30 s; the heart beats every 15 s and is given a minute.
+    assert!(seconds("TimeoutStopSec") > 30);
+    assert!(seconds("WatchdogSec") >= 2 * 60);
+    // All the starts that are allowed take less than the time in which they are counted: a unit that only fails is given up.
+    assert!(seconds("StartLimitBurst") * seconds("RestartSec") < seconds("StartLimitIntervalSec"));
 }
