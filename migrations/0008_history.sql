@@ -1,5 +1,5 @@
 -- History that stays small: the usage of everything that is watched, the steps into which samples are folded, and what a
--- deletion freed. Samples are kept for 30 days, hours for a year, days for ever.
+-- deletion freed. Samples are kept for 30 days, hours for a year, days for ever; passes that changed nothing for 90 days.
 
 -- Usage of everything that is watched: written like that of a repository, and only in passes that read everything.
 CREATE TABLE account_samples (
@@ -45,4 +45,5 @@ CREATE INDEX images_of_repository ON images (repository, gone_at);
 CREATE INDEX verdicts_by_pass ON verdicts (pass);
 CREATE INDEX intents_by_name ON intents (name);
 CREATE INDEX proofs_by_time ON proofs (first_at);
+CREATE INDEX proofs_of_note ON proofs (made_at) WHERE result <> 'clean';
 CREATE INDEX findings_by_time ON findings (first_seen_at);

@@ -21,8 +21,9 @@ use sqlx::{Connection as _, SqliteConnection};
 const N_TIMES: usize = 15;
 
 /// The rows of ten years, in the order in which they refer to each other; `?1` is the instant at which they end, in
-/// milliseconds. Of usage there is what is left of it: days, the hours of a year, the samples of a month.
-const ROWS: [&str; 11] = [
+/// milliseconds. Of usage there is what is left of it: days, the hours of a year, the samples of a month; of
+/// passes, those of 90 days and those in which something happened.
+const ROWS: [&str; 12] = [
     "INSERT INTO repositories (ocid, name, compartment, is_public, first_seen_at, last_seen_at, last_complete_at) \
      SELECT 'ocid1.containerrepo.oc1.eu-milan-1.0.namespace.aaaaaaaa' || printf('%052d', value), 'mgh-' || value, \
      'ocid1.compartment.oc1..aaaaaaaa' || printf('%052d', 1), 0, ?1 - 315360000000, ?1, ?1 FROM generate_series(1, 4)",
@@ -68,6 +69,8 @@ const ROWS: [&str; 11] = [
     "INSERT INTO usage_samples (repository, at, size, reported_size, n_images, n_tags) \
      SELECT scopes.value, ?1 - (960 - counts.value) * 2700000, 85000000 + counts.value % 97 * 100000, 86000000, 20, 40 \
      FROM generate_series(1, 4) AS scopes, generate_series(1, 960) AS counts",
+    "DELETE FROM passes WHERE finished_at < ?1 - 7776000000 AND result = 'complete' \
+     AND NOT EXISTS (SELECT 1 FROM verdicts WHERE verdicts.pass = passes.id)",
 ];
 
 #[tokio::main(flavor = "current_thread")]
@@ -99,7 +102,7 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes ten years in one transaction. The series that SQLite's shell has stands in for here by a table of numbers.
+/// Writes ten years in one transaction. The series that `SQLite`'s shell has stands in for here by a table of numbers.
 async fn furnish(path: &Path, now: DateTime<Utc>) -> anyhow::Result<()> {
     let mut connection = SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(path)).await?;
     sqlx::query("CREATE TEMP TABLE numbers (value INTEGER PRIMARY KEY)").execute(&mut connection).await?;
@@ -114,6 +117,8 @@ async fn furnish(path: &Path, now: DateTime<Utc>) -> anyhow::Result<()> {
             .await?;
     }
     transaction.commit().await?;
+    // Pages of passes that went would have been used again.
+    sqlx::query("VACUUM").execute(&mut connection).await?;
     connection.close().await?;
     Ok(())
 }
@@ -126,7 +131,11 @@ fn with_numbers(sql: &str) -> String {
         let (bounds, after) = after.split_once(')').expect("a series ends");
         let (from, to) = bounds.split_once(", ").expect("a series has two bounds");
         text.push_str(before);
-        text.push_str(&format!("(SELECT value FROM numbers WHERE value BETWEEN {from} AND {to})"));
+        text.push_str("(SELECT value FROM numbers WHERE value BETWEEN ");
+        text.push_str(from);
+        text.push_str(" AND ");
+        text.push_str(to);
+        text.push(')');
         rest = after;
     }
     text.push_str(rest);
@@ -140,6 +149,7 @@ async fn asked(past: &Past, now: DateTime<Utc>) -> anyhow::Result<Vec<(String, S
     let of_one = UsageOf::Repository(Clone::clone(&name));
     let events =
         |kinds: Vec<EventKind>| EventsQuery { kinds, repository: None, since: None, before: None, limit: 50 };
+    let (of_all, turned) = (events(Vec::new()), events(vec![EventKind::Verdict]));
     let of_repository = EventsQuery { repository: Some(Clone::clone(&name)), ..events(Vec::new()) };
     let deletions = DeletionsQuery { limit: 50, ..DeletionsQuery::default() };
     let present = ImagesQuery { repository: Clone::clone(&name), are_gone: false, after: None, limit: 50 };
@@ -151,9 +161,9 @@ async fn asked(past: &Past, now: DateTime<Utc>) -> anyhow::Result<Vec<(String, S
         timed("usage by hour over a year", || past.usage(&of_one, Step::Hour, year.clone())).await?,
         timed("small curves of every repository, 30 days", || past.daily_sizes(now - TimeDelta::days(30)))
             .await?,
-        timed("what happened, 50 of all kinds", || past.events(&events(Vec::new()))).await?,
+        timed("what happened, 50 of all kinds", || past.events(&of_all)).await?,
         timed("what happened in one repository, 50", || past.events(&of_repository)).await?,
-        timed("verdicts that turned, 50", || past.events(&events(vec![EventKind::Verdict]))).await?,
+        timed("verdicts that turned, 50", || past.events(&turned)).await?,
         timed("deletions with their proofs, 50", || past.deletions(&deletions)).await?,
         timed("images that are there, 50", || past.images(&present)).await?,
         timed("images that are gone, 50 of thousands", || past.images(&gone)).await?,

@@ -4,6 +4,7 @@
 //! A copy in the state directory is for mistakes and broken files, not for a lost disk: who wants that copies it elsewhere.
 //! Put back, it is older than what stands beside it says, and has no marks (S-29).
 
+use std::cmp::Reverse;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
@@ -59,7 +60,7 @@ impl Store {
             let size = Bytes(metadata.len());
             copies.push(StoreCopy { path: entry.path(), at, size });
         }
-        copies.sort_by(|a, b| b.at.cmp(&a.at));
+        copies.sort_by_key(|copy| Reverse(copy.at));
         Ok(copies)
     }
 

@@ -1,4 +1,5 @@
-//! Folds samples into hours and hours into days, and lets go of what is old and folded.
+//! Folds samples into hours and hours into days, and lets go of what is old and folded, and of old passes in which nothing
+//! happened.
 //!
 //! One call is one transaction of bounded work, and what it does follows from the rows alone: a crash before the commit
 //! loses nothing, one after it repeats nothing, and a store with years to catch up does so pass by pass. Only steps that
@@ -18,6 +19,13 @@ const KEEP_SAMPLES: TimeDelta = TimeDelta::days(30);
 /// Hours are kept for this long: a leap year, so that those of this day a year ago are there.
 const KEEP_HOURS: TimeDelta = TimeDelta::days(366);
 
+/// Passes that were complete and changed no verdict are kept for this long; all others for ever. What they say, that nothing
+/// happened, the usage of that day says as well.
+const KEEP_PASSES: TimeDelta = TimeDelta::days(90);
+
+/// Passes are looked through as far back as this beyond their time. Those that a daemon which was off for longer has left stay.
+const LOOK_BACK: TimeDelta = TimeDelta::days(30);
+
 /// The most rows that one call reads from one table, and the most that it deletes: some 20 ms of work. Five hundred
 /// repositories bring at most 500 rows a pass when nothing changes, so that it keeps up with room to spare.
 const MAX_ROWS: i64 = 10_000;
@@ -30,7 +38,7 @@ pub(crate) const ACCOUNT: i64 = 0;
 pub struct Downsampled {
     /// Hours and days that were written.
     pub n_written: u64,
-    /// Samples and hours that were let go of.
+    /// Samples, hours and passes that were let go of.
     pub n_deleted: u64,
 }
 
@@ -48,7 +56,9 @@ impl Store {
         let mut write = self.begin(now).await?;
         let n_written =
             write.fold_account(now).await? + write.fold_samples(now).await? + write.fold_hours(now).await?;
-        let n_deleted = write.let_go_of_samples(now).await? + write.let_go_of_hours(now).await?;
+        let n_deleted = write.let_go_of_samples(now).await?
+            + write.let_go_of_hours(now).await?
+            + write.let_go_of_passes(now).await?;
         let done = Downsampled { n_written, n_deleted };
         if done == Downsampled::default() {
             return Ok(done);
@@ -106,7 +116,7 @@ impl Write<'_> {
             .fetch_all(self.connection())
             .await
             .map_err(StoreError::sqlite("reading usage that is to be folded"))?;
-        if rows.len() as i64 == MAX_ROWS {
+        if rows.len() as u64 == MAX_ROWS.unsigned_abs() {
             leave_the_last(step, &mut rows);
         }
         let mut scopes: Vec<(i64, Vec<T>)> = Vec::new();
@@ -179,6 +189,21 @@ impl Write<'_> {
              coalesce((SELECT max(at) + 86400000 FROM usage_steps WHERE scope = scopes.id AND step = 24), 0), \
              (SELECT max(at) FROM usage_steps WHERE scope = scopes.id AND step = 1)) LIMIT ?2)";
         self.let_go_of(delete, now - KEEP_HOURS).await
+    }
+
+    /// Old passes in which nothing happened go; the last one stays, whatever it is.
+    async fn let_go_of_passes(&mut self, now: DateTime<Utc>) -> Result<u64, StoreError> {
+        let delete = "DELETE FROM passes WHERE id IN (SELECT id FROM passes WHERE finished_at >= ?1 - ?3 \
+             AND finished_at < ?1 AND result = 'complete' AND id < (SELECT max(id) FROM passes) \
+             AND NOT EXISTS (SELECT 1 FROM verdicts WHERE verdicts.pass = passes.id) ORDER BY finished_at LIMIT ?2)";
+        let deleted = sqlx::query(delete)
+            .bind(millis(now - KEEP_PASSES))
+            .bind(MAX_ROWS)
+            .bind(LOOK_BACK.num_milliseconds())
+            .execute(self.connection())
+            .await
+            .map_err(StoreError::sqlite("letting go of old passes"))?;
+        Ok(deleted.rows_affected())
     }
 
     async fn let_go_of(&mut self, delete: &'static str, until: DateTime<Utc>) -> Result<u64, StoreError> {

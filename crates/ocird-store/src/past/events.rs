@@ -1,8 +1,10 @@
-//! What happened, in one stream out of all tables: passes that were not as usual, pushes, verdicts that turned, deletions
-//! and their proofs, restores, what people asked for, findings, stops. Newest first, in pages.
+//! What happened, in one stream out of all tables: passes that were not as usual, pushes, verdicts that turned, deletions,
+//! proofs that were not clean, restores, what people asked for, findings, stops. Newest first, in pages.
 //!
 //! Each kind is a query over one table by an index on its time; the stream is their merge. So a page costs the same however
 //! much lies before it.
+
+use std::cmp::{Ordering, Reverse};
 
 use chrono::{DateTime, Utc};
 use ocird_model::{Digest, RepositoryName};
@@ -68,10 +70,10 @@ kinds! {
     "SELECT outcomes.at, intents.id, intents.name AS repository, intents.digest, outcomes.kind AS what, \
      intents.rule || iif(outcomes.detail = '', '', '; ' || outcomes.detail) AS detail, NULL AS by \
      FROM outcomes JOIN intents ON intents.id = outcomes.intent"
-    /// A proof after deletions was made.
+    /// A proof after deletions missed something, or could not be made.
     Proof "proof"
     "SELECT made_at AS at, id, NULL AS repository, NULL AS digest, result AS what, \
-     kind || iif(detail = '', '', ': ' || detail) AS detail, NULL AS by FROM proofs WHERE made_at IS NOT NULL"
+     kind || iif(detail = '', '', ': ' || detail) AS detail, NULL AS by FROM proofs WHERE result <> 'clean'"
     /// An image was brought back, or a tag put back.
     Restore "restore"
     "SELECT restore_outcomes.at, restores.id, intents.name AS repository, intents.digest, restore_outcomes.kind AS what, \
@@ -168,7 +170,7 @@ impl Past {
         for kind in kinds {
             events.extend(of_kind(&mut transaction, *kind, query, limit).await?);
         }
-        events.sort_by(|a, b| b.cursor.order().cmp(&a.cursor.order()));
+        events.sort_by_key(|event| Reverse(event.cursor.order()));
         events.dedup_by_key(|event| event.cursor.order());
         Ok(Page::of(events, limit, |event| event.cursor))
     }
@@ -204,8 +206,8 @@ async fn of_kind(
 impl EventCursor {
     /// The cursor of everything before an instant.
     pub fn until(at: DateTime<Utc>) -> Self {
-        let first = EventKind::ALL.first().copied().expect("there are kinds");
-        Self { at: millis(at), kind: first, id: i64::MIN }
+        // The first kind: of the others, too, nothing of that very instant comes after this place.
+        Self { at: millis(at), kind: EventKind::Pass, id: i64::MIN }
     }
 
     /// The order of the stream, oldest first.
@@ -216,9 +218,9 @@ impl EventCursor {
     /// Up to which time and, at that time, under which number events of a kind come after this place in the stream.
     fn bound_of(self, kind: EventKind) -> (i64, i64) {
         match kind.cmp(&self.kind) {
-            std::cmp::Ordering::Less => (self.at, i64::MAX),
-            std::cmp::Ordering::Equal => (self.at, self.id),
-            std::cmp::Ordering::Greater => (self.at, i64::MIN),
+            Ordering::Less => (self.at, i64::MAX),
+            Ordering::Equal => (self.at, self.id),
+            Ordering::Greater => (self.at, i64::MIN),
         }
     }
 }

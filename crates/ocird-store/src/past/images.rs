@@ -175,7 +175,7 @@ impl Past {
     }
 }
 
-/// One row more than the page takes. The time of the push stands in the details, as text that sorts like the time.
+/// One row more than the page takes; only these are read whole. The time of the push stands in the details, as text that sorts like the time.
 async fn image_rows(
     connection: &mut SqliteConnection,
     repository: i64,
@@ -184,18 +184,19 @@ async fn image_rows(
     limit: u32,
 ) -> Result<Vec<ImageRow>, StoreError> {
     let mut select: QueryBuilder<Sqlite> = QueryBuilder::new(
-        "SELECT images.id, ocid, digest, first_seen_at, gone_at, decision, reason, detail, details, layers, \
-         coalesce(json_extract(details, '$.created_at'), '') AS created_at, (SELECT passes.finished_at FROM verdicts \
-         JOIN passes ON passes.id = verdicts.pass WHERE verdicts.image = images.id ORDER BY verdicts.pass DESC LIMIT 1) \
-         AS since FROM images WHERE repository = ",
+        "SELECT images.id, ocid, digest, first_seen_at, gone_at, decision, reason, detail, details, layers, page.created_at, \
+         (SELECT passes.finished_at FROM verdicts JOIN passes ON passes.id = verdicts.pass \
+         WHERE verdicts.image = images.id ORDER BY verdicts.pass DESC LIMIT 1) AS since \
+         FROM (SELECT id, coalesce(json_extract(details, '$.created_at'), '') AS created_at FROM images WHERE repository = ",
     );
     select.push_bind(repository);
     select.push(if are_gone { " AND gone_at IS NOT NULL" } else { " AND gone_at IS NULL" });
     if let Some(ImageCursor { created_at, id }) = after {
-        select.push(" AND (coalesce(json_extract(details, '$.created_at'), ''), images.id) < (");
+        select.push(" AND (coalesce(json_extract(details, '$.created_at'), ''), id) < (");
         select.push_bind(created_at.clone()).push(", ").push_bind(*id).push(")");
     }
-    select.push(" ORDER BY created_at DESC, images.id DESC LIMIT ").push_bind(limit + 1);
+    select.push(" ORDER BY created_at DESC, id DESC LIMIT ").push_bind(limit + 1);
+    select.push(") AS page JOIN images ON images.id = page.id ORDER BY page.created_at DESC, page.id DESC");
     let rows = select.build_query_as().fetch_all(connection).await;
     rows.map_err(StoreError::sqlite("reading images of the past"))
 }

@@ -35,7 +35,7 @@ async fn a_copy_holds_what_was_committed_while_somebody_writes() {
     held.rollback().await.unwrap();
     assert_eq!(copy.at, at(1));
     assert_eq!(copy.size.0, fs::metadata(&copy.path).unwrap().len());
-    assert_eq!(world.store.copies().unwrap(), [copy.clone()]);
+    assert_eq!(world.store.copies().unwrap(), std::slice::from_ref(&copy));
     let folder = copy.path.parent().unwrap();
     assert_eq!(fs::metadata(folder).unwrap().permissions().mode() & 0o777, 0o700);
     let elsewhere = tempfile::tempdir().unwrap();

@@ -175,3 +175,28 @@ async fn a_repository_that_was_never_seen_has_no_usage() {
     assert_eq!(all(&world, &of_repository(), Step::Day).await, []);
     assert_eq!(all(&world, &UsageOf::Everything, Step::Day).await, []);
 }
+
+#[tokio::test]
+async fn old_passes_in_which_nothing_happened_go_and_all_others_stay() {
+    let world = World::new().await;
+    let images = [details(1, &["v1"])];
+    world.see(&images, days(0)).await;
+    let keep = ocird_model::Verdict::Keep(ocird_model::KeepReason::NotSelected);
+    let (inventory, plan) =
+        (crate::world::inventory(&images, days(1)), crate::world::plan(&[(1, keep)], days(1)));
+    let mut deciding = pass(Some(&inventory), days(1));
+    deciding.plan = Some(&plan);
+    world.store.record(&deciding).await.unwrap();
+    let mut failed = pass(None, days(2));
+    failed.result = "sign_in";
+    world.store.record(&failed).await.unwrap();
+    for day in 3..100 {
+        world.store.record(&pass(None, days(day))).await.unwrap();
+    }
+    world.store.downsample(days(99)).await.unwrap();
+    let n_old = "SELECT count(*) FROM passes WHERE finished_at < 1790000000000 + 9 * 86400000";
+    assert_eq!(world.number(n_old).await, 2, "what changed a verdict, and what failed");
+    assert_eq!(world.number("SELECT count(*) FROM passes").await, 2 + 91);
+    world.store.downsample(days(200)).await.unwrap();
+    assert_eq!(world.store.last_pass().await.unwrap().unwrap().finished_at, days(99));
+}

@@ -1,5 +1,5 @@
 //! `ocird history`: what happened, newest first, out of the store: passes that were not as usual, pushes, verdicts that turned,
-//! deletions and proofs, restores, people's commands, findings, stops.
+//! deletions, proofs that were not clean, restores, people's commands, findings, stops.
 
 use std::process::ExitCode;
 
