@@ -17,9 +17,9 @@ pub enum Cell {
 }
 
 impl Cell {
-    /// Text, or nothing.
-    pub fn text(text: impl ToString) -> Self {
-        Self::Text(text.to_string())
+    /// Text.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self::Text(text.into())
     }
 
     /// What is there, or nothing.

@@ -14,7 +14,7 @@ pub(crate) struct CompletionsArgs {
 }
 
 /// Prints them.
-pub(crate) fn completions(command: &mut clap::Command, args: CompletionsArgs) -> ExitCode {
+pub(crate) fn completions(command: &mut clap::Command, args: &CompletionsArgs) -> ExitCode {
     deliver(&made(command, args.shell))
 }
 

@@ -139,8 +139,8 @@ fn table(all: &BTreeMap<RepositoryName, Vec<PastImage>>) -> String {
     let row = |name: &RepositoryName, image: &PastImage| {
         let verdict = image.verdict.as_ref();
         [
-            Cell::text(name),
-            Cell::text(image.digest),
+            Cell::text(name.as_str()),
+            Cell::text(image.digest.to_string()),
             Cell::text(tags(&image.tags)),
             time(image.created_at),
             Cell::optional(image.created_by.clone()),

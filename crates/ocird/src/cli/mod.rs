@@ -261,7 +261,7 @@ pub fn main() -> ExitCode {
         Command::Credential { verb: CredentialVerb::PullSecret(args) } => {
             in_runtime(async { ended(pull_secret::pull_secret(args, config.as_deref()).await) })
         }
-        Command::Completions(args) => completions::completions(&mut Args::command(), args),
+        Command::Completions(args) => completions::completions(&mut Args::command(), &args),
         Command::Man(args) => ended(man::man(Args::command(), &args)),
         Command::Credential { verb } => credential(verb, config.as_deref()),
         Command::Collect(args) => in_runtime(async { ended(collect::collect(args).await) }),

@@ -108,9 +108,9 @@ fn past(sheet: &mut Sheet, totals: &Totals, savings: Option<&Savings>) {
     sheet.entry("deleted", &said);
     if let Some(Savings { costs_by_month, saves_by_month, saved, currency }) = savings {
         let by_month = |amount: &Option<f64>| amount.map_or_else(|| "?".to_owned(), money);
-        let (costs, saves, saved) = (by_month(costs_by_month), by_month(saves_by_month), money(*saved));
+        let (costs, less, so_far) = (by_month(costs_by_month), by_month(saves_by_month), money(*saved));
         let said =
-            format!("{costs} {currency} a month, {saves} less than without deletions; {saved} saved so far");
+            format!("{costs} {currency} a month, {less} less than without deletions; {so_far} saved so far");
         sheet.entry("money", &said);
     }
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::promql::{Matcher, Selector, asked};
 use super::*;
 use crate::http::worlds::armed_with_failures;
-use crate::in_use::yaml::Node;
+use crate::yaml::Node;
 
 /// Labels that Prometheus gives to every series of a target.
 const OF_TARGETS: [&str; 2] = ["instance", "job"];
