@@ -6,7 +6,7 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 use ocird_model::{
-    Digest, ErrorKind, Etag, ImageId, Intent, Outcome, OutcomeKind, RepositoryId, RepositoryName, Tag,
+    Digest, ErrorKind, Etag, ImageId, Intent, Outcome, OutcomeKind, RepositoryId, RepositoryName, Rule, Tag,
 };
 use sqlx::{FromRow, SqlitePool};
 
@@ -166,7 +166,9 @@ impl Store {
             .execute(write.connection())
             .await
             .map_err(StoreError::sqlite("writing the manifest of an intent"))?;
-        write.commit().await?;
+        if Rule::S21.in_force() {
+            write.commit().await?;
+        }
         Ok(IntentId(id))
     }
 

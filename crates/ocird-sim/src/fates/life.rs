@@ -12,7 +12,7 @@ use ocird_model::{Digest, ImageId, RepositoryId, RepositoryName, Tag};
 
 use super::kinds::Misfortune;
 use super::scene::{ANCHOR, LITTER, Scene};
-use crate::image::Life;
+use crate::image::{Image, Life};
 use crate::manifest::{Child, Flavour, Manifest, Platform};
 use crate::push::{Attestations, Build};
 use crate::registry::Reference;
@@ -347,8 +347,14 @@ impl Scene {
         let (state, _) = self.tenancy.lock();
         let Ok(home) = state.repository(repository) else { return Vec::new() };
         let images = home.order.iter().map(|(_, id)| &state.images[id]);
+        let is_whole = |image: &Image| {
+            let mut children = image.facts.children.iter();
+            children.all(|(child, _)| state.available(home, child).is_some())
+        };
         images
             .filter(|image| image.life == Life::Available && image.facts.subject.is_none())
+            // Nobody builds on an index of which half was brought back.
+            .filter(|image| is_whole(image))
             .filter(|image| {
                 let parents = home.parents.get(&image.manifest.digest).into_iter().flatten();
                 !parents.into_iter().any(|parent| state.available(home, parent).is_some())
