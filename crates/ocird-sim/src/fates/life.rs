@@ -204,7 +204,7 @@ impl Scene {
             _ => Reference::Digest(target.digest),
         };
         let workload = format!("w{}", self.dice.between(1, 4));
-        if self.has_cached_beyond_rollback(host.name, &workload, &target.digest) {
+        if self.has_cached_beyond_rollback(host.name, &workload, &target.digest, &reference) {
             return None;
         }
         let done = self.tenancy.deploy(host.name, &workload, repository, reference.clone());
@@ -212,9 +212,16 @@ impl Scene {
     }
 
     /// Whether a host would start it from its own cache, which no registry sees, although no rollback may want it.
-    fn has_cached_beyond_rollback(&self, host: &str, workload: &str, digest: &Digest) -> bool {
+    fn has_cached_beyond_rollback(
+        &self,
+        host: &str,
+        workload: &str,
+        digest: &Digest,
+        reference: &Reference,
+    ) -> bool {
         self.tenancy.workload(host, workload).is_ok_and(|workload| {
-            workload.earlier.iter().rev().skip(1).any(|earlier| earlier.pulled.digest == *digest)
+            let mut forgotten = workload.earlier.iter().rev().skip(1);
+            forgotten.any(|earlier| earlier.pulled.digest == *digest || earlier.reference == *reference)
         })
     }
 

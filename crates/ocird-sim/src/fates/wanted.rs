@@ -23,7 +23,7 @@ const HOST: &str = HOSTS[1].name;
 
 /// How long after a deletion somebody may still want what is gone: the pass that is to bring it back comes within a day,
 /// and the cloud has it for two.
-const LATELY: TimeDelta = TimeDelta::hours(20);
+const LATELY: TimeDelta = TimeDelta::hours(40);
 
 /// What is wanted.
 #[derive(Debug, Clone)]

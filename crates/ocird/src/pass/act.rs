@@ -65,6 +65,8 @@ struct Looks<'a, R, C> {
 pub(crate) struct Acted {
     /// Number of settled outcomes by kind.
     pub(crate) n_outcomes: BTreeMap<&'static str, u64>,
+    /// Number of families whose head was deleted.
+    pub(crate) n_families: u64,
     /// Number of deletions of which nobody knows yet what came.
     pub(crate) n_open: u64,
     /// The repositories in which something was deleted.
@@ -137,6 +139,7 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Act<'_, R, W, C> {
             Step::Settled(kind) => {
                 acted.count(*kind);
                 if *kind == OutcomeKind::Deleted {
+                    acted.n_families += u64::from(due.kind() == DueKind::Head);
                     acted.touched.insert(due.repository_id().clone());
                     acted.unmarked.insert(mark_key(due));
                 }
