@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::fmt::{self, Write as _};
 
+use crate::Rule;
+
 /// An error with its whole chain of causes, on one line: `outer: middle: inner`. What could move a cursor or mislead an eye
 /// is escaped, for error texts quote what servers and files say (S-34).
 #[derive(Debug, Clone, Copy)]
@@ -48,7 +50,7 @@ pub struct OneLine<'a, W>(pub &'a mut W);
 impl<W: fmt::Write> fmt::Write for OneLine<'_, W> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for character in text.chars() {
-            if is_inert(character) {
+            if is_inert(character) || !Rule::S34.in_force() {
                 self.0.write_char(character)?;
             } else {
                 write!(self.0, "{}", character.escape_default())?;

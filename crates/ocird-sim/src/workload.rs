@@ -4,11 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use ocird_model::{Digest, RepositoryName};
+use ocird_model::{Digest, ImageId, RepositoryName};
 
 use crate::error::ApiError;
 use crate::manifest::Platform;
 use crate::registry::{Pulled, Reference};
+use crate::state::State;
 use crate::tenancy::Tenancy;
 use crate::violation::{Attempt, Violation};
 
@@ -93,6 +94,28 @@ impl Tenancy {
         reference: Reference,
     ) -> Result<Digest, ApiError> {
         self.start(Attempt::Deploy, host, workload, repository, reference)
+    }
+
+    /// Runs on a host what it has in its cache, wherever the image is by now; false when nobody knows what it was made of.
+    pub(crate) fn start_from_cache(&self, host: &str, workload: &str, image: &ImageId) -> bool {
+        let (mut state, now) = self.lock();
+        let State { hosts, images, repositories, .. } = &mut *state;
+        let (Some(machine), Some(image)) = (hosts.get_mut(host), images.get(image)) else { return false };
+        let digest = image.manifest.digest;
+        let children = &image.facts.children;
+        let own = children.iter().find(|(_, built_for)| *built_for == Some(machine.platform));
+        let platform_digest = match own {
+            Some((child, _)) => *child,
+            None if children.is_empty() => digest,
+            None => return false,
+        };
+        let repository = repositories[&image.repository].name.clone();
+        let pulled = Pulled { digest, platform_digest };
+        machine.run(
+            workload,
+            Deployment { repository, reference: Reference::Digest(digest), pulled, since: now },
+        );
+        true
     }
 
     /// Restarts a workload from the reference it was started by: a tag that has moved brings what it points at now.

@@ -49,8 +49,8 @@ pub struct Ramp {
 /// What came of a batch that has not ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OpenBatch {
-    /// Number of images that went in it.
-    pub n_deleted: u64,
+    /// Number of families whose head went in it. The rests of others are no part of the ramp.
+    pub n_families: u64,
     /// Number of deletions of which nobody knows yet what came.
     pub n_open: u64,
 }
@@ -96,7 +96,8 @@ impl Store {
 
     /// Lets deletion go on, by the word of `by`: clears breaker, freeze and the row of unexpected answers, withdraws what was
     /// approved and what waits for it (it was decided in another state of knowledge), and begins the ramp anew. A newest
-    /// time that lies ahead of `now` is forgotten: whoever resets has looked at the clock.
+    /// time that lies ahead of `now` is forgotten, and a repository that was first seen after `now` is new from now on: whoever
+    /// resets has looked at the clock.
     pub async fn reset(&self, by: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
         let mut write = self.begin(now).await?;
         let clear = "UPDATE stops SET cleared_at = ?, cleared_by = ? WHERE cleared_at IS NULL";
@@ -117,6 +118,11 @@ impl Store {
             .execute(write.connection())
             .await
             .map_err(StoreError::sqlite("beginning the newest time anew"))?;
+        sqlx::query("UPDATE repositories SET first_seen_at = ?1 WHERE first_seen_at > ?1")
+            .bind(millis(now))
+            .execute(write.connection())
+            .await
+            .map_err(StoreError::sqlite("forgetting a first sight that lies ahead"))?;
         write.commit().await
     }
 
@@ -162,7 +168,7 @@ impl Store {
 
     /// What came of the batch that was begun and has not ended; `None` when there is none.
     pub async fn open_batch(&self) -> Result<Option<OpenBatch>, StoreError> {
-        let select = "SELECT count(*) FILTER (WHERE outcomes.kind = 'deleted'), \
+        let select = "SELECT count(*) FILTER (WHERE outcomes.kind = 'deleted' AND intents.head = intents.digest), \
              count(*) FILTER (WHERE intents.id IS NOT NULL AND outcomes.kind IS NULL) \
              FROM brakes LEFT JOIN intents ON intents.id > batch_after \
              LEFT JOIN outcomes ON outcomes.intent = intents.id WHERE batch_after IS NOT NULL GROUP BY batch_after";
@@ -170,9 +176,9 @@ impl Store {
             .fetch_optional(&self.reader)
             .await
             .map_err(StoreError::sqlite("reading what came of a batch"))?;
-        row.map(|(n_deleted, n_open)| {
-            let n_deleted = uncount("outcomes", n_deleted)?;
-            Ok(OpenBatch { n_deleted, n_open: uncount("intents", n_open)? })
+        row.map(|(n_families, n_open)| {
+            let n_families = uncount("outcomes", n_families)?;
+            Ok(OpenBatch { n_families, n_open: uncount("intents", n_open)? })
         })
         .transpose()
     }

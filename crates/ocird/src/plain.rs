@@ -4,6 +4,8 @@
 use std::iter::Peekable;
 use std::str::Chars;
 
+use ocird_model::Rule;
+
 /// `text` as one line of printable ASCII, at most `max` characters long; a longer one ends in `..`.
 ///
 /// Terminal control sequences go whole, control characters and line breaks become one space, and whatever is not
@@ -13,6 +15,7 @@ pub fn plain(text: &str, max: usize) -> String {
     let mut rest = text.chars().peekable();
     while let Some(character) = rest.next() {
         match character {
+            any if !Rule::S34.in_force() => line.push(any),
             '\u{1b}' => skip_sequence(&mut rest),
             '!'..='~' => line.push(character),
             blank if blank.is_whitespace() || blank.is_control() => {

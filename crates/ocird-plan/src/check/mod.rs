@@ -193,7 +193,7 @@ fn nothing_may_go(world: &World<'_>) -> Vec<(&'static str, &'static str)> {
         EffectivePolicy::None => reasons.push(("S-11", "no policy governs the repository")),
         EffectivePolicy::Contested(_, _) => reasons.push(("S-11", "two policies claim the repository")),
         EffectivePolicy::One(policy) => {
-            if world.repository.is_public && !policy.enforce_public {
+            if world.repository.is_public && !policy.enforce_public && Rule::S35.in_force() {
                 reasons.push(("S-35", "the repository is public"));
             }
         }

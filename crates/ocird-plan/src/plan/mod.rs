@@ -189,7 +189,9 @@ impl<'a> Law<'a> {
         let blanket = match governing {
             EffectivePolicy::None => Some(KeepReason::NoPolicy),
             EffectivePolicy::Contested(_, _) => Some(KeepReason::Contested),
-            EffectivePolicy::One(policy) if repository.is_public && !policy.enforce_public => {
+            EffectivePolicy::One(policy)
+                if repository.is_public && !policy.enforce_public && Rule::S35.in_force() =>
+            {
                 Some(KeepReason::Public)
             }
             EffectivePolicy::One(_) => None,

@@ -40,6 +40,8 @@ pub struct Figures {
     pub n_passes: u64,
     /// Number of deletions.
     pub n_deleted: u64,
+    /// Number of families that came back because somebody wanted them after all.
+    pub n_restored: u64,
     /// Fates in which a law was broken, by seed, with what was broken first.
     pub failures: Vec<(u64, String)>,
     /// What was dealt out.
@@ -57,6 +59,7 @@ impl Figures {
         self.years += fate.lasted.num_seconds() as f64 / 86_400.0 / DAYS;
         self.n_passes += fate.n_passes;
         self.n_deleted += fate.n_deleted;
+        self.n_restored += fate.n_restored;
         self.faults.add(&fate.faults);
         if let Some(broken) = fate.broken.first() {
             self.failures.push((fate.seed, format!("{}: {}", broken.name(), broken.text)));
@@ -123,6 +126,7 @@ impl fmt::Display for Figures {
         writeln!(f, "simulated years   {:.1}", self.years)?;
         writeln!(f, "passes            {}", self.n_passes)?;
         writeln!(f, "deletions         {}", self.n_deleted)?;
+        writeln!(f, "brought back      {}", self.n_restored)?;
         writeln!(f, "broken fates      {}", self.failures.len())?;
         if self.failures.is_empty() && self.n_deleted > 0 {
             let bound = 3.0 / self.n_deleted as f64;

@@ -73,7 +73,7 @@ impl<'a> Case<'a> {
         if newest_time(self.image) > self.now - floor.min_age + SLACK {
             return Some("it is younger than min_age".to_owned());
         }
-        if self.is_tagged() && self.n_newer(&[], None) < floor.min_newest {
+        if self.is_among(floor.min_newest, &[], false) {
             return Some("it is among the newest that always stay".to_owned());
         }
         let mut governing = policies.iter().filter(|policy| self.is_governed_by(policy));
@@ -134,14 +134,14 @@ impl<'a> Case<'a> {
         members
     }
 
-    /// Number of tagged images that are certainly newer and may count before it; with `tags` those that match one, and
-    /// with `letters` those that share such a beginning.
-    fn n_newer(&self, tags: &[&str], letters: Option<&str>) -> usize {
-        let own = newest_time(self.image);
-        // What others carry may make them newer; what it carries itself is left out.
-        let is_newer = |image: &'a Image| self.family(image).iter().any(|member| newest_time(member) > own);
+    /// Number of tagged images of other families that may be newer than this and count before it; with `tags` those that
+    /// match one, and with `letters` those that share such a beginning.
+    fn n_newer(&self, than: DateTime<Utc>, tags: &[&str], letters: Option<&str>) -> usize {
+        let own = self.family(self.image);
+        // What others carry may make them newer.
+        let is_newer = |image: &'a Image| self.family(image).iter().any(|member| newest_time(member) > than);
         let counts = |image: &'a Image| {
-            image.id != self.image.id
+            own.iter().all(|member| member.id != image.id)
                 && is_newer(image)
                 && self.tags_of(image).iter().any(|tag| {
                     (tags.is_empty() || tags.iter().any(|pattern| matches(pattern, tag)))
@@ -167,23 +167,28 @@ impl<'a> Case<'a> {
         let (most, _) = self.usage;
         // What holds while the account is under a line may have ceased to hold in between.
         (tags.is_empty() || !matching.is_empty())
-            && newest.is_none_or(|n| {
-                let counted = if tags.is_empty() { &own } else { &matching };
-                self.is_among(n as usize, tags, counted, *by_letters)
-            })
+            && newest.is_none_or(|n| self.is_among(n as usize, tags, *by_letters))
             && newer_than_h.is_none_or(|hours| newest_time(self.image) > self.ago(hours) + SLACK)
             && pulled_within_h.is_none_or(|hours| self.was_pulled_since(self.ago(hours) + SLACK))
             && (digests.is_empty() || digests.contains(&self.image.manifest.digest))
             && unless_usage_above.is_none_or(|line| most <= line)
     }
 
-    fn is_among(&self, n: usize, tags: &[&str], counted: &[&str], by_letters: bool) -> bool {
-        if by_letters {
-            let mut groups = counted.iter().filter_map(|tag| start(tag));
-            groups.any(|letters| self.n_newer(tags, Some(letters)) < n)
-        } else {
-            !counted.is_empty() && self.n_newer(tags, None) < n
-        }
+    /// Whether it, or what it carries, is certainly among the newest `n` by a tag of its own: a tag counts from when its own
+    /// image had it, and not from when an index named that one.
+    fn is_among(&self, n: usize, tags: &[&str], by_letters: bool) -> bool {
+        self.family(self.image).into_iter().any(|member| {
+            let time = newest_time(member);
+            let own = member.tags.keys().map(Tag::as_str);
+            let own = own.filter(|tag| !is_attached(self.state, self.repository, tag));
+            let mut counted =
+                own.filter(|tag| tags.is_empty() || tags.iter().any(|pattern| matches(pattern, tag)));
+            if by_letters {
+                counted.filter_map(start).any(|letters| self.n_newer(time, tags, Some(letters)) < n)
+            } else {
+                counted.next().is_some() && self.n_newer(time, tags, None) < n
+            }
+        })
     }
 
     /// Whether a delete rule may take it.

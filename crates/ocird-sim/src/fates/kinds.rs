@@ -95,11 +95,13 @@ pub enum Misfortune {
     Gap,
     /// A second daemon on a copy of the store.
     SecondDaemon,
+    /// Somebody starts from a host's cache what the daemon has deleted.
+    WantedAfterAll,
 }
 
 impl Misfortune {
     /// Every kind.
-    pub const ALL: [Self; 44] = [
+    pub const ALL: [Self; 45] = [
         Self::RowLost,
         Self::RowRepeated,
         Self::Reordered,
@@ -144,6 +146,7 @@ impl Misfortune {
         Self::Restart,
         Self::Gap,
         Self::SecondDaemon,
+        Self::WantedAfterAll,
     ];
 
     /// The kind as an option and a row of the table.
@@ -193,6 +196,7 @@ impl Misfortune {
             Self::Restart => "restart",
             Self::Gap => "gap",
             Self::SecondDaemon => "second_daemon",
+            Self::WantedAfterAll => "wanted_after_all",
         }
     }
 }

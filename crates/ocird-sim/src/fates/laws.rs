@@ -11,6 +11,7 @@ use sqlx::{Connection as _, SqliteConnection};
 
 use super::judge::{Case, SLACK};
 use super::scene::Scene;
+use super::wanted::Wanted;
 use crate::image::Life;
 use crate::state::{Deletion, Hand};
 
@@ -38,6 +39,13 @@ pub(super) struct Ledger {
     accepted: BTreeSet<(ImageId, u64)>,
     /// What each daemon saw and did by its own store: the first, and the second on its copy.
     done: [Done; 2],
+    /// Heads that the first daemon deleted and its journal knows.
+    remembered: Vec<Deletion>,
+    /// What somebody wants after it has gone, and whether it is back.
+    pub(super) wanted: Option<Wanted>,
+    pub(super) is_wanted_back: bool,
+    /// Number of misfortunes when the pass began.
+    n_misfortunes: u64,
     /// Whose pass runs.
     by: usize,
     /// What the tenancy had noted before.
@@ -88,16 +96,18 @@ impl Ledger {
     /// The store is new, or remembers less than it did.
     pub(super) fn forget_store(&mut self, now: DateTime<Utc>) {
         self.done[0] = Done { since: Some(now), ..Done::default() };
+        self.remembered.clear();
     }
 
-    pub(super) fn begin_pass(
-        &mut self,
-        by: usize,
-        usage: u64,
-        n_deletions: usize,
-        needed: BTreeSet<ImageId>,
-    ) {
-        (self.by, self.usage, self.n_deletions, self.needed_before) = (by, usage, n_deletions, needed);
+    /// The heads that went since then and that the first daemon's journal knows.
+    pub(super) fn remembered_since(&self, since: DateTime<Utc>) -> impl Iterator<Item = &Deletion> {
+        self.remembered.iter().rev().take_while(move |deletion| deletion.at >= since)
+    }
+
+    pub(super) fn begin_pass(&mut self, begun: Begun) {
+        let Begun { by, usage, n_deletions, needed, n_misfortunes } = begun;
+        (self.by, self.usage, self.n_deletions) = (by, usage, n_deletions);
+        (self.needed_before, self.n_misfortunes) = (needed, n_misfortunes);
     }
 
     /// A second daemon begins, on a copy of the store that it does not know.
@@ -116,6 +126,21 @@ impl Ledger {
             done.heads.clear();
         }
     }
+}
+
+/// How things stand when a pass begins.
+#[derive(Debug)]
+pub(super) struct Begun {
+    /// Whose pass it is.
+    pub(super) by: usize,
+    /// Bytes stored.
+    pub(super) usage: u64,
+    /// Number of deletions so far.
+    pub(super) n_deletions: usize,
+    /// What is known to run.
+    pub(super) needed: BTreeSet<ImageId>,
+    /// Number of misfortunes so far.
+    pub(super) n_misfortunes: u64,
 }
 
 /// What came of one pass, as far as the laws ask.
@@ -215,9 +240,14 @@ impl Scene {
             } else if *journaled == Some(true) {
                 n_heads += 1;
                 self.ledger.done[by].heads.push(deletion.at);
+                if by == 0 {
+                    self.ledger.remembered.push(deletion.clone());
+                }
             }
         }
         self.judge_numbers(n_heads, by);
+        let is_undisturbed = by == 0 && self.table.total() == self.ledger.n_misfortunes;
+        self.judge_wanted(seen, is_undisturbed);
         if let Some(complete) = &seen.complete {
             for name in complete {
                 self.ledger.done[by].complete.entry(name.clone()).or_default().push(now);

@@ -12,7 +12,7 @@ use ocird_model::{Digest, ImageId, RepositoryId, RepositoryName, Tag};
 
 use super::kinds::Misfortune;
 use super::scene::{ANCHOR, LITTER, Scene};
-use crate::image::Life;
+use crate::image::{Image, Life};
 use crate::manifest::{Child, Flavour, Manifest, Platform};
 use crate::push::{Attestations, Build};
 use crate::registry::Reference;
@@ -204,7 +204,7 @@ impl Scene {
             _ => Reference::Digest(target.digest),
         };
         let workload = format!("w{}", self.dice.between(1, 4));
-        if self.has_cached_beyond_rollback(host.name, &workload, &target.digest) {
+        if self.has_cached_beyond_rollback(host.name, &workload, &target.digest, &reference) {
             return None;
         }
         let done = self.tenancy.deploy(host.name, &workload, repository, reference.clone());
@@ -212,9 +212,16 @@ impl Scene {
     }
 
     /// Whether a host would start it from its own cache, which no registry sees, although no rollback may want it.
-    fn has_cached_beyond_rollback(&self, host: &str, workload: &str, digest: &Digest) -> bool {
+    fn has_cached_beyond_rollback(
+        &self,
+        host: &str,
+        workload: &str,
+        digest: &Digest,
+        reference: &Reference,
+    ) -> bool {
         self.tenancy.workload(host, workload).is_ok_and(|workload| {
-            workload.earlier.iter().rev().skip(1).any(|earlier| earlier.pulled.digest == *digest)
+            let mut forgotten = workload.earlier.iter().rev().skip(1);
+            forgotten.any(|earlier| earlier.pulled.digest == *digest || earlier.reference == *reference)
         })
     }
 
@@ -347,8 +354,14 @@ impl Scene {
         let (state, _) = self.tenancy.lock();
         let Ok(home) = state.repository(repository) else { return Vec::new() };
         let images = home.order.iter().map(|(_, id)| &state.images[id]);
+        let is_whole = |image: &Image| {
+            let mut children = image.facts.children.iter();
+            children.all(|(child, _)| state.available(home, child).is_some())
+        };
         images
             .filter(|image| image.life == Life::Available && image.facts.subject.is_none())
+            // Nobody builds on an index of which half was brought back.
+            .filter(|image| is_whole(image))
             .filter(|image| {
                 let parents = home.parents.get(&image.manifest.digest).into_iter().flatten();
                 !parents.into_iter().any(|parent| state.available(home, parent).is_some())

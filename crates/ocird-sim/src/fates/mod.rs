@@ -6,6 +6,7 @@
 //! | tenancy, policies, hosts, life | `scene`, `policies`, `hosts`, `life` |
 //! | what happens around each call | `weaver` |
 //! | what befalls the daemon and its store | `daemon`, `run` |
+//! | what is wanted after it has gone | `wanted` |
 //! | what may not happen | `judge` (owners' words), `laws` (of acting), [`crate::truth`] (what is needed) |
 //! | how often, in all | `kinds`, `figures` |
 //!
@@ -30,6 +31,7 @@ mod run;
 mod scene;
 #[cfg(test)]
 mod teeth;
+mod wanted;
 mod weaver;
 
 #[cfg(test)]

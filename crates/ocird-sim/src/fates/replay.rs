@@ -9,6 +9,7 @@ use ocird_model::{Digest, RepositoryName, Tag};
 use tempfile::TempDir;
 
 use super::daemon::{Daemon, Place};
+use super::laws::journaled;
 use super::run::scratch;
 use crate::face::Bystander;
 use crate::manifest::Platform;
@@ -109,9 +110,14 @@ impl Replay {
         tags.iter().map(|tag| self.push(&Build::small(tag).single(), &[tag])).collect()
     }
 
-    /// Runs an image on the host.
+    /// Runs an image on the host, by its tag or digest.
     pub(super) fn run(&self, reference: &str) -> anyhow::Result<()> {
-        self.tenancy.deploy(HOST, "web", &self.web, parsed(reference))?;
+        self.run_as("web", reference)
+    }
+
+    /// The same, as a workload of this name.
+    pub(super) fn run_as(&self, workload: &str, reference: &str) -> anyhow::Result<()> {
+        self.tenancy.deploy(HOST, workload, &self.web, parsed(reference))?;
         Ok(())
     }
 
@@ -122,6 +128,35 @@ impl Replay {
         self.hosts_write = false;
         std::fs::write(self.place.directory.join("in-use").join(format!("{HOST}.json")), text.to_string())?;
         Ok(())
+    }
+
+    /// The host writes again what it runs.
+    pub(super) fn tell_the_truth(&mut self) {
+        self.hosts_write = true;
+    }
+
+    /// An image of `web` as a host names it in what it writes.
+    pub(super) fn named(&self, tag: &str, digest: &Digest) -> serde_json::Value {
+        let settings = self.tenancy.settings();
+        let image = format!("{}/{}/{}:{tag}", settings.registry_host(), settings.namespace, self.web);
+        serde_json::json!({"image": image, "digest": digest.to_string(), "by": "container web"})
+    }
+
+    /// Puts another text into the configuration, before the daemon starts.
+    pub(super) fn edit_config(&self, from: &str, to: &str) -> anyhow::Result<()> {
+        let path = self.place.directory.join("ocird.toml");
+        let text = std::fs::read_to_string(&path)?;
+        anyhow::ensure!(text.contains(from), "the configuration has no {from}");
+        std::fs::write(path, text.replacen(from, to, 1))?;
+        Ok(())
+    }
+
+    /// The deletions of which the daemon's journal knows nothing.
+    pub(super) async fn unjournaled(&self) -> anyhow::Result<Vec<String>> {
+        let deleted = self.tenancy.deletions().into_iter().filter(|deletion| deletion.hand == Hand::Daemon);
+        let known = journaled(&[&self.place.directory.join("state")], deleted.collect()).await?;
+        let unknown = known.into_iter().filter(|(_, is_head)| is_head.is_none());
+        Ok(unknown.map(|(deletion, _)| format!("nobody wrote {} down", deletion.digest.short())).collect())
     }
 
     /// From now on somebody stands between the daemon and the tenancy.

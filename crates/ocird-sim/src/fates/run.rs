@@ -50,6 +50,8 @@ pub struct Fate {
     pub n_passes: u64,
     /// Number of images that the daemon deleted.
     pub n_deleted: u64,
+    /// Number of families that it brought back because somebody wanted them after all.
+    pub n_restored: u64,
     /// What was dealt out.
     pub faults: FaultTable,
     /// Every law that was broken; none in a good fate.
@@ -110,6 +112,7 @@ async fn course(seed: u64, terms: &Terms) -> anyhow::Result<Fate> {
         lasted: scene.tenancy.now() - began,
         n_passes: course.n_passes,
         n_deleted: scene.n_deleted() as u64,
+        n_restored: scene.n_restored,
         faults: scene.table.clone(),
         broken: std::mem::take(&mut scene.ledger.broken),
         digest: scene.log.digest(),
@@ -217,6 +220,7 @@ impl Course {
         if self.throw(3_000) {
             self.weaver.scene().tenancy.set_iam(Iam::everything());
         }
+        self.weaver.scene().want_no_more(false);
         if !self.throw(rate) {
             return self.serve_people().await;
         }
@@ -232,9 +236,14 @@ impl Course {
                 Misfortune::StoreLost,
                 Misfortune::Gap,
                 Misfortune::SecondDaemon,
+                Misfortune::WantedAfterAll,
+                Misfortune::WantedAfterAll,
             ];
             let kind = scene.dice.one_of(kinds);
-            if !scene.deal(kind) {
+            // Nothing may have gone that anybody could want.
+            let can_happen =
+                kind != Misfortune::WantedAfterAll || (scene.allowed.has(kind) && scene.want_what_is_gone());
+            if !(can_happen && scene.deal(kind)) {
                 return Ok(());
             }
             kind

@@ -12,7 +12,7 @@ use super::dice::Dice;
 use super::hosts::{HOSTS, Writing};
 use super::judge::Floor;
 use super::kinds::{Allowed, FaultTable, Misfortune};
-use super::laws::Ledger;
+use super::laws::{Begun, Ledger};
 use super::life::Window;
 use super::log::Log;
 use super::policies::Drawn;
@@ -72,6 +72,8 @@ pub(super) struct Scene {
     pub(super) n_calls: u64,
     pub(super) dies_at: Option<u64>,
     pub(super) ledger: Ledger,
+    /// Number of images that were brought back because somebody wanted them.
+    pub(super) n_restored: u64,
 }
 
 impl Scene {
@@ -108,6 +110,7 @@ impl Scene {
             n_calls: 0,
             dies_at: None,
             ledger: Ledger::default(),
+            n_restored: 0,
             tenancy,
             dice,
         };
@@ -268,6 +271,7 @@ impl Scene {
         self.writing = [Writing::Well; HOSTS.len()];
         self.tenancy.set_iam(crate::iam::Iam::everything());
         self.clock.set_skew(TimeDelta::zero());
+        self.want_no_more(true);
         self.unpause()?;
         self.collect()
     }
@@ -295,7 +299,8 @@ impl Scene {
         drop(state);
         let all_write_well = self.writing.iter().all(|writing| *writing == Writing::Well);
         let needed = if all_write_well { self.needed_now().into_iter().collect() } else { BTreeSet::new() };
-        self.ledger.begin_pass(by, usage, n_deletions, needed);
+        let n_misfortunes = self.table.total();
+        self.ledger.begin_pass(Begun { by, usage, n_deletions, needed, n_misfortunes });
     }
 }
 

@@ -1,17 +1,22 @@
-//! The table of rules, places and tests in the README is whole and true: every rule has a row, every test in it exists, and
-//! every place still asks whether its rule is in force. That each test fails without its rule, `.ci/teeth` sees.
+//! The table of rules, places and tests in the README is whole and true: every rule has a row, every test in it exists, every
+//! place in it asks whether the rule is in force, and no place that asks is missing. That each test fails without its rule,
+//! `.ci/teeth` sees.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use ocird_model::Rule;
 
+use super::incidents::{INCIDENTS, Incident};
+
 const README: &str = include_str!("../../README.md");
 
 /// One row.
 struct Row {
-    places: String,
-    test: String,
+    /// Where the rule is enforced, as `crate/file`.
+    places: BTreeSet<String>,
+    /// What fails without it: package, target and test, with a blank between them.
+    tests: Vec<String>,
 }
 
 fn table() -> BTreeMap<String, Row> {
@@ -19,11 +24,15 @@ fn table() -> BTreeMap<String, Row> {
     let cells = rows.map(|row| row.trim_matches('|').split(" | ").map(str::trim).collect::<Vec<_>>());
     cells
         .map(|cells| {
-            let [rule, places, test] = cells.as_slice() else { panic!("a row has three cells: {cells:?}") };
-            let row = Row { places: (*places).to_owned(), test: test.trim_matches('`').to_owned() };
-            ((*rule).to_owned(), row)
+            let [rule, places, tests] = cells.as_slice() else { panic!("a row has three cells: {cells:?}") };
+            ((*rule).to_owned(), Row { places: list(places).collect(), tests: list(tests).collect() })
         })
         .collect()
+}
+
+/// What stands between backquotes in a cell.
+fn list(cell: &str) -> impl Iterator<Item = String> {
+    cell.split(", ").map(|item| item.trim_matches('`').to_owned())
 }
 
 fn crates() -> PathBuf {
@@ -51,37 +60,58 @@ fn every_rule_has_a_row_and_no_other_row_is_there() {
 #[test]
 fn every_test_of_the_table_exists() {
     let mut missing = Vec::new();
-    for (rule, Row { places: _, test }) in table() {
-        let words: Vec<&str> = test.split(' ').collect();
-        let [package, _, path] = words.as_slice() else {
-            panic!("{rule}: {test} is not package, target and test")
-        };
-        let name = format!("fn {}(", path.rsplit("::").next().unwrap());
-        let mut files = Vec::new();
-        sources(&crates().join(package), &mut files);
-        // The tests of incidents are made of their list.
-        let is_incident = path.starts_with("fates::incidents::survived::");
-        let is_there = |file: &PathBuf| std::fs::read_to_string(file).unwrap().contains(&name);
-        if !files.iter().any(is_there) && !is_incident {
-            missing.push(format!("{rule}: {test}"));
+    for (rule, Row { places: _, tests }) in table() {
+        for test in tests {
+            let words: Vec<&str> = test.split(' ').collect();
+            let [package, _, path] = words.as_slice() else {
+                panic!("{rule}: {test} is not package, target and test")
+            };
+            let name = format!("fn {}(", path.rsplit("::").next().unwrap());
+            let mut files = Vec::new();
+            sources(&crates().join(package), &mut files);
+            // The tests of incidents are made of their list.
+            let is_incident = path.starts_with("fates::incidents::survived::");
+            let is_there = |file: &PathBuf| std::fs::read_to_string(file).unwrap().contains(&name);
+            if !files.iter().any(is_there) && !is_incident {
+                missing.push(format!("{rule}: {test}"));
+            }
         }
     }
     assert!(missing.is_empty(), "{missing:#?}");
 }
 
 #[test]
-fn every_place_of_the_table_asks_for_its_rule_and_a_rule_without_a_switch_has_a_reason() {
-    for (rule, Row { places, test: _ }) in table() {
-        if let Some(reason) = places.strip_prefix("no switch: ") {
-            assert!(reason.len() > 20, "{rule}: {reason}");
-            continue;
-        }
-        let number = rule.trim_start_matches("S-");
-        for place in places.split(", ").map(|place| place.trim_matches('`')) {
-            let (package, file) = place.split_once('/').unwrap();
-            let text = std::fs::read_to_string(crates().join(package).join("src").join(file)).unwrap();
-            let asks = text.contains(&format!("Rule::S{number}.in_force()"));
-            assert!(asks, "{rule}: {place} does not ask for it any more");
+fn the_places_of_the_table_are_all_that_ask_whether_their_rule_is_in_force() {
+    let mut asking: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for package in ["ocird-model", "ocird-oci", "ocird-plan", "ocird-store", "ocird"] {
+        let folder = crates().join(package).join("src");
+        let mut files = Vec::new();
+        sources(&folder, &mut files);
+        for file in &files {
+            let text = std::fs::read_to_string(file).unwrap();
+            let place = format!("{package}/{}", file.strip_prefix(&folder).unwrap().display());
+            if place == "ocird-model/rule.rs" {
+                continue;
+            }
+            for rule in Rule::ALL {
+                if text.contains(&format!("Rule::S{}.in_force()", rule.number())) {
+                    asking.entry(rule.to_string()).or_default().insert(place.clone());
+                }
+            }
         }
     }
+    let told: BTreeMap<String, BTreeSet<String>> =
+        table().into_iter().map(|(rule, row)| (rule, row.places)).collect();
+    assert_eq!(told, asking);
+}
+
+#[test]
+fn every_incident_is_told_with_its_source_and_its_rules() {
+    let row = |incident: &&Incident| {
+        let rules: Vec<String> = incident.rules.iter().map(ToString::to_string).collect();
+        format!("]({}) | {} | `{}` |", incident.source, rules.join(", "), incident.name)
+    };
+    let missing: Vec<String> =
+        INCIDENTS.iter().map(|incident| row(&incident)).filter(|row| !README.contains(row)).collect();
+    assert!(missing.is_empty(), "{missing:#?}");
 }

@@ -1,6 +1,6 @@
 //! What stops deletion, and what lets it go on: over restarts, and only by the word of a person.
 
-use ocird_model::{Bytes, OutcomeKind, RepositoryId};
+use ocird_model::{Bytes, Intent, OutcomeKind, RepositoryId};
 use ocird_store::{BatchEnd, Brakes, OpenBatch, PlanId, PlannedFamily, Ramp, Stop, Store, StoreError};
 
 use crate::world::{World, at, details, digest, image, intent, name, read, repository, tags};
@@ -110,13 +110,15 @@ async fn what_came_of_a_batch_is_known_after_a_crash_in_it() {
     world.settle(&intent(1, &[]), OutcomeKind::Deleted, at(1)).await;
     assert_eq!(world.store.open_batch().await.unwrap(), None);
     world.store.begin_batch(at(2)).await.unwrap();
-    let open = |n_deleted, n_open| Some(OpenBatch { n_deleted, n_open });
+    let open = |n_families, n_open| Some(OpenBatch { n_families, n_open });
     assert_eq!(world.store.open_batch().await.unwrap(), open(0, 0), "what went before is none of it");
     world.settle(&intent(2, &[]), OutcomeKind::Deleted, at(3)).await;
     world.settle(&intent(3, &[]), OutcomeKind::Drifted, at(3)).await;
     world.store.intend(&intent(4, &[]), at(3)).await.unwrap();
+    let rest = Intent { head: intent(9, &[]).digest, ..intent(5, &[]) };
+    world.settle(&rest, OutcomeKind::Deleted, at(3)).await;
     let world = world.reopened().await;
-    assert_eq!(world.store.open_batch().await.unwrap(), open(1, 1));
+    assert_eq!(world.store.open_batch().await.unwrap(), open(1, 1), "the rest of an earlier family is none");
     world.store.end_batch(BatchEnd::Proved, at(4)).await.unwrap();
     assert_eq!(world.store.open_batch().await.unwrap(), None);
 }
@@ -208,6 +210,16 @@ async fn a_reset_forgets_a_time_that_lies_ahead_and_no_other() {
     assert_eq!(world.store.newest_time().await.unwrap(), Some(at(1_000_000)));
     world.store.reset("alice", at(5)).await.unwrap();
     assert_eq!(world.store.newest_time().await.unwrap(), Some(at(5)));
+}
+
+#[tokio::test]
+async fn a_reset_makes_new_what_was_first_seen_by_a_clock_that_was_ahead() {
+    let world = world().await;
+    let ahead = at(1_000_000);
+    world.store.remember(&repository(2), &name(2), &read(&[details(2, &[])]), ahead).await.unwrap();
+    world.store.reset("alice", at(5)).await.unwrap();
+    let first_seen = async |n| world.store.known(&repository(n)).await.unwrap().first_seen_at;
+    assert_eq!((first_seen(1).await, first_seen(2).await), (Some(at(0)), Some(at(5))));
 }
 
 #[tokio::test]

@@ -65,6 +65,8 @@ struct Looks<'a, R, C> {
 pub(crate) struct Acted {
     /// Number of settled outcomes by kind.
     pub(crate) n_outcomes: BTreeMap<&'static str, u64>,
+    /// Number of families whose head was deleted.
+    pub(crate) n_families: u64,
     /// Number of deletions of which nobody knows yet what came.
     pub(crate) n_open: u64,
     /// The repositories in which something was deleted.
@@ -141,6 +143,7 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Act<'_, R, W, C> {
                 if *kind == OutcomeKind::Deleted {
                     let gone = acted.gone.entry(due.repository_id().clone()).or_default();
                     gone.insert(due.image().digest);
+                    acted.n_families += u64::from(due.kind() == DueKind::Head);
                     acted.touched.insert(due.repository_id().clone());
                     acted.unmarked.insert(mark_key(due));
                 }

@@ -86,9 +86,9 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
     /// once. The ramp waits for a clean proof and not for a lucky moment.
     pub(super) async fn prove_late(&mut self) -> Result<(), StoreError> {
         let Some(store) = self.survey.notebook.writable() else { return Ok(()) };
-        let Some(OpenBatch { n_deleted, n_open }) = store.open_batch().await? else { return Ok(()) };
+        let Some(OpenBatch { n_families, n_open }) = store.open_batch().await? else { return Ok(()) };
         let now = self.clock.now();
-        if n_open == 0 && n_deleted == 0 {
+        if n_open == 0 && n_families == 0 {
             store.end_batch(BatchEnd::Empty, now).await?;
         } else if n_open == 0 && is_latest_clean(store).await? {
             store.end_batch(BatchEnd::Proved, now).await?;
@@ -127,7 +127,7 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
                 repository = which,
                 "the batch cannot be proved yet, so the next one is small again"
             );
-        } else if acted.n_deleted() > 0 {
+        } else if acted.n_families > 0 {
             store.end_batch(BatchEnd::Proved, now).await?;
         } else {
             store.end_batch(BatchEnd::Empty, now).await?;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use ocird_model::{Content, Image, Repository, RepositoryState, Rule, TenancyId};
 
-use crate::config::{Config, Mode};
+use crate::config::{ArmedFor, Config, Mode};
 use crate::pass::estate::Unlisted;
 use crate::pass::survey::Decided;
 use crate::pause;
@@ -104,27 +104,11 @@ pub(crate) fn paused(state_dir: &Path) -> Option<String> {
     }
 }
 
-/// Whether both switches are set and agree with what the credentials report (S-15), and if not, why not.
+/// Whether the daemon is armed, and if not, why not.
 pub(crate) fn arming(config: &Config, identity: Option<&(TenancyId, String)>) -> (Arming, Option<Refusal>) {
     let refuse = |arming, code, text: &str| (arming, Some(Refusal { code, text: text.to_owned() }));
-    let (Mode::Enforce, Some(armed)) = (config.mode, &config.armed_for) else {
-        let text = "mode = \"report\": it looks and says, and deletes nothing";
-        return refuse(Arming::Report, RefusalCode::ReportMode, text);
-    };
-    let Some((tenancy, region)) = identity else {
-        let text = "not signed in, so that nobody can tell whether armed_for names the right tenancy";
-        return refuse(Arming::Disarmed, RefusalCode::Disarmed, text);
-    };
-    if armed.tenancy != *tenancy || armed.region != *region {
-        let text = format!(
-            "armed_for names {} in {}, the credentials are of {tenancy} in {region}",
-            armed.tenancy, armed.region
-        );
-        return refuse(Arming::Disarmed, RefusalCode::Disarmed, &text);
-    }
-    if armed.compartments != config.oci.compartments.iter().cloned().collect() {
-        let text = "the compartments of armed_for are not those of [oci]";
-        return refuse(Arming::Disarmed, RefusalCode::Disarmed, text);
+    if let Some((arming, code, text)) = off(config, identity).filter(|_| Rule::S15.in_force()) {
+        return refuse(arming, code, &text);
     }
     if let Some(text) = config.shared_identity() {
         return refuse(Arming::Disarmed, RefusalCode::SharedIdentity, text);
@@ -136,6 +120,26 @@ pub(crate) fn arming(config: &Config, identity: Option<&(TenancyId, String)>) ->
         return refuse(Arming::Disarmed, RefusalCode::NoRestore, text);
     }
     (Arming::Armed, None)
+}
+
+/// Why the two switches do not arm it, if they do not: both are set, and agree with what the credentials report (S-15).
+fn off(config: &Config, identity: Option<&(TenancyId, String)>) -> Option<(Arming, RefusalCode, String)> {
+    let (Mode::Enforce, Some(armed)) = (config.mode, &config.armed_for) else {
+        let text = "mode = \"report\": it looks and says, and deletes nothing";
+        return Some((Arming::Report, RefusalCode::ReportMode, text.to_owned()));
+    };
+    let text = match identity {
+        None => "not signed in, so that nobody can tell whether armed_for names the right tenancy".to_owned(),
+        Some((tenancy, region)) if armed.tenancy != *tenancy || armed.region != *region => {
+            let ArmedFor { tenancy: of, region: at, .. } = armed;
+            format!("armed_for names {of} in {at}, the credentials are of {tenancy} in {region}")
+        }
+        Some(_) if armed.compartments != config.oci.compartments.iter().cloned().collect() => {
+            "the compartments of armed_for are not those of [oci]".to_owned()
+        }
+        Some(_) => return None,
+    };
+    Some((Arming::Disarmed, RefusalCode::Disarmed, text))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use ocird_model::{
-    Bytes, Clock, EffectivePolicy, MarkKey, ReadRegistry, Repository, RepositoryRow, RepositoryState,
+    Bytes, Clock, EffectivePolicy, MarkKey, ReadRegistry, Repository, RepositoryRow, RepositoryState, Rule,
     Unreadable, WriteRegistry,
 };
 use ocird_store::SettledIntent;
@@ -32,6 +32,7 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
         acted: &Acted,
         refusals: Refusals,
     ) {
+        let refusals = if Rule::S33.in_force() { refusals } else { Refusals::default() };
         let summary = PassSummary {
             started_at,
             finished_at: self.clock.now(),

@@ -45,6 +45,7 @@ async fn whenever_it_is_killed_each_deletion_has_its_intent_and_the_next_start_s
             }
         }
         settle(world).await;
+        tell(&format!("kills: {n_killed} of {n_kills}, {n_left_open} left an intent open"));
     }
     tell(&format!("kills: {n_killed}, of which {n_left_open} left an intent open, all settled by reading"));
     assert!(n_left_open * 4 >= n_kills, "only {n_left_open} of {n_kills} kills landed in a deletion");

@@ -13,6 +13,7 @@ use ocird_model::{Clock as _, ImageId};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// One DELETE as it came over the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,11 +33,12 @@ pub(crate) enum Deletions {
     HeldBack,
 }
 
-/// The tap. Clones are handles on the same one.
+/// The tap. Clones are handles on the same one; with the last of them it is closed, and what it heard is forgotten.
 #[derive(Debug, Clone)]
 pub(crate) struct Tap {
     address: SocketAddr,
     wire: Arc<Mutex<Wire>>,
+    _open: Arc<DropGuard>,
 }
 
 #[derive(Debug)]
@@ -57,9 +59,10 @@ impl Tap {
             requests: Vec::new(),
             answers: Vec::new(),
         };
-        let tap = Self { address: listener.local_addr().unwrap(), wire: Arc::new(Mutex::new(wire)) };
-        tokio::spawn(accept(listener, upstream, tap.clone()));
-        tap
+        let (address, wire) = (listener.local_addr().unwrap(), Arc::new(Mutex::new(wire)));
+        let closed = CancellationToken::new();
+        tokio::spawn(accept(listener, upstream, Arc::clone(&wire), closed.clone()));
+        Self { address, wire, _open: Arc::new(closed.drop_guard()) }
     }
 
     /// `http://127.0.0.1:<port>`.
@@ -85,43 +88,53 @@ impl Tap {
     }
 
     fn wire(&self) -> MutexGuard<'_, Wire> {
-        self.wire.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.wire)
     }
+}
 
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Wire {
     /// Notes what a client says. A request begins a read of its own: HTTP/1.1 clients wait for the answer before the
     /// next, and a head fits one read. Answers what is to happen when it is a deletion.
-    fn note_request(&self, bytes: &[u8]) -> Option<Deletions> {
-        let mut wire = self.wire();
-        wire.requests.extend_from_slice(bytes);
+    fn note_request(&mut self, bytes: &[u8]) -> Option<Deletions> {
+        self.requests.extend_from_slice(bytes);
         let path = std::str::from_utf8(bytes.strip_prefix(b"DELETE ")?).unwrap().split(' ').next()?;
         let image = path.rsplit('/').next()?.parse().expect("a deletion names an image");
-        wire.asked.push(AskedDeletion { image, at: SystemClock::new().now() });
-        Some(wire.deletions)
+        self.asked.push(AskedDeletion { image, at: SystemClock::new().now() });
+        Some(self.deletions)
     }
 }
 
-async fn accept(listener: TcpListener, upstream: SocketAddr, tap: Tap) {
-    while let Ok((client, _)) = listener.accept().await {
-        let tap = tap.clone();
+async fn accept(
+    listener: TcpListener,
+    upstream: SocketAddr,
+    wire: Arc<Mutex<Wire>>,
+    closed: CancellationToken,
+) {
+    while let Some(Ok((client, _))) = closed.run_until_cancelled(listener.accept()).await {
+        let wire = Arc::clone(&wire);
         // Both ends close when one does: what is left to say then, nobody hears.
-        tokio::spawn(async move { connect(client, upstream, &tap).await });
+        tokio::spawn(async move { connect(client, upstream, &wire).await });
     }
 }
 
-async fn connect(client: TcpStream, upstream: SocketAddr, tap: &Tap) -> io::Result<()> {
+async fn connect(client: TcpStream, upstream: SocketAddr, wire: &Mutex<Wire>) -> io::Result<()> {
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = TcpStream::connect(upstream).await?.into_split();
     let delay = Mutex::new(Duration::ZERO);
     tokio::select! {
-        ended = carry_requests(from_client, to_server, tap, &delay) => ended,
-        ended = carry_answers(from_server, to_client, tap, &delay) => ended,
+        ended = carry_requests(from_client, to_server, wire, &delay) => ended,
+        ended = carry_answers(from_server, to_client, wire, &delay) => ended,
     }
 }
 
 async fn carry_requests(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
-    tap: &Tap,
+    wire: &Mutex<Wire>,
     delay: &Mutex<Duration>,
 ) -> io::Result<()> {
     let mut buffer = vec![0; 64 * 1024];
@@ -130,12 +143,13 @@ async fn carry_requests(
         if n == 0 {
             return Ok(());
         }
-        let answer_after = match tap.note_request(&buffer[..n]) {
+        let deletion = lock(wire).note_request(&buffer[..n]);
+        let answer_after = match deletion {
             Some(Deletions::HeldBack) => std::future::pending().await,
             Some(Deletions::AnswerAfter(delay)) => delay,
             None => Duration::ZERO,
         };
-        *delay.lock().unwrap_or_else(PoisonError::into_inner) = answer_after;
+        *lock(delay) = answer_after;
         to.write_all(&buffer[..n]).await?;
     }
 }
@@ -143,7 +157,7 @@ async fn carry_requests(
 async fn carry_answers(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
-    tap: &Tap,
+    wire: &Mutex<Wire>,
     delay: &Mutex<Duration>,
 ) -> io::Result<()> {
     let mut buffer = vec![0; 64 * 1024];
@@ -152,8 +166,8 @@ async fn carry_answers(
         if n == 0 {
             return Ok(());
         }
-        tap.wire().answers.extend_from_slice(&buffer[..n]);
-        let answer_after = *delay.lock().unwrap_or_else(PoisonError::into_inner);
+        lock(wire).answers.extend_from_slice(&buffer[..n]);
+        let answer_after = *lock(delay);
         tokio::time::sleep(answer_after).await;
         to.write_all(&buffer[..n]).await?;
     }

@@ -80,10 +80,10 @@ impl Fates {
         for broken in &fate.broken {
             writeln!(out, "BROKEN {}: {}", broken.name(), broken.text)?;
         }
-        let Fate { seed, lasted, n_passes, n_deleted, faults, broken, digest, log: _ } = fate;
+        let Fate { seed, lasted, n_passes, n_deleted, n_restored, faults, broken, digest, log: _ } = fate;
         writeln!(
             out,
-            "seed {seed}: {} days, {n_passes} passes, {n_deleted} deletions, {} faults, log {digest}",
+            "seed {seed}: {} days, {n_passes} passes, {n_deleted} deletions, {n_restored} brought back, {} faults, log {digest}",
             lasted.num_days(),
             faults.total()
         )?;
