@@ -39,8 +39,10 @@ fn rate(trend: Trend) -> Growth {
 }
 
 /// In megabytes a day, to a thousandth.
-fn per_day(trend: Trend) -> f64 {
-    (rate(trend).per_day / MB as f64 * 1e3).round() / 1e3
+/// In thousandths of a megabyte, so that it can be compared.
+fn per_day(trend: Trend) -> i64 {
+    let thousandth = MB as f64 / 1e3;
+    format!("{:.0}", rate(trend).per_day / thousandth).parse().unwrap()
 }
 
 fn likely(reach: Reach) -> Option<String> {
@@ -54,7 +56,7 @@ fn likely(reach: Reach) -> Option<String> {
 fn a_steady_growth_reaches_its_lines_on_the_day_that_arithmetic_says() {
     let forecast = looked_ahead(&days(100 * MB, &[(5 * MB, 0); 30]));
     let growth = rate(forecast.pushes);
-    assert_eq!((per_day(forecast.pushes), per_day(forecast.net), growth.n_days), (5.0, 5.0, 29));
+    assert_eq!((per_day(forecast.pushes), per_day(forecast.net), growth.n_days), (5_000, 5_000, 29));
     assert!(growth.high - growth.low < 1e-3, "no noise, no range: {growth:?}");
     // 250 MB now, so that 100 and 250 MB are missing, and 150 after a plan that frees 50.
     let [warning, budget] = &forecast.lines[..] else { panic!("two lines") };
@@ -69,7 +71,7 @@ fn deletions_hide_no_growth_and_hold_the_account_level() {
     // Five a day come, and every tenth day fifty go.
     let changes: Vec<_> = (0..60).map(|i| (5 * MB, if i % 10 == 9 { 50 * MB } else { 0 })).collect();
     let forecast = looked_ahead(&days(300 * MB, &changes));
-    assert_eq!(per_day(forecast.pushes), 5.0);
+    assert_eq!(per_day(forecast.pushes), 5_000);
     let net = rate(forecast.net);
     assert!(net.per_day.abs() < 0.2 * MB as f64 && net.low < 0.0 && net.high > 0.0, "{net:?}");
     let warning = &forecast.lines[0];
@@ -81,7 +83,7 @@ fn deletions_hide_no_growth_and_hold_the_account_level() {
 #[test]
 fn a_deletion_on_the_very_day_of_a_push_hides_nothing() {
     let forecast = looked_ahead(&days(300 * MB, &[(5 * MB, 5 * MB); 20]));
-    assert_eq!((per_day(forecast.pushes), per_day(forecast.net)), (5.0, 0.0));
+    assert_eq!((per_day(forecast.pushes), per_day(forecast.net)), (5_000, 0));
     assert_eq!(likely(forecast.lines[0].as_it_goes), None, "it never comes");
 }
 
@@ -90,7 +92,7 @@ fn one_large_push_moves_the_line_and_not_the_rate() {
     for place in [3, 12, 26] {
         let mut changes = [(2 * MB, 0); 30];
         changes[place].0 += 120 * MB;
-        assert_eq!(per_day(looked_ahead(&days(100 * MB, &changes)).pushes), 2.0, "on day {place}");
+        assert_eq!(per_day(looked_ahead(&days(100 * MB, &changes)).pushes), 2_000, "on day {place}");
     }
 }
 
@@ -111,7 +113,7 @@ fn days_without_a_look_are_gaps_and_neither_rest_nor_rush() {
     all[15].grown.0 += lost;
     all[25].size = None;
     let forecast = looked_ahead(&all);
-    assert_eq!((per_day(forecast.pushes), per_day(forecast.net)), (5.0, 5.0));
+    assert_eq!((per_day(forecast.pushes), per_day(forecast.net)), (5_000, 5_000));
 }
 
 #[test]
@@ -119,7 +121,7 @@ fn a_week_of_history_is_the_least() {
     let of = |n: usize| looked_ahead(&days(100 * MB, &vec![(5 * MB, 0); n])).pushes;
     assert_eq!(of(0), Trend::NotEnough { n_days: 0, needed: 7 });
     assert_eq!(of(7), Trend::NotEnough { n_days: 6, needed: 7 });
-    assert_eq!(per_day(of(8)), 5.0);
+    assert_eq!(per_day(of(8)), 5_000);
     let mut two_looks = days(100 * MB, &[(5 * MB, 0); 30]);
     two_looks.drain(1..29);
     assert!(matches!(looked_ahead(&two_looks).pushes, Trend::NotEnough { n_days: 29, .. }));
@@ -145,7 +147,7 @@ fn what_comes_after_more_than_ten_years_is_not_dated() {
 fn only_the_window_counts() {
     let mut changes = vec![(90 * MB, 90 * MB); 200];
     changes.extend([(3 * MB, 0); 60]);
-    assert_eq!(per_day(looked_ahead(&days(0, &changes)).pushes), 3.0);
+    assert_eq!(per_day(looked_ahead(&days(0, &changes)).pushes), 3_000);
 }
 
 #[test]
