@@ -177,31 +177,36 @@ async fn help_lists_the_commands_and_the_exit_codes() {
     Usage: ocird [OPTIONS] <COMMAND>
 
     Commands:
-      run         Run the daemon: passes by schedule, pages over HTTP
-      plan        Show what would go, and why. Writes and deletes nothing
-      explain     Show what every rule said of one image, and when it would go
-      check       List every problem of configuration and policies; without the
-                  cloud, unless it is told to look
-      status      Show what the running daemon does, did and will do
-      findings    Show what is odd, since when, and what to do; from the store while
-                  no daemon runs
-      pending     Show what is selected, when it may go, and what waits for an
-                  approval
-      approve     Approve a plan that was refused as too much at once, after showing
-                  it
-      pause       Delete nothing until `resume`; works without a daemon, too
-      resume      Lift a pause, and nothing else
-      reset       Clear breaker and freeze, and say what was cleared
-      hold        Keep an image by hand, whatever the rules say; --list shows every
-                  hold
-      release     Release what is held by hand
-      restore     Bring back what was deleted within the last 48 hours; --list shows
-                  what can be
-      doctor      Try step by step what works, and say what to do. Changes nothing
-      collect     Write down what this host runs, for the daemon here or elsewhere
-      credential  Log in to the registry: Docker's credential helper
-      version     Print version, revision and processor
-      help        Print this message or the help of the given subcommand(s)
+      run          Run the daemon: passes by schedule, pages over HTTP
+      plan         Show what would go, and why. Writes and deletes nothing
+      explain      Show what every rule said of one image, and when it would go
+      check        List every problem of configuration and policies; without the
+                   cloud, unless it is told to look
+      status       Show what the running daemon does, did and will do
+      usage        Show what is in use, how it grows, and when the budget is reached
+      history      Show what happened, newest first
+      images       Show the images of a repository, with what was decided about each
+      findings     Show what is odd, since when, and what to do; from the store
+                   while no daemon runs
+      pending      Show what is selected, when it may go, and what waits for an
+                   approval
+      approve      Approve a plan that was refused as too much at once, after
+                   showing it
+      pause        Delete nothing until `resume`; works without a daemon, too
+      resume       Lift a pause, and nothing else
+      reset        Clear breaker and freeze, and say what was cleared
+      hold         Keep an image by hand, whatever the rules say; --list shows every
+                   hold
+      release      Release what is held by hand
+      restore      Bring back what was deleted within the last 48 hours; --list
+                   shows what can be
+      doctor       Try step by step what works, and say what to do. Changes nothing
+      collect      Write down what this host runs, for the daemon here or elsewhere
+      credential   Log in to the registry: Docker's credential helper
+      completions  Print completions for a shell
+      man          Print the manual page, in the format of man(7)
+      version      Print version, revision and processor
+      help         Print this message or the help of the given subcommand(s)
 
     Options:
       -c, --config <FILE>  The configuration file [default: $OCIRD_CONFIG,
@@ -224,6 +229,8 @@ async fn help_lists_the_commands_and_the_exit_codes() {
       ocird explain app:v1           show every rule and what it said of one image
       ocird check --diff NEW.d       show what other policies would decide otherwise
       ocird run --once               one pass, then the status
+      ocird usage                    what is in use, and when the budget is reached
+      ocird history --since 7d       what happened in a week
       ocird pending                  what goes when, and what waits for approval
       ocird pause --why 'a deploy'   delete nothing until `ocird resume`
       curl -s localhost:6247/status  what the daemon does now
