@@ -2,12 +2,12 @@
 //! rules, guardrails, uses and references are said to have said.
 
 use ocird_model::{
-    Bytes, DeleteReason, DeleteRule, Digest, EcrCount, EcrLifecycle, EcrRule, EcrSelection, EcrTags,
+    Bytes, DeleteReason, DeleteRule, Digest, EcrCount, EcrLifecycle, EcrRule, EcrSelection, EcrTags, Image,
     KeepReason, KeepRule, Selects, Verdict,
 };
 use ocird_plan::{
-    Answer, Asks, Condition, Doubt, Explanation, Family, Governing, Guardrail, Place, Testimony, Turn,
-    explain, tally,
+    Answer, Asks, Condition, Doubt, Explanation, Family, Governing, Guardrail, Place, Pulled, Testimony,
+    Turn, explain, tally,
 };
 use proptest::prelude::*;
 
@@ -266,4 +266,21 @@ fn a_rule_of_a_lifecycle_document_is_shown_as_the_document_has_it() {
     );
     assert!(image.delete[0].selects && image.verdict.is_delete());
     assert!(!explained(&fleet, &digest("b")).image.delete[0].selects);
+}
+
+#[test]
+fn a_rule_about_pulls_tells_the_last_one_that_there_was_none_and_that_nobody_knows() {
+    let told = |change: fn(&mut Image)| {
+        let rule = KeepRule { pulled_within: Some(days(30)), ..KeepRule::named("pulled".parse().unwrap()) };
+        let fleet = Fleet::new().image("old", days(90), &["v1"]).keep_rule(rule).with("old", change);
+        let conditions = explained(&fleet, &digest("old")).image.keep[0].conditions.clone();
+        match conditions.as_slice() {
+            [Condition { asks: Asks::PulledWithin { seconds: _, pulled }, answer: _ }] => *pulled,
+            others => panic!("{others:?}"),
+        }
+    };
+    let at = now() - days(40);
+    assert_eq!(told(|image| image.last_pulled_at = Some(now() - days(40))), Pulled::At { at });
+    assert_eq!(told(|image| image.last_pulled_at = None), Pulled::Never);
+    assert_eq!(told(|image| image.read_at = None), Pulled::Unknown);
 }

@@ -2,7 +2,8 @@
 
 use insta::assert_snapshot;
 use ocird_model::{
-    Decision, DeleteReason, KeepReason, Plan, Policies, RepositoryPlan, RepositoryState, Unreadable, Verdict,
+    Decision, DeleteReason, KeepReason, Plan, Policies, RepositoryPlan, RepositoryState, Selects, Unreadable,
+    Verdict,
 };
 use ocird_plan::{Violations, check, plan};
 
@@ -84,6 +85,16 @@ fn a_rule_that_the_policy_does_not_have_is_refused() {
 fn a_rest_that_is_none_is_refused() {
     let text = refused(|plan| set(plan, "app", Verdict::Delete(DeleteReason::Rest)));
     assert!(text.contains("it is no rest of a family whose head is gone"), "{text}");
+}
+
+#[test]
+fn a_member_that_goes_by_another_rule_than_its_head_is_refused() {
+    let fleet = fleet().delete("bare", Selects::Untagged, Some(days(30)));
+    let mut plan = fleet.plan();
+    set(&mut plan, "arm", Verdict::Delete(DeleteReason::WithHead { rule: "bare".parse().unwrap() }));
+    let checked = check(plan, &fleet.inventory(), &fleet.policies, &fleet.in_use, now());
+    let text = checked.unwrap_err().to_string();
+    assert!(text.contains("by another rule than its head"), "{text}");
 }
 
 #[test]

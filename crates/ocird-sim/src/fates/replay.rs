@@ -85,7 +85,7 @@ impl Replay {
         let config = format!(
             "mode = \"enforce\"\nstate_dir = \"state\"\npolicies_dir = \"policies.d\"\n\
              [armed_for]\ntenancy = \"{}\"\nregion = \"{}\"\ncompartments = [\"{compartment}\"]\n\
-             metadata = \"own_instance\"\nrestore = \"permitted\"\n[store]\nmin_free = \"1MB\"\n\
+             metadata = \"own_instance\"\nrestore = \"permitted\"\n[store]\nmin_free = \"1MB\"\nbackup = false\n\
              [oci]\nauth = \"instance_principal\"\ncompartments = [\"{compartment}\"]\n\
              [schedule]\nobserve = \"0 */6 * * *\"\nenforce = \"0 */6 * * *\"\n\
              [guardrails]\nmin_newest = 1\nmin_age = \"1h\"\ngrace = \"24h\"\n\

@@ -208,7 +208,7 @@ impl Scene {
         let text = format!(
             "mode = \"enforce\"\nstate_dir = \"{state_dir}\"\npolicies_dir = \"policies.d\"\n\
              [armed_for]\ntenancy = \"{}\"\nregion = \"{}\"\ncompartments = [\"{compartment}\"]\n\
-             metadata = \"own_instance\"\nrestore = \"permitted\"\n[store]\nmin_free = \"1MB\"\n\
+             metadata = \"own_instance\"\nrestore = \"permitted\"\n[store]\nmin_free = \"1MB\"\nbackup = false\n\
              [oci]\nauth = \"instance_principal\"\ncompartments = [\"{compartment}\"]\n\
              [schedule]\nobserve = \"{look}\"\nenforce = \"{look}\"\n\
              [guardrails]\nmin_newest = {}\nmin_age = \"{}\"\ngrace = \"{}\"\n\

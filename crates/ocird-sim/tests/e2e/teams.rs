@@ -120,9 +120,10 @@ pub(crate) fn assert_policies_bite(stage: &Stage, newest: usize, todo_age: TimeD
     for name in ["mgh-admin-backend", "mgh-admin-frontend", "mgh-website", "mgh-docs"] {
         let heads = heads(stage, &name.parse().unwrap());
         assert!(heads.len() >= newest, "{name} keeps its newest {newest}");
-        // Two pushes a day: three families may be within the wait, and one for a rebuild that moved a place.
+        // Two pushes a day: three families may be within the wait, one for a rebuild that moved a place, and two to go
+        // back to, of a workload that runs something newer.
         let beyond = heads.iter().skip(newest).filter(|head| !head.is_held(&needed)).count();
-        assert!(beyond <= 4, "{name} has {beyond} heads beyond the newest {newest} that nothing holds");
+        assert!(beyond <= 6, "{name} has {beyond} heads beyond the newest {newest} that nothing holds");
     }
     for name in ["todo-api", "todo-web", "todo-worker"] {
         let heads = heads(stage, &name.parse().unwrap());

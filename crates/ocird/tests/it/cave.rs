@@ -98,9 +98,7 @@ impl Cave {
 
     /// Puts its files over those of the folder that it hides from the commands inside.
     pub(crate) fn bring_back(&self, state_dir: &Path) {
-        for entry in std::fs::read_dir(state_dir).unwrap() {
-            std::fs::remove_file(entry.unwrap().path()).unwrap();
-        }
+        crate::world::empty_but(state_dir, &[]);
         crate::world::copy_files(&self.seen_from_outside(), state_dir);
     }
 

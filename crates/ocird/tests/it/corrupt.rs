@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::kills::number;
 use crate::process::tell;
 use crate::tap::Deletions;
-use crate::world::{Setting, World, check_asked, copy_files};
+use crate::world::{Setting, World, check_asked, copy_files, empty_but};
 
 /// Damages of the short form.
 const SHORT_FORM: usize = 14;
@@ -158,11 +158,6 @@ fn set_aside(state_dir: &Path) -> Vec<std::path::PathBuf> {
 /// Puts the files of the sample in the place of whatever is there. The lock stays the file that it is: one that was copied
 /// would say that the store is a copy, whose marks do not count (S-29).
 fn restore(sample: &Path, state_dir: &Path) {
-    for entry in std::fs::read_dir(state_dir).unwrap() {
-        let entry = entry.unwrap();
-        if entry.file_name() != "ocird.lock" {
-            std::fs::remove_file(entry.path()).unwrap();
-        }
-    }
+    empty_but(state_dir, &["ocird.lock"]);
     copy_files(sample, state_dir);
 }

@@ -390,6 +390,18 @@ pub(crate) fn copy_files(from: &Path, to: &Path) {
     }
 }
 
+/// Removes everything from a folder but what is named so.
+pub(crate) fn empty_but(folder: &Path, stays: &[&str]) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let (path, is_dir) = entry.map(|entry| (entry.path(), entry.file_type().unwrap().is_dir())).unwrap();
+        if path.file_name().and_then(|name| name.to_str()).is_some_and(|name| stays.contains(&name)) {
+            continue;
+        }
+        let removed = if is_dir { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+        removed.unwrap();
+    }
+}
+
 /// An address of loopback that nobody listens on.
 pub(crate) fn free_address() -> SocketAddr {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
