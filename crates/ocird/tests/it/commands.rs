@@ -165,6 +165,7 @@ async fn the_environment_names_the_configuration_and_the_command_line_wins() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "the help is as long as it is")]
 async fn help_lists_the_commands_and_the_exit_codes() {
     let mut command = ocird(std::path::Path::new("/nowhere/ocird.toml"));
     command.arg("--help");
