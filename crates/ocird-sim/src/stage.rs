@@ -16,14 +16,12 @@ use ocird::cli::{Assembled, assemble};
 use ocird::cloud::post_counts;
 use ocird::config::{self, Config};
 use ocird::daemon::{self, Daemon, Shown, Wires};
-use ocird::http::Heartbeat;
 use ocird::metrics::Metrics;
 use ocird::pass::{Engine, Survey, first_status};
 use ocird::status::Board;
 use ocird_model::{Clock as _, ReadRegistry, WriteRegistry};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
 use crate::ci::{Event, Generator, Knobs};
 use crate::clock::ClockView;
@@ -202,14 +200,9 @@ impl Stage {
         let face = Face::new(self.tenancy.clone(), self.clock.clone());
         let (writer, restorer) = (face.writer(), Arc::new(face.restorer()));
         let board = Board::new(first_status("on stage".to_owned(), self.clock.now()));
-        let shown = Shown {
-            metrics: Metrics::new(&board),
-            heartbeat: Heartbeat::new(Heartbeat::PATIENCE),
-            board: board.clone(),
-            ended: CancellationToken::new(),
-        };
-        let engine = Engine::new(Survey::new(self.config()?, face), writer, self.clock.clone(), board)
-            .with_restorer(restorer);
+        let survey = Survey::new(self.config()?, face);
+        let engine = Engine::new(survey, writer, self.clock.clone(), board.clone()).with_restorer(restorer);
+        let shown = Shown::new(board, engine.store().past());
         Ok((engine, shown))
     }
 

@@ -17,7 +17,7 @@ use crate::config::{self, Config, Mode};
 use crate::http::{self, AllowedHosts, App, Heartbeat};
 use crate::metrics::Metrics;
 use crate::notify;
-use crate::pass::{Engine, Purpose};
+use crate::pass::{Engine, Purpose, SharedPast};
 use crate::status::{Board, Check};
 
 /// How often the loop shows that it turns, while it waits and while a pass runs.
@@ -46,6 +46,8 @@ pub struct Wires {
 pub struct Shown {
     /// The picture everybody is shown.
     pub board: Board,
+    /// What happened before, as the store keeps it.
+    pub past: SharedPast,
     /// The numbers of `/metrics`.
     pub metrics: Metrics,
     /// The pulse of the loop.
@@ -57,10 +59,10 @@ pub struct Shown {
 
 impl Shown {
     /// What people see of a daemon that has not begun.
-    pub fn new(board: Board) -> Self {
+    pub fn new(board: Board, past: SharedPast) -> Self {
         let metrics = Metrics::new(&board);
         let heartbeat = Heartbeat::new(Heartbeat::PATIENCE);
-        Self { board, metrics, heartbeat, ended: CancellationToken::new() }
+        Self { board, past, metrics, heartbeat, ended: CancellationToken::new() }
     }
 }
 
@@ -80,9 +82,10 @@ pub async fn serve<C: Clock + Clone>(
     stop: CancellationToken,
 ) -> io::Result<()> {
     let interval = config.schedule.observe.interval(clock.now());
-    let Shown { board, metrics, heartbeat, ended } = shown;
+    let Shown { board, past, metrics, heartbeat, ended } = shown;
     let app = App {
         board,
+        past,
         metrics,
         clock: Arc::new(move || clock.now()),
         heartbeat,

@@ -42,7 +42,8 @@ pub fn assemble<C: Clock + Clone>(config: &Config, clock: C) -> Result<Assembled
     let engine = Engine::new(Survey::new(config.clone(), oci), writer, clock, board.clone())
         .with_audit(audit)
         .with_restorer(restorer);
-    Ok(Assembled { engine, shown: Shown::new(board) })
+    let shown = Shown::new(board, engine.store().past());
+    Ok(Assembled { engine, shown })
 }
 
 /// Runs the daemon, or one pass.

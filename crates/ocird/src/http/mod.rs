@@ -47,6 +47,7 @@ use self::picture::Picture;
 use self::problem::{Problem, ProblemKind};
 use crate::json::json_line;
 use crate::metrics::{Build, Metrics};
+use crate::pass::SharedPast;
 use crate::status::Board;
 use ocird_model::ErrorChain;
 
@@ -89,6 +90,8 @@ impl<T: Serialize> IntoResponse for Json<T> {
 pub struct App {
     /// The picture that every page renders.
     pub board: Board,
+    /// What happened before, as the store keeps it; only to be read.
+    pub past: SharedPast,
     /// The numbers of `/metrics`; the server counts its requests here.
     pub metrics: Metrics,
     /// The time, for ages and for what is overdue.
@@ -105,7 +108,7 @@ pub struct App {
 
 impl fmt::Debug for App {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { board: _, metrics: _, clock: _, heartbeat, stopping, hosts, stale_after } = self;
+        let Self { board: _, past: _, metrics: _, clock: _, heartbeat, stopping, hosts, stale_after } = self;
         f.debug_struct("App")
             .field("heartbeat", heartbeat)
             .field("stopping", &stopping.is_cancelled())

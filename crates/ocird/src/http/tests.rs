@@ -19,6 +19,7 @@ use super::guard::Door;
 use super::server::serve_router;
 use super::*;
 use crate::http::worlds::{armed_with_failures, fresh_start, hostile, now, report_mode};
+use crate::pass::SharedStore;
 use crate::status::{Check, Status};
 
 /// Long enough never to end within a test.
@@ -32,6 +33,7 @@ fn app(status: Status) -> App {
     App {
         metrics: Metrics::new(&board),
         board,
+        past: SharedStore::new(Err("the store is not open yet".to_owned())).past(),
         clock: Arc::new(now),
         heartbeat: Heartbeat::new(Duration::from_mins(1)),
         stopping: CancellationToken::new(),

@@ -50,7 +50,7 @@ mod write_down;
 pub(crate) use batch::{APPROVAL_SERVES, batch_size};
 pub use engine::{Engine, Purpose};
 pub use estate::Unlisted;
-pub use notebook::SharedStore;
+pub use notebook::{SharedPast, SharedStore};
 pub(crate) use observe::{NOBODY_KNOWS_WHEN, REREAD_AFTER, Rereads, repository as look_at};
 pub use publish::first_status;
 pub(crate) use space::room_left;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use ocird_model::{Census, CompartmentId, Inventory, RepositoryId, RepositoryName, RepositoryState};
-use ocird_store::{Belief, Fresh, Glance, Known, KnownImage, OpenError, Store, StoreError, UseHistory};
+use ocird_store::{Belief, Fresh, Glance, Known, KnownImage, OpenError, Past, Store, StoreError, UseHistory};
 use tokio::sync::watch;
 
 use ocird_model::ErrorChain;
@@ -29,6 +29,22 @@ impl SharedStore {
     /// The open store, or why there is none.
     pub fn get(&self) -> Result<Arc<Store>, String> {
         self.0.borrow().clone()
+    }
+
+    /// What the store keeps of the past, for the pages: whoever has this can only read (S-32).
+    pub fn past(&self) -> SharedPast {
+        SharedPast(self.clone())
+    }
+}
+
+/// What the open store keeps of the past, and no way to write to it. Clones share it.
+#[derive(Debug, Clone)]
+pub struct SharedPast(SharedStore);
+
+impl SharedPast {
+    /// The past as the open store keeps it, or why there is none.
+    pub fn get(&self) -> Result<Past, String> {
+        Ok(self.0.get()?.past())
     }
 }
 
@@ -297,6 +313,7 @@ mod tests {
         notebook.prepare(DateTime::UNIX_EPOCH).await;
         let store = shared.get().unwrap();
         store.check_writable().await.unwrap();
+        assert_eq!(shared.past().get().unwrap().totals().await.unwrap().n_deleted, 0);
         notebook.fail(&StoreError::Broken);
         assert!(shared.get().unwrap_err().contains("did not reach the disk"));
         notebook.prepare(DateTime::UNIX_EPOCH).await;
