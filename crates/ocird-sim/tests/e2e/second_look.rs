@@ -30,6 +30,18 @@ async fn an_image_deployed_while_the_pass_looks_stays() {
 }
 
 #[tokio::test]
+async fn an_image_deployed_while_the_pass_deletes_another_stays() {
+    let mut world = ripe_shop().await;
+    let slow = Fault::Slow(SLOW.to_std().unwrap());
+    world.stage.tenancy.inject(Operation::DeleteContainerImage, When::Call(1), slow);
+    world.live(TimeDelta::minutes(20) + SLOW / 2).await;
+    world.run("shop-api", "v3");
+    world.live(SLOW).await;
+    assert_eq!(world.tags("shop-api"), ["v3", "v5", "v6", "v7", "v8"]);
+    world.assert_nobody_misses_anything();
+}
+
+#[tokio::test]
 async fn nothing_goes_from_a_repository_that_lost_an_image_it_was_to_keep() {
     let mut world = ripe_shop().await;
     while_the_pass_looks(&mut world).await;

@@ -107,7 +107,7 @@ incidents! {
         a_lost_answer_was_taken_for_a_deletion_not_done, S22, "https://sre.google/sre-book/automation-at-google/";
         a_forgotten_store_deleted_at_once, S15 S16 S17, "https://github.com/kubernetes/kubernetes/issues/88097";
         deleting_was_the_default, S15, "https://github.com/kubernetes-sigs/external-dns/issues/2101";
-        it_was_run_against_another_account, S15, "https://aws-nuke.ekristen.dev/warning";
+        it_was_run_against_another_account, S10 S15, "https://aws-nuke.ekristen.dev/warning";
         a_deletion_that_nobody_wrote_down, S21, "https://sre.google/sre-book/data-integrity/";
         caches_hid_what_was_gone, S26, "https://github.com/hivecommons/hive/pull/1970";
     }
