@@ -185,6 +185,14 @@ fn every_alert_says_how_bad_it_is_what_is_so_and_what_to_do() {
 }
 
 #[test]
+fn the_guide_has_a_heading_for_every_alert_in_their_order_and_for_nothing_else() {
+    let guide = file("README.md");
+    let headings: Vec<&str> = guide.lines().filter_map(|line| line.strip_prefix("### Alert: ")).collect();
+    let names: Vec<String> = alerts().iter().map(|alert| text(alert, "alert")).collect();
+    assert_eq!(headings, names);
+}
+
+#[test]
 fn every_alert_and_recording_is_tried_and_every_alert_is_also_seen_quiet() {
     let names = ["alive", "belief", "days", "deletion", "upkeep", "usage"];
     let (mut fires, mut is_quiet) = (BTreeSet::new(), BTreeSet::new());
