@@ -6,9 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
-use ocird_model::{
-    Digest, Inventory, Mark, MarkKey, Plan, RepositoryId, RepositoryName, RepositoryPlan, RepositoryState,
-};
+use ocird_model::{Digest, Inventory, Mark, MarkKey, Plan, RepositoryId, RepositoryState};
 use serde::{Deserialize, Serialize};
 
 use crate::column::millis;
@@ -50,7 +48,7 @@ pub struct PassRecord<'a> {
     pub result: &'a str,
     /// What it saw; `None` when it could not look. Every image has been remembered before.
     pub inventory: Option<&'a Inventory>,
-    /// What it decided; `None` when it did not come to that.
+    /// What it decided about what it saw; `None` when it did not come to that.
     pub plan: Option<&'a Plan>,
     /// The usage of each repository that was read whole.
     pub usage: Vec<UsageSample>,
@@ -83,10 +81,7 @@ impl Store {
         let mut write = self.begin(pass.finished_at).await?;
         let id = write.pass(pass).await?;
         if let Some(inventory) = pass.inventory {
-            write.inventory(inventory).await?;
-        }
-        if let Some(plan) = pass.plan {
-            write.plan(id, plan).await?;
+            write.inventory(id, inventory, pass.plan).await?;
         }
         for sample in &pass.usage {
             write.usage(sample, pass.finished_at).await?;
@@ -133,7 +128,13 @@ impl Write<'_> {
         Ok(PassId(inserted.last_insert_rowid()))
     }
 
-    async fn inventory(&mut self, inventory: &Inventory) -> Result<(), StoreError> {
+    /// Repository after repository, so that no more of them than one is held in memory.
+    async fn inventory(
+        &mut self,
+        pass: PassId,
+        inventory: &Inventory,
+        plan: Option<&Plan>,
+    ) -> Result<(), StoreError> {
         let Inventory { taken_at, repositories } = inventory;
         for (name, state) in repositories {
             let id = match state {
@@ -142,21 +143,10 @@ impl Write<'_> {
             };
             let row = self.see_repository(id, name, *taken_at).await?;
             if let Some(repository) = state.complete() {
-                self.see_complete(row, repository, *taken_at).await?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn plan(&mut self, pass: PassId, plan: &Plan) -> Result<(), StoreError> {
-        let repositories: &BTreeMap<RepositoryName, RepositoryPlan> = &plan.repositories;
-        for repository in repositories.values() {
-            match repository {
-                RepositoryPlan::Decided { id, decisions } => {
-                    let row = self.repository_row(id).await?;
-                    self.decide(pass, row, decisions).await?;
+                let on_record = self.see_complete(row, repository, *taken_at).await?;
+                if let Some(plan) = plan {
+                    self.decide(pass, &on_record, plan.decisions(name)).await?;
                 }
-                RepositoryPlan::Undecided { id: _, why: _ } => {}
             }
         }
         Ok(())

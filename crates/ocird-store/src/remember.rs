@@ -5,11 +5,15 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use ocird_model::{Content, Digest, FetchedManifest, ImageDetails, RepositoryId, RepositoryName, Tag};
+use sqlx::{QueryBuilder, Sqlite};
 
-use crate::column::{join_layers, millis, to_json};
+use crate::column::{digest, join_layers, millis, to_json};
 use crate::known::StoredDetails;
 use crate::store::Write;
 use crate::{Store, StoreError};
+
+/// Images that one statement remembers: eight places each, of the 32,766 that `SQLite` has.
+const ROWS: usize = 100;
 
 /// What a look at a repository has read anew.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,8 +39,11 @@ impl Store {
         for (digest, manifest, content) in manifests {
             write.manifest(id, digest, manifest, content).await?;
         }
-        for (image, row_tags) in details {
-            write.image(id, image, row_tags, now).await?;
+        for images in details.chunks(ROWS) {
+            write.images(id, images, now).await?;
+        }
+        for digest in write.new_images(id, now).await? {
+            write.appeared(id, &digest).await?;
         }
         write.commit().await
     }
@@ -69,35 +76,49 @@ impl Write<'_> {
             .map_err(StoreError::sqlite("remembering a repository"))
     }
 
-    async fn image(
+    /// Remembers images in one statement: each way to the thread of `SQLite` and back costs more than a row.
+    async fn images(
         &mut self,
         repository: i64,
-        image: &ImageDetails,
-        row_tags: &BTreeSet<Tag>,
+        images: &[(ImageDetails, BTreeSet<Tag>)],
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
-        let upsert = "INSERT INTO images (repository, ocid, digest, first_seen_at, read_at, row_tags, details, layers) \
-             VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7) \
-             ON CONFLICT (ocid) DO UPDATE SET repository = excluded.repository, digest = excluded.digest, \
+        let mut upsert: QueryBuilder<Sqlite> = QueryBuilder::new(
+            "INSERT INTO images (repository, ocid, digest, first_seen_at, read_at, row_tags, details, layers) ",
+        );
+        upsert.push_values(images, |mut row, (image, row_tags)| {
+            row.push_bind(repository)
+                .push_bind(image.id.as_str())
+                .push_bind(image.digest.as_bytes().as_slice())
+                .push_bind(millis(now))
+                .push_bind(millis(now))
+                .push_bind(to_json(row_tags))
+                .push_bind(StoredDetails::json(image))
+                .push_bind(join_layers(&image.layers));
+        });
+        upsert.push(
+            " ON CONFLICT (ocid) DO UPDATE SET repository = excluded.repository, digest = excluded.digest, \
              read_at = excluded.read_at, row_tags = excluded.row_tags, details = excluded.details, \
              layers = excluded.layers, last_seen_at = NULL, gone_at = NULL, \
-             first_seen_at = iif(gone_at IS NULL, first_seen_at, excluded.first_seen_at) \
-             RETURNING first_seen_at";
-        let first_seen_at: i64 = sqlx::query_scalar(upsert)
-            .bind(repository)
-            .bind(image.id.as_str())
-            .bind(image.digest.as_bytes().as_slice())
-            .bind(millis(now))
-            .bind(to_json(row_tags))
-            .bind(StoredDetails::json(image))
-            .bind(join_layers(&image.layers))
-            .fetch_one(self.connection())
-            .await
-            .map_err(StoreError::sqlite("remembering an image"))?;
-        if first_seen_at == millis(now) {
-            self.appeared(repository, &image.digest).await?;
-        }
+             first_seen_at = iif(gone_at IS NULL, first_seen_at, excluded.first_seen_at)",
+        );
+        // Of every length there would be another statement to keep.
+        let upsert = upsert.build().persistent(images.len() == ROWS);
+        upsert.execute(self.connection()).await.map_err(StoreError::sqlite("remembering images"))?;
         Ok(())
+    }
+
+    /// The digests of the images of a repository that are on record since `now`.
+    async fn new_images(&mut self, repository: i64, now: DateTime<Utc>) -> Result<Vec<Digest>, StoreError> {
+        let select =
+            "SELECT digest FROM images WHERE repository = ? AND first_seen_at = ? AND gone_at IS NULL";
+        let rows: Vec<Vec<u8>> = sqlx::query_scalar(select)
+            .bind(repository)
+            .bind(millis(now))
+            .fetch_all(self.connection())
+            .await
+            .map_err(StoreError::sqlite("reading which images are new"))?;
+        rows.iter().map(|bytes| digest("images.digest", bytes)).collect()
     }
 
     /// The member of a former family is an image like any other from here on.

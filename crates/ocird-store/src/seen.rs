@@ -9,35 +9,40 @@ use ocird_model::{Digest, Image, ImageId, Repository, Tag};
 use crate::StoreError;
 use crate::column::{digest, millis, optional_time, parse};
 use crate::store::Write;
+use crate::verdicts::StoredVerdict;
 
 /// How long the bytes of a manifest outlive the last image with its digest: the 48 hours within which the cloud can
 /// restore it, and days for people to notice.
 pub(crate) const KEEP_MANIFEST: TimeDelta = TimeDelta::days(7);
 
-/// The images on record as present in one repository.
-struct Present(BTreeMap<ImageId, PresentImage>);
-
-struct PresentImage {
-    row: i64,
+/// An image on record as present in a repository.
+#[derive(Debug)]
+pub(crate) struct Present {
+    pub(crate) row: i64,
+    /// What was decided about it last.
+    pub(crate) verdict: Option<StoredVerdict>,
     digest: Digest,
     tags: BTreeMap<Tag, Option<DateTime<Utc>>>,
 }
 
 impl Write<'_> {
-    /// Records a repository (its row is `id`) that was read whole at `at`.
+    /// Records a repository (its row is `id`) that was read whole at `at`. Answers what was on record of the images that are
+    /// there.
     pub(crate) async fn see_complete(
         &mut self,
         id: i64,
         repository: &Repository,
         at: DateTime<Utc>,
-    ) -> Result<(), StoreError> {
-        let Present(mut present) = self.present(id).await?;
+    ) -> Result<BTreeMap<ImageId, Present>, StoreError> {
+        let mut before = self.present(id).await?;
+        let mut present = BTreeMap::new();
         for image in &repository.images {
-            let known = present.remove(&image.id);
+            let known = before.remove(&image.id);
             let known = known.ok_or_else(|| StoreError::UnknownImage { image: image.id.clone() })?;
             self.see_tags(&known, image, at).await?;
+            present.insert(image.id.clone(), known);
         }
-        for gone in present.values() {
+        for gone in before.values() {
             self.see_gone(id, gone, repository, at).await?;
         }
         let update =
@@ -50,13 +55,15 @@ impl Write<'_> {
             .execute(self.connection())
             .await
             .map_err(StoreError::sqlite("recording that a repository was read whole"))?;
-        Ok(())
+        Ok(present)
     }
 
-    async fn present(&mut self, id: i64) -> Result<Present, StoreError> {
+    async fn present(&mut self, id: i64) -> Result<BTreeMap<ImageId, Present>, StoreError> {
+        type Row = (i64, String, Vec<u8>, Option<String>, Option<String>, Option<String>);
         let doing = "reading which images were there";
-        let select = "SELECT id, ocid, digest FROM images WHERE repository = ? AND gone_at IS NULL";
-        let rows: Vec<(i64, String, Vec<u8>)> = sqlx::query_as(select)
+        let select = "SELECT id, ocid, digest, decision, reason, detail FROM images \
+             WHERE repository = ? AND gone_at IS NULL";
+        let rows: Vec<Row> = sqlx::query_as(select)
             .bind(id)
             .fetch_all(self.connection())
             .await
@@ -74,21 +81,26 @@ impl Write<'_> {
             tags.entry(image).or_default().insert(parse("tags.tag", &tag)?, attached_at);
         }
         let mut present = BTreeMap::new();
-        for (row, ocid, bytes) in rows {
-            let image = PresentImage {
+        for (row, ocid, bytes, decision, reason, detail) in rows {
+            let image = Present {
                 row,
+                verdict: decision.zip(reason).map(|(decision, reason)| StoredVerdict {
+                    decision,
+                    reason,
+                    detail,
+                }),
                 digest: digest("images.digest", &bytes)?,
                 tags: tags.remove(&row).unwrap_or_default(),
             };
             present.insert(parse("images.ocid", &ocid)?, image);
         }
-        Ok(Present(present))
+        Ok(present)
     }
 
     /// Writes which tags went and which came. A tag that was attached anew meanwhile did both.
     async fn see_tags(
         &mut self,
-        known: &PresentImage,
+        known: &Present,
         image: &Image,
         at: DateTime<Utc>,
     ) -> Result<(), StoreError> {
@@ -125,7 +137,7 @@ impl Write<'_> {
     async fn see_gone(
         &mut self,
         id: i64,
-        gone: &PresentImage,
+        gone: &Present,
         repository: &Repository,
         at: DateTime<Utc>,
     ) -> Result<(), StoreError> {

@@ -5,59 +5,44 @@ use std::collections::BTreeMap;
 use ocird_model::{Decision, DeleteReason, Digest, ImageId, KeepReason, Verdict};
 
 use crate::StoreError;
-use crate::column::parse;
 use crate::record::PassId;
+use crate::seen::Present;
 use crate::store::Write;
 
 /// A verdict in columns.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Stored {
-    decision: String,
-    reason: String,
-    detail: Option<String>,
+pub(crate) struct StoredVerdict {
+    pub(crate) decision: String,
+    pub(crate) reason: String,
+    pub(crate) detail: Option<String>,
 }
 
 impl Write<'_> {
-    /// Records the verdicts of one repository that differ from those on record.
+    /// Records the verdicts about images of one repository that differ from those on record.
     pub(crate) async fn decide(
         &mut self,
         pass: PassId,
-        repository: i64,
+        present: &BTreeMap<ImageId, Present>,
         decisions: &[Decision],
     ) -> Result<(), StoreError> {
-        let present = self.verdicts(repository).await?;
         for Decision { image, digest: _, head: _, verdict } in decisions {
             let known = present.get(image);
-            let (row, before) = known.ok_or_else(|| StoreError::UnknownImage { image: image.clone() })?;
-            let now = Stored::from(verdict);
-            if before.as_ref().is_none_or(|before| before.is_changed_by(&now)) {
-                self.change_verdict(pass, *row, &now).await?;
+            let known = known.ok_or_else(|| StoreError::UnknownImage { image: image.clone() })?;
+            let now = StoredVerdict::from(verdict);
+            if known.verdict.as_ref().is_none_or(|before| before.is_changed_by(&now)) {
+                self.change_verdict(pass, known.row, &now).await?;
             }
         }
         Ok(())
     }
 
-    async fn verdicts(
+    async fn change_verdict(
         &mut self,
-        repository: i64,
-    ) -> Result<BTreeMap<ImageId, (i64, Option<Stored>)>, StoreError> {
-        type Row = (i64, String, Option<String>, Option<String>, Option<String>);
-        let select =
-            "SELECT id, ocid, decision, reason, detail FROM images WHERE repository = ? AND gone_at IS NULL";
-        let rows: Vec<Row> = sqlx::query_as(select)
-            .bind(repository)
-            .fetch_all(self.connection())
-            .await
-            .map_err(StoreError::sqlite("reading the verdicts on record"))?;
-        let verdicts = rows.into_iter().map(|(row, ocid, decision, reason, detail)| {
-            let stored = decision.zip(reason).map(|(decision, reason)| Stored { decision, reason, detail });
-            Ok((parse("images.ocid", &ocid)?, (row, stored)))
-        });
-        verdicts.collect()
-    }
-
-    async fn change_verdict(&mut self, pass: PassId, image: i64, verdict: &Stored) -> Result<(), StoreError> {
-        let Stored { decision, reason, detail } = verdict;
+        pass: PassId,
+        image: i64,
+        verdict: &StoredVerdict,
+    ) -> Result<(), StoreError> {
+        let StoredVerdict { decision, reason, detail } = verdict;
         let doing = "recording a verdict";
         sqlx::query("INSERT INTO verdicts (image, pass, decision, reason, detail) VALUES (?, ?, ?, ?, ?)")
             .bind(image)
@@ -80,7 +65,7 @@ impl Write<'_> {
     }
 }
 
-impl Stored {
+impl StoredVerdict {
     /// Whether another verdict is news. Who uses an image is kept from when it came into use: the names of pods and
     /// containers change with every restart, and would be a row each.
     fn is_changed_by(&self, now: &Self) -> bool {
@@ -90,7 +75,7 @@ impl Stored {
     }
 }
 
-impl From<&Verdict> for Stored {
+impl From<&Verdict> for StoredVerdict {
     fn from(verdict: &Verdict) -> Self {
         Self {
             decision: if verdict.is_delete() { "delete" } else { "keep" }.to_owned(),

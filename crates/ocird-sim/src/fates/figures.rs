@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::TimeDelta;
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use serde::Serialize;
 
 use super::kinds::{FaultTable, Misfortune};
@@ -88,7 +89,8 @@ pub fn live_all(
         Seeds::These(_) => false,
         Seeds::Years { from: _, years } => lived.num_days() as f64 >= *years as f64 * DAYS,
     };
-    let work = || -> anyhow::Result<()> {
+    let work = |number| -> anyhow::Result<()> {
+        stay_on_one_cpu(number);
         let _kept = on_thread();
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
@@ -103,7 +105,8 @@ pub fn live_all(
         }
     };
     std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..n_threads.max(1)).map(|_| scope.spawn(work)).collect();
+        let work = &work;
+        let threads: Vec<_> = (0..n_threads.max(1)).map(|number| scope.spawn(move || work(number))).collect();
         threads.into_iter().try_for_each(|thread| match thread.join() {
             Ok(done) => done,
             Err(_) => Err(anyhow::anyhow!("a fate ended in a panic")),
@@ -112,6 +115,19 @@ pub fn live_all(
     let mut figures = std::mem::take(&mut lock(&lasted).0);
     figures.failures.sort();
     Ok(figures)
+}
+
+/// Keeps this thread, and those that it starts, on one processor of those it may use. A fate and the threads of its store take
+/// turns all the time, and nothing but turns: waking a neighbour on another processor costs more than what it then does.
+fn stay_on_one_cpu(number: usize) {
+    let Ok(may_use) = sched_getaffinity(None) else { return };
+    let cpus: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|cpu| may_use.is_set(*cpu)).collect();
+    let Some(cpu) = cpus.get(number % cpus.len().max(1)) else { return };
+    let mut only = CpuSet::new();
+    only.set(*cpu);
+    if let Err(error) = sched_setaffinity(None, &only) {
+        tracing::debug!(%error, "a thread of fates goes from processor to processor, which takes longer");
+    }
 }
 
 fn lock<T>(of: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

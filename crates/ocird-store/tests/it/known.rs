@@ -58,6 +58,22 @@ async fn a_later_read_replaces_the_earlier_and_keeps_the_first_sight() {
 }
 
 #[tokio::test]
+async fn as_many_images_as_are_read_at_once_are_remembered_with_their_first_sight() {
+    let world = World::new().await;
+    let first: Vec<ImageDetails> = (1..=150).map(|n| details(n, &["v1"])).collect();
+    world.store.remember(&repository(1), &name(1), &read(&first), at(1)).await.unwrap();
+    let all: Vec<ImageDetails> = (1..=301).map(|n| details(n, &["v2"])).collect();
+    world.store.remember(&repository(1), &name(1), &read(&all), at(2)).await.unwrap();
+    let known = world.store.known(&repository(1)).await.unwrap();
+    assert_eq!(known.images.len(), 301);
+    for (n, details) in (1..).zip(&all) {
+        let remembered = &known.images[&image(n)];
+        let first_seen_at = if n <= 150 { at(1) } else { at(2) };
+        assert_eq!((&remembered.details, remembered.first_seen_at), (details, first_seen_at));
+    }
+}
+
+#[tokio::test]
 async fn only_a_complete_listing_makes_an_image_unknown() {
     let world = World::new().await;
     let both = [details(1, &["v1"]), details(2, &[])];
