@@ -1,5 +1,5 @@
-//! How long a scrape of `/metrics` takes, alone and beside clients that take their time. Each scrape is a connection of its
-//! own, as the daemon has it, from the call to the last byte.
+//! How long a page takes, alone and beside clients that take their time. Each is a connection of its own, as the daemon has it,
+//! from the call to the last byte.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-/// A whole scrape.
+/// What slow clients ask for.
 const REQUEST: &[u8] = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 /// How long a slow client waits between two bytes.
@@ -27,15 +27,15 @@ pub(crate) struct Scrapes {
 }
 
 impl Scrapes {
-    /// Scrapes so many times, one after the other.
-    pub(crate) async fn of(address: SocketAddr, n: usize) -> anyhow::Result<Self> {
+    /// Asks for a page so many times, one after the other.
+    pub(crate) async fn of(address: SocketAddr, path: &str, n: usize) -> anyhow::Result<Self> {
         let mut took_ms = Vec::with_capacity(n);
         let mut body = (0, 0);
         for _ in 0..n {
             let begun = Instant::now();
-            let answer = scrape(address).await?;
+            let answer = scrape(address, path).await?;
             took_ms.push(begun.elapsed().as_secs_f64() * 1e3);
-            ensure!(answer.starts_with("HTTP/1.1 200 "), "a scrape was refused: {answer}");
+            ensure!(answer.starts_with("HTTP/1.1 200 "), "{path} was refused: {answer}");
             let page = answer.split_once("\r\n\r\n").map_or("", |(_, page)| page);
             body = (page.len(), page.lines().filter(|line| !line.starts_with('#')).count());
         }
@@ -50,9 +50,10 @@ impl Scrapes {
     }
 }
 
-async fn scrape(address: SocketAddr) -> anyhow::Result<String> {
+async fn scrape(address: SocketAddr, path: &str) -> anyhow::Result<String> {
     let mut stream = TcpStream::connect(address).await?;
-    stream.write_all(REQUEST).await?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await?;
     Ok(answer)

@@ -1,0 +1,317 @@
+//! What a client asks: the parameters of its query, the name in its path, the form it wants and what it already has. Strict:
+//! whatever is not understood is a problem that names the parameter. What the answers are is not known here.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::num::ParseIntError;
+use std::str::FromStr;
+
+use axum::extract::{FromRequestParts, MatchedPath, Path, Query};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use ocird_model::RepositoryName;
+use ocird_store::Past;
+
+use super::cursor::Cursor;
+use super::{Api, OPERATIONS, Operation};
+use crate::http::problem::Problem;
+
+/// The parameters of every list.
+pub(super) const LIST: &[&str] = &["limit", "cursor"];
+
+/// The parameter of everything that can go out as comma-separated values.
+pub(super) const FORMAT: &[&str] = &["format"];
+
+/// The parameter that picks one repository.
+pub(super) const REPOSITORY: &[&str] = &["repository"];
+
+/// The parameter that says whether the past is meant.
+pub(super) const STATE: &[&str] = &["state"];
+
+/// The parameters of a series.
+pub(super) const RANGE: &[&str] = &["from", "to", "step"];
+
+/// Rows of a part when nobody says how many: a screen or two, and some tens of kilobytes.
+const DEFAULT_LIMIT: u32 = 100;
+
+/// The longest name or value of a client's that is repeated to it, in characters.
+const MAX_ECHO: usize = 80;
+
+/// A request that is understood as far as all have it in common.
+#[derive(Debug)]
+pub(super) struct Asked {
+    path: String,
+    given: BTreeMap<&'static str, String>,
+    /// The form of the answer.
+    pub(super) form: Form,
+    /// What the client has, as it says.
+    pub(super) known: Option<String>,
+}
+
+/// The form of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// JSON, which everything can be.
+    Json,
+    /// Comma-separated values.
+    Csv,
+}
+
+/// The part of a list that is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Part {
+    /// At most so many rows.
+    pub(super) limit: u32,
+    /// Only what comes after this place.
+    pub(super) after: Option<Cursor>,
+}
+
+/// The repository that a path names.
+#[derive(Debug)]
+pub(super) struct Named(pub(super) RepositoryName);
+
+impl FromRequestParts<Api> for Asked {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _api: &Api) -> Result<Self, Problem> {
+        let matched = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+        let operation = OPERATIONS.iter().find(|operation| operation.path == matched);
+        let operation = operation.expect("nothing but the operations is routed here");
+        let given = given(operation, parts)?;
+        let form = match given.get(FORMAT[0]) {
+            Some(word) => word.parse().map_err(|error| refused(FORMAT[0], error))?,
+            None if operation.parameter(FORMAT[0]).is_some() => wanted(&parts.headers),
+            None => Form::Json,
+        };
+        let known =
+            parts.headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+        let known: Vec<&str> = known.collect();
+        let known = (!known.is_empty()).then(|| known.join(","));
+        Ok(Self { path: parts.uri.path().to_owned(), given, form, known })
+    }
+}
+
+/// The parameters that were given, each of which the operation has.
+fn given(operation: &Operation, parts: &Parts) -> Result<BTreeMap<&'static str, String>, Problem> {
+    let pairs: Query<Vec<(String, String)>> = Query::try_from_uri(&parts.uri)
+        .map_err(|_| Problem::parameter("", "the query is not made of parameters and values"))?;
+    let mut given = BTreeMap::new();
+    for (name, value) in pairs.0 {
+        let Some(known) = operation.parameter(&name) else {
+            let all: Vec<&str> = operation.parameters().collect();
+            let all = if all.is_empty() { "none".to_owned() } else { all.join(", ") };
+            return Err(Problem::parameter(
+                echo(&name),
+                format!("there is no such parameter here; there are {all}"),
+            ));
+        };
+        if given.insert(known, value).is_some() {
+            return Err(Problem::parameter(known, "it is given twice"));
+        }
+    }
+    Ok(given)
+}
+
+/// A client's text, cut short.
+fn echo(text: &str) -> String {
+    text.chars().take(MAX_ECHO).collect()
+}
+
+fn refused(name: &str, error: impl fmt::Display) -> Problem {
+    Problem::parameter(name, error.to_string())
+}
+
+impl Asked {
+    /// The value of a parameter, if it was given.
+    pub(super) fn optional<T: FromStr<Err: fmt::Display>>(
+        &self,
+        name: &'static str,
+    ) -> Result<Option<T>, Problem> {
+        let parse = |value: &String| value.parse().map_err(|error| refused(name, error));
+        self.given.get(name).map(parse).transpose()
+    }
+
+    /// The repository that is picked, if one is.
+    pub(super) fn repository(&self) -> Result<Option<RepositoryName>, Problem> {
+        self.optional(REPOSITORY[0])
+    }
+
+    /// The part that is asked for.
+    pub(super) fn part(&self) -> Result<Part, Problem> {
+        let limit: Option<Limit> = self.optional("limit")?;
+        let after = self.optional("cursor")?;
+        Ok(Part { limit: limit.map_or(DEFAULT_LIMIT, |Limit(limit)| limit), after })
+    }
+
+    /// The same question for the part after `cursor`, as a reference that can stand in a header.
+    pub(super) fn next(&self, cursor: &Cursor) -> String {
+        let mut next = self.path.clone();
+        let cursor = ("cursor", cursor.to_string());
+        let others = self.given.iter().filter(|(name, _)| **name != "cursor");
+        let pairs = others.map(|(name, value)| (*name, value.clone())).chain([cursor]);
+        for (i, (name, value)) in pairs.enumerate() {
+            next.push(if i == 0 { '?' } else { '&' });
+            next.push_str(name);
+            next.push('=');
+            percent_encode(&mut next, &value);
+        }
+        next
+    }
+}
+
+/// Writes a value of a query with everything encoded that is not unreserved.
+/// <https://www.rfc-editor.org/rfc/rfc3986#section-2.3>
+fn percent_encode(text: &mut String, value: &str) {
+    for byte in value.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            text.push(char::from(byte));
+        } else {
+            text.push_str(&format!("%{byte:02X}"));
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Named {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Path(name) = Path::<String>::from_request_parts(parts, state)
+            .await
+            .map_err(|_| Problem::parameter("name", "it is not UTF-8 once its percent signs are decoded"))?;
+        name.parse().map(Self).map_err(|error| refused("name", error))
+    }
+}
+
+/// A number of rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Limit(u32);
+
+/// Why a text is not a number of rows.
+#[derive(Debug, thiserror::Error)]
+#[error("write a whole number from 1 to {}", Past::MAX_ROWS)]
+struct ParseLimitError(#[source] Option<ParseIntError>);
+
+impl FromStr for Limit {
+    type Err = ParseLimitError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // Rust reads a sign; nobody else's whole number has one here.
+        if text.starts_with('+') {
+            return Err(ParseLimitError(None));
+        }
+        match text.parse() {
+            Ok(limit @ 1..=Past::MAX_ROWS) => Ok(Self(limit)),
+            Ok(_) => Err(ParseLimitError(None)),
+            Err(error) => Err(ParseLimitError(Some(error))),
+        }
+    }
+}
+
+/// Why a text is not a form.
+#[derive(Debug, thiserror::Error)]
+#[error("write json or csv")]
+pub(super) struct ParseFormError;
+
+impl FromStr for Form {
+    type Err = ParseFormError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "json" => Ok(Self::Json),
+            "csv" => Ok(Self::Csv),
+            _ => Err(ParseFormError),
+        }
+    }
+}
+
+/// The form that the headers ask for: comma-separated values only where the client would rather have them than JSON.
+/// Whoever accepts neither gets JSON, as RFC 9110 allows. <https://www.rfc-editor.org/rfc/rfc9110#section-12.5.1>
+fn wanted(headers: &HeaderMap) -> Form {
+    let accept = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let (mut json, mut csv) = (Wish::default(), Wish::default());
+    for range in accept.flat_map(|value| value.split(',')) {
+        let (media, weight) = weighted(range);
+        match media.as_str() {
+            "text/csv" => csv = csv.max(Wish { weight, precision: 2 }),
+            "application/json" => json = json.max(Wish { weight, precision: 2 }),
+            "text/*" => csv = csv.max(Wish { weight, precision: 1 }),
+            "application/*" => json = json.max(Wish { weight, precision: 1 }),
+            _ => {}
+        }
+    }
+    if csv.weight > 0 && csv > json { Form::Csv } else { Form::Json }
+}
+
+/// How much a form is wished for: by weight, then by how precisely it is named.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Wish {
+    weight: u32,
+    precision: u8,
+}
+
+/// A media range and its weight in thousandths; one that cannot be read weighs nothing.
+fn weighted(range: &str) -> (String, u32) {
+    let mut parts = range.split(';').map(str::trim);
+    let media = parts.next().unwrap_or_default().to_ascii_lowercase();
+    let weight = parts.find_map(|parameter| parameter.strip_prefix("q=").or(parameter.strip_prefix("Q=")));
+    let weight = weight.map_or(Some(1.0), |weight| weight.parse::<f64>().ok());
+    let weight = weight.filter(|weight| (0.0..=1.0).contains(weight)).unwrap_or_default();
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 1,000")]
+    let thousandths = (weight * 1000.0) as u32;
+    (media, thousandths)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    fn form(accept: &str) -> Form {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, HeaderValue::from_str(accept).unwrap());
+        wanted(&headers)
+    }
+
+    #[test]
+    fn csv_goes_out_only_where_it_is_wished_for_more_than_json() {
+        for csv in [
+            "text/csv",
+            "text/csv, */*;q=0.1",
+            "text/*",
+            "TEXT/CSV;q=0.5, application/json;q=0.4",
+            "text/csv, */*",
+        ] {
+            assert_eq!(form(csv), Form::Csv, "{csv}");
+        }
+        for json in [
+            "*/*",
+            "application/json",
+            "text/csv, application/json",
+            "text/csv;q=0",
+            "image/png",
+            "text/csv;q=x",
+        ] {
+            assert_eq!(form(json), Form::Json, "{json}");
+        }
+        assert_eq!(wanted(&HeaderMap::new()), Form::Json);
+    }
+
+    #[test]
+    fn a_limit_is_a_whole_number_from_one_to_a_thousand() {
+        assert_eq!("1000".parse::<Limit>().unwrap(), Limit(1000));
+        for text in ["0", "1001", "-1", "+1", "1.0", "", "ten", "99999999999"] {
+            assert!(text.parse::<Limit>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_next_part_is_the_same_question_with_another_cursor() {
+        let given =
+            [("cursor", "00".to_owned()), ("limit", "5".to_owned()), ("repository", "a/b\"\r\n".to_owned())];
+        let asked =
+            Asked { path: "/api/v1/pending".to_owned(), given: given.into(), form: Form::Json, known: None };
+        let next = asked.next(&Cursor::new(vec![0xab]));
+        assert_eq!(next, "/api/v1/pending?limit=5&repository=a%2Fb%22%0D%0A&cursor=ab");
+    }
+}
