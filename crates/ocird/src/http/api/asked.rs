@@ -16,20 +16,29 @@ use super::cursor::Cursor;
 use super::{Api, OPERATIONS, Operation};
 use crate::http::problem::Problem;
 
-/// The parameters of every list.
-pub(super) const LIST: &[&str] = &["limit", "cursor"];
+/// At most so many rows.
+pub(super) const LIMIT: &str = "limit";
 
-/// The parameter of everything that can go out as comma-separated values.
-pub(super) const FORMAT: &[&str] = &["format"];
+/// The place that a part of a list begins after.
+pub(super) const CURSOR: &str = "cursor";
 
-/// The parameter that picks one repository.
-pub(super) const REPOSITORY: &[&str] = &["repository"];
+/// JSON or comma-separated values.
+pub(super) const FORMAT: &str = "format";
 
-/// The parameter that says whether the past is meant.
-pub(super) const STATE: &[&str] = &["state"];
+/// Only one repository.
+pub(super) const REPOSITORY: &str = "repository";
 
-/// The parameters of a series.
-pub(super) const RANGE: &[&str] = &["from", "to", "step"];
+/// Whether the past is meant.
+pub(super) const STATE: &str = "state";
+
+/// The beginning of a range of time.
+pub(super) const FROM: &str = "from";
+
+/// The end of a range of time.
+pub(super) const TO: &str = "to";
+
+/// The length of a step of a series.
+pub(super) const STEP: &str = "step";
 
 /// Rows of a part when nobody says how many: a screen or two, and some tens of kilobytes.
 const DEFAULT_LIMIT: u32 = 100;
@@ -78,9 +87,9 @@ impl FromRequestParts<Api> for Asked {
         let operation = OPERATIONS.iter().find(|operation| operation.path == matched);
         let operation = operation.expect("nothing but the operations is routed here");
         let given = given(operation, parts)?;
-        let form = match given.get(FORMAT[0]) {
-            Some(word) => word.parse().map_err(|error| refused(FORMAT[0], error))?,
-            None if operation.parameter(FORMAT[0]).is_some() => wanted(&parts.headers),
+        let form = match given.get(FORMAT) {
+            Some(word) => word.parse().map_err(|error| refused(FORMAT, error))?,
+            None if operation.parameter(FORMAT).is_some() => wanted(&parts.headers),
             None => Form::Json,
         };
         let known =
@@ -98,8 +107,8 @@ fn given(operation: &Operation, parts: &Parts) -> Result<BTreeMap<&'static str, 
     let mut given = BTreeMap::new();
     for (name, value) in pairs.0 {
         let Some(known) = operation.parameter(&name) else {
-            let all: Vec<&str> = operation.parameters().collect();
-            let all = if all.is_empty() { "none".to_owned() } else { all.join(", ") };
+            let all = operation.parameters.join(", ");
+            let all = if all.is_empty() { "none".to_owned() } else { all };
             return Err(Problem::parameter(
                 echo(&name),
                 format!("there is no such parameter here; there are {all}"),
@@ -133,21 +142,21 @@ impl Asked {
 
     /// The repository that is picked, if one is.
     pub(super) fn repository(&self) -> Result<Option<RepositoryName>, Problem> {
-        self.optional(REPOSITORY[0])
+        self.optional(REPOSITORY)
     }
 
     /// The part that is asked for.
     pub(super) fn part(&self) -> Result<Part, Problem> {
-        let limit: Option<Limit> = self.optional("limit")?;
-        let after = self.optional("cursor")?;
+        let limit: Option<Limit> = self.optional(LIMIT)?;
+        let after = self.optional(CURSOR)?;
         Ok(Part { limit: limit.map_or(DEFAULT_LIMIT, |Limit(limit)| limit), after })
     }
 
     /// The same question for the part after `cursor`, as a reference that can stand in a header.
     pub(super) fn next(&self, cursor: &Cursor) -> String {
         let mut next = self.path.clone();
-        let cursor = ("cursor", cursor.to_string());
-        let others = self.given.iter().filter(|(name, _)| **name != "cursor");
+        let cursor = (CURSOR, cursor.to_string());
+        let others = self.given.iter().filter(|(name, _)| **name != CURSOR);
         let pairs = others.map(|(name, value)| (*name, value.clone())).chain([cursor]);
         for (i, (name, value)) in pairs.enumerate() {
             next.push(if i == 0 { '?' } else { '&' });

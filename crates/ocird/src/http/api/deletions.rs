@@ -11,7 +11,7 @@ use ocird_store::{DeletionsQuery, IntentId, Page, PastDeletion, Proof};
 use serde::Serialize;
 
 use super::answer::{Columns, Listed};
-use super::asked::Asked;
+use super::asked::{Asked, FROM};
 use super::cursor::Cursor;
 use super::instant::Instant;
 use super::{Api, unread};
@@ -54,7 +54,7 @@ struct ProofRow {
 /// A part of the journal.
 pub(super) async fn list(State(api): State<Api>, asked: Asked) -> Result<Response, Problem> {
     let part = asked.part()?;
-    let since: Option<Instant> = asked.optional("from")?;
+    let since: Option<Instant> = asked.optional(FROM)?;
     let query = DeletionsQuery {
         repository: asked.repository()?,
         since: since.map(|Instant(at)| at),

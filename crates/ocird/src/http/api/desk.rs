@@ -10,7 +10,8 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Answers that are made at the same time: the store has as many connections for those who ask, and some more wait for room.
+/// Answers that are made at the same time: the store has half as many connections for those who ask, and the others are about
+/// the board or wait for room.
 const SEATS: usize = 4;
 
 /// What may be under way to clients, in KiB: 16 MiB are sixteen of the largest lists, and a quarter of what the pages may

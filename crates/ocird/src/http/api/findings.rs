@@ -38,7 +38,7 @@ struct Row {
 /// The findings.
 pub(super) async fn list(State(api): State<Api>, asked: Asked) -> Result<Response, Problem> {
     let part = asked.part()?;
-    let which = asked.optional(STATE[0])?.unwrap_or_default();
+    let which = asked.optional(STATE)?.unwrap_or_default();
     let seat = api.desk.sit().await;
     let (rows, next) = match which {
         Which::Standing => standing(&api, &part),

@@ -28,10 +28,12 @@ pub(super) async fn forecast(State(api): State<Api>, asked: Asked) -> Result<Res
     Ok(asked.one(seat, &outlook).await)
 }
 
-/// What the present plan would free; `None` before there is one, or where a layer is not known.
+/// What the present plan would free; `None` before there is one, of what it does not know, and where a layer is not known.
 fn plan_frees(api: &Api, of: Option<&RepositoryName>) -> Option<Bytes> {
     let status = api.app.board.read();
     status.last_pass.as_ref()?;
-    let wanted = status.repositories.iter().filter(|(name, _)| of.is_none_or(|of| of == *name));
-    wanted.map(|(_, repository)| repository.freeable).sum()
+    match of {
+        Some(name) => status.repositories.get(name)?.freeable,
+        None => status.repositories.values().map(|repository| repository.freeable).sum(),
+    }
 }

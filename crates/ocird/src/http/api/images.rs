@@ -32,7 +32,7 @@ pub(super) async fn list(
     asked: Asked,
 ) -> Result<Response, Problem> {
     let part = asked.part()?;
-    let which: Which = asked.optional(STATE[0])?.unwrap_or_default();
+    let which: Which = asked.optional(STATE)?.unwrap_or_default();
     let seat = api.desk.sit().await;
     let past = api.past()?;
     let query = ImagesQuery {

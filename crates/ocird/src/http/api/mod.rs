@@ -39,7 +39,7 @@ use chrono::{DateTime, Utc};
 use ocird_model::ErrorChain;
 use ocird_store::{Past, StoreError};
 
-use self::asked::{FORMAT, LIST, RANGE, REPOSITORY, STATE};
+use self::asked::{CURSOR, FORMAT, FROM, LIMIT, REPOSITORY, STATE, STEP, TO};
 use self::desk::Desk;
 use self::picture::Picture;
 use super::App;
@@ -53,7 +53,7 @@ pub(super) struct Operation {
     /// What it answers, for the list of paths.
     pub(super) what: &'static str,
     /// Every parameter that its query may have.
-    parameters: &'static [&'static [&'static str]],
+    pub(super) parameters: &'static [&'static str],
     /// Who answers.
     route: fn() -> MethodRouter<Api>,
 }
@@ -75,7 +75,7 @@ pub(super) const OPERATIONS: [Operation; 12] = [
     Operation {
         path: "/api/v1/repositories",
         what: "each repository as the last pass saw it",
-        parameters: &[LIST, FORMAT],
+        parameters: &[LIMIT, CURSOR, FORMAT],
         route: || get(repositories::list),
     },
     Operation {
@@ -87,31 +87,31 @@ pub(super) const OPERATIONS: [Operation; 12] = [
     Operation {
         path: "/api/v1/repositories/{name}/images",
         what: "its images, with verdicts and what runs from them",
-        parameters: &[STATE, LIST, FORMAT],
+        parameters: &[STATE, LIMIT, CURSOR, FORMAT],
         route: || get(images::list),
     },
     Operation {
         path: "/api/v1/plan",
         what: "what was decided last, and what holds it back",
-        parameters: &[REPOSITORY, LIST, FORMAT],
+        parameters: &[REPOSITORY, LIMIT, CURSOR, FORMAT],
         route: || get(plan::list),
     },
     Operation {
         path: "/api/v1/pending",
         what: "what goes next, when and by which rule",
-        parameters: &[REPOSITORY, LIST, FORMAT],
+        parameters: &[REPOSITORY, LIMIT, CURSOR, FORMAT],
         route: || get(pending::list),
     },
     Operation {
         path: "/api/v1/deletions",
         what: "what went, what came of it, and its proofs",
-        parameters: &[REPOSITORY, &["from"], LIST, FORMAT],
+        parameters: &[REPOSITORY, FROM, LIMIT, CURSOR, FORMAT],
         route: || get(deletions::list),
     },
     Operation {
         path: "/api/v1/usage",
         what: "usage over time",
-        parameters: &[REPOSITORY, RANGE, LIST, FORMAT],
+        parameters: &[REPOSITORY, FROM, TO, STEP, LIMIT, CURSOR, FORMAT],
         route: || get(usage::list),
     },
     Operation {
@@ -123,13 +123,13 @@ pub(super) const OPERATIONS: [Operation; 12] = [
     Operation {
         path: "/api/v1/findings",
         what: "what is odd, since when, and what to do",
-        parameters: &[STATE, LIST, FORMAT],
+        parameters: &[STATE, LIMIT, CURSOR, FORMAT],
         route: || get(findings::list),
     },
     Operation {
         path: "/api/v1/in-use",
         what: "what runs, and the sources that say so",
-        parameters: &[REPOSITORY, LIST, FORMAT],
+        parameters: &[REPOSITORY, LIMIT, CURSOR, FORMAT],
         route: || get(in_use::list),
     },
 ];
@@ -137,11 +137,7 @@ pub(super) const OPERATIONS: [Operation; 12] = [
 impl Operation {
     /// The parameter of this name, if it has one.
     fn parameter(&self, name: &str) -> Option<&'static str> {
-        self.parameters().find(|known| *known == name)
-    }
-
-    pub(super) fn parameters(&self) -> impl Iterator<Item = &'static str> {
-        self.parameters.iter().flat_map(|group| group.iter().copied())
+        self.parameters.iter().find(|known| **known == name).copied()
     }
 }
 

@@ -10,7 +10,7 @@ use ocird_store::{Step, UsageOf, UsageStep};
 use serde::Serialize;
 
 use super::answer::{Columns, Listed, part_of};
-use super::asked::Asked;
+use super::asked::{Asked, FROM, STEP, TO};
 use super::instant::Instant;
 use super::{Api, unread};
 use crate::csv::Cell;
@@ -35,9 +35,9 @@ struct Every(Step);
 pub(super) async fn list(State(api): State<Api>, asked: Asked) -> Result<Response, Problem> {
     let part = asked.part()?;
     let repository = asked.repository()?;
-    let Every(step) = asked.optional("step")?.unwrap_or(Every(Step::Day));
-    let to = asked.optional("to")?.map_or_else(|| (api.app.clock)(), |Instant(at)| at);
-    let from = asked.optional("from")?.map(|Instant(at)| at);
+    let Every(step) = asked.optional(STEP)?.unwrap_or(Every(Step::Day));
+    let to = asked.optional(TO)?.map_or_else(|| (api.app.clock)(), |Instant(at)| at);
+    let from = asked.optional(FROM)?.map(|Instant(at)| at);
     let from = from.or_else(|| to.checked_sub_signed(USUAL_RANGE)).unwrap_or(DateTime::UNIX_EPOCH);
     // What lies before the place at which the last part ended need not be read again.
     let place = part.after.as_ref().and_then(|cursor| DateTime::from_timestamp_millis(cursor.number()));
