@@ -1,4 +1,4 @@
-//! Holds answers against an OpenAPI document, more strictly than a client may: a member that the document does not name is a
+//! Holds answers against an `OpenAPI` document, more strictly than a client may: a member that the document does not name is a
 //! fault here, so that nothing is told which is not described. Knows the part of JSON Schema that such documents of ours use
 //! and reports what it does not know; patterns it leaves to tools that have regular expressions of that dialect.
 //! <https://json-schema.org/draft/2020-12/json-schema-validation>
@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 /// Keywords that say nothing about what is valid, or that others look at.
 const ANNOTATIONS: [&str; 4] = ["default", "description", "pattern", "title"];
 
-/// An OpenAPI document.
+/// An `OpenAPI` document.
 #[derive(Debug, Clone)]
 pub struct Contract(Value);
 

@@ -2,7 +2,7 @@
 //! whatever is not understood is a problem that names the parameter. What the answers are is not known here.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::num::ParseIntError;
 use std::str::FromStr;
 
@@ -175,7 +175,7 @@ fn percent_encode(text: &mut String, value: &str) {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
             text.push(char::from(byte));
         } else {
-            text.push_str(&format!("%{byte:02X}"));
+            write!(text, "%{byte:02X}").expect("a string takes everything");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The description of the API as it is served: OpenAPI 3.1, written by hand. <https://spec.openapis.org/oas/v3.1.1>
+//! The description of the API as it is served: `openapi.json`, written by hand. <https://spec.openapis.org/oas/v3.1.1>
 
 use axum::body::Bytes;
 use axum::response::Response;

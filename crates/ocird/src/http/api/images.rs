@@ -34,24 +34,24 @@ pub(super) async fn list(
     let part = asked.part()?;
     let which: Which = asked.optional(STATE)?.unwrap_or_default();
     let seat = api.desk.sit().await;
-    let past = api.past()?;
+    let history = api.past()?;
     let query = ImagesQuery {
         repository,
         are_gone: which == Which::Gone,
         after: part.after.as_ref().map(|cursor| ImageCursor::from_bytes(cursor.key())),
         limit: part.limit,
     };
-    let Page { rows, next } = past.images(&query).await.map_err(|error| unread(&error))?;
+    let Page { rows, next } = history.images(&query).await.map_err(|error| unread(&error))?;
     if rows.is_empty() {
-        known(&past, &query.repository).await?;
+        known(&history, &query.repository).await?;
     }
     let next = next.map(|cursor| Cursor::new(cursor.to_bytes()));
     Ok(asked.list(seat, Listed::bare(rows, next), COLUMNS).await)
 }
 
 /// Without images: was the repository ever seen?
-async fn known(past: &Past, name: &RepositoryName) -> Result<(), Problem> {
-    let all = past.repositories().await.map_err(|error| unread(&error))?;
+async fn known(history: &Past, name: &RepositoryName) -> Result<(), Problem> {
+    let all = history.repositories().await.map_err(|error| unread(&error))?;
     if all.iter().any(|(known, _)| known == name) { Ok(()) } else { Err(unknown(name)) }
 }
 

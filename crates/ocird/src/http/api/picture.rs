@@ -28,19 +28,19 @@ struct Written {
 
 /// Everything that the board shows.
 pub(super) async fn status(State(api): State<Api>, asked: Asked) -> Response {
-    asked.written(api.picture.written(api.app.board.read()))
+    asked.written(api.picture.written(&api.app.board.read()))
 }
 
 impl Picture {
-    /// The text that shows `status`. The picture is let go before the answer is sent, which may take its time: who holds a
-    /// picture makes the board copy it.
-    fn written(&self, status: Arc<Status>) -> answer::Written {
-        let of = Arc::downgrade(&status);
+    /// The text that shows `status`. It does not hold the picture, which would make the board copy it: an answer may take its
+    /// time on its way.
+    fn written(&self, status: &Arc<Status>) -> answer::Written {
+        let of = Arc::downgrade(status);
         let mut written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match &*written {
             Some(present) if present.of.ptr_eq(&of) => present.text.clone(),
             Some(_) | None => {
-                let text = answer::Written::json(Bytes::from(json_line(&*status)));
+                let text = answer::Written::json(Bytes::from(json_line(&**status)));
                 *written = Some(Written { of, text: text.clone() });
                 text
             }
@@ -58,11 +58,11 @@ mod tests {
     fn a_picture_is_written_once_and_a_changed_one_anew() {
         let board = Board::new(report_mode());
         let picture = Picture::default();
-        let first = picture.written(board.read()).body;
-        let again = picture.written(board.read()).body;
+        let first = picture.written(&board.read()).body;
+        let again = picture.written(&board.read()).body;
         assert_eq!(first.as_ptr(), again.as_ptr(), "it was written twice");
         board.update(|status| status.version = "another".to_owned());
-        let changed = picture.written(board.read()).body;
+        let changed = picture.written(&board.read()).body;
         assert!(changed != first && String::from_utf8_lossy(&changed).contains("\"another\""));
     }
 }
