@@ -13,7 +13,7 @@ use serde::{Serialize, Serializer};
 /// The longest cursor, in bytes; in digits twice that. The longest key of ours is a repository's name with a tag and a digest.
 const MAX_BYTES: usize = 512;
 
-/// So many bytes of a hash tell apart what is equal in the rest of its key.
+/// So many bytes of a hash tell apart keys that are cut.
 const N_HASH: usize = 16;
 
 /// A place in a list.
@@ -31,12 +31,14 @@ impl Cursor {
         Self(key)
     }
 
-    /// The key of a row that these parts tell apart, in their order: cut where they are long, and its own by a hash of all.
+    /// The key of a row that these parts tell apart, in their order. One that is too long is cut, and told apart by a hash.
     pub(super) fn key_of(parts: &[&[u8]]) -> Vec<u8> {
         let mut key = parts.join(&0);
-        let hash = digest(&SHA256, &key);
-        key.truncate(MAX_BYTES - N_HASH);
-        key.extend(&hash.as_ref()[..N_HASH]);
+        if key.len() > MAX_BYTES {
+            let hash = digest(&SHA256, &key);
+            key.truncate(MAX_BYTES - N_HASH);
+            key.extend(&hash.as_ref()[..N_HASH]);
+        }
         key
     }
 
