@@ -47,9 +47,6 @@ struct Args {
     slow_clients: usize,
 }
 
-/// The page that is scraped.
-const METRICS: &str = "/metrics";
-
 /// What is asked of the API, each as often as there are scrapes: the whole board, the longest lists, and what reads most of
 /// the store.
 const API: [&str; 5] = [
@@ -156,20 +153,21 @@ async fn measure(args: &Args, tenancy: &Tenancy, server: &Server) -> anyhow::Res
 
 /// What scrapes take, alone and beside slow clients, and what the API takes.
 async fn scraped(args: &Args, files: &Files) -> anyhow::Result<Vec<(String, String)>> {
-    let Args { scrapes, slow_clients, .. } = args;
+    let Args { scrapes: n, slow_clients, .. } = args;
     let pages = files.listen.parse()?;
-    let alone = Scrapes::of(pages, METRICS, *scrapes).await?;
+    let alone = Scrapes::of(pages, scrapes::METRICS, *n).await?;
     let attached = SlowClients::attach(pages, *slow_clients).await;
-    let besieged = Scrapes::of(pages, METRICS, *scrapes).await?;
+    let besieged = Scrapes::of(pages, scrapes::METRICS, *n).await?;
     drop(attached);
     let (n_bytes, n_samples) = alone.body;
     let mut rows = vec![
-        (format!("/metrics, {scrapes} scrapes: median, p99, slowest"), alone.in_words()),
+        (format!("/metrics, {n} scrapes: median, p99, slowest"), alone.in_words()),
         (format!("  beside {slow_clients} slow clients"), besieged.in_words()),
         ("  its size and samples".to_owned(), format!("{n_bytes} bytes, {n_samples}")),
     ];
     for path in API {
-        let asked = Scrapes::of(pages, path, *scrapes).await?;
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        let asked = Scrapes::of(pages, request.as_bytes(), *n).await?;
         rows.push((path.to_owned(), format!("{}; {} bytes", asked.in_words(), asked.body.0)));
     }
     Ok(rows)

@@ -11,8 +11,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-/// What slow clients ask for.
-const REQUEST: &[u8] = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
+/// A whole scrape.
+pub(crate) const METRICS: &[u8] = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 /// How long a slow client waits between two bytes.
 const DAWDLES: Duration = Duration::from_millis(100);
@@ -27,15 +27,15 @@ pub(crate) struct Scrapes {
 }
 
 impl Scrapes {
-    /// Asks for a page so many times, one after the other.
-    pub(crate) async fn of(address: SocketAddr, path: &str, n: usize) -> anyhow::Result<Self> {
+    /// Scrapes so many times, one after the other.
+    pub(crate) async fn of(address: SocketAddr, request: &[u8], n: usize) -> anyhow::Result<Self> {
         let mut took_ms = Vec::with_capacity(n);
         let mut body = (0, 0);
         for _ in 0..n {
             let begun = Instant::now();
-            let answer = scrape(address, path).await?;
+            let answer = scrape(address, request).await?;
             took_ms.push(begun.elapsed().as_secs_f64() * 1e3);
-            ensure!(answer.starts_with("HTTP/1.1 200 "), "{path} was refused: {answer}");
+            ensure!(answer.starts_with("HTTP/1.1 200 "), "a request was refused: {answer}");
             let page = answer.split_once("\r\n\r\n").map_or("", |(_, page)| page);
             body = (page.len(), page.lines().filter(|line| !line.starts_with('#')).count());
         }
@@ -50,10 +50,9 @@ impl Scrapes {
     }
 }
 
-async fn scrape(address: SocketAddr, path: &str) -> anyhow::Result<String> {
+async fn scrape(address: SocketAddr, request: &[u8]) -> anyhow::Result<String> {
     let mut stream = TcpStream::connect(address).await?;
-    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    stream.write_all(request.as_bytes()).await?;
+    stream.write_all(request).await?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await?;
     Ok(answer)
@@ -97,7 +96,7 @@ async fn dawdle(address: SocketAddr, number: usize, n_connected: Arc<AtomicUsize
 }
 
 async fn send_slowly(stream: &mut TcpStream) {
-    for byte in REQUEST.iter().take(REQUEST.len() - 1) {
+    for byte in METRICS.iter().take(METRICS.len() - 1) {
         if stream.write_u8(*byte).await.is_err() {
             return;
         }
@@ -106,7 +105,7 @@ async fn send_slowly(stream: &mut TcpStream) {
 }
 
 async fn read_slowly(stream: &mut TcpStream) {
-    if stream.write_all(REQUEST).await.is_err() {
+    if stream.write_all(METRICS).await.is_err() {
         return;
     }
     while stream.read_u8().await.is_ok() {
