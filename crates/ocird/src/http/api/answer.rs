@@ -7,9 +7,10 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use serde::Serialize;
 
-use super::asked::{Asked, Form, Part};
+use super::asked::{Asked, Part};
 use super::cursor::Cursor;
 use super::desk::Seat;
+use super::form::Form;
 use crate::csv::{self, Cell};
 use crate::json::json_line;
 

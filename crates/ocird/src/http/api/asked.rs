@@ -1,4 +1,4 @@
-//! What a client asks: the parameters of its query, the name in its path, the form it wants and what it already has. Strict:
+//! What a client asks: the parameters of its query, the name in its path, the form it wants and what it has already. Strict:
 //! whatever is not understood is a problem that names the parameter. What the answers are is not known here.
 
 use std::collections::BTreeMap;
@@ -7,12 +7,13 @@ use std::num::ParseIntError;
 use std::str::FromStr;
 
 use axum::extract::{FromRequestParts, MatchedPath, Path, Query};
+use axum::http::header;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
 use ocird_model::RepositoryName;
 use ocird_store::Past;
 
 use super::cursor::Cursor;
+use super::form::Form;
 use super::{Api, OPERATIONS, Operation};
 use crate::http::problem::Problem;
 
@@ -57,15 +58,6 @@ pub(super) struct Asked {
     pub(super) known: Option<String>,
 }
 
-/// The form of an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
-    /// JSON, which everything can be.
-    Json,
-    /// Comma-separated values.
-    Csv,
-}
-
 /// The part of a list that is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Part {
@@ -89,7 +81,7 @@ impl FromRequestParts<Api> for Asked {
         let given = given(operation, parts)?;
         let form = match given.get(FORMAT) {
             Some(word) => word.parse().map_err(|error| refused(FORMAT, error))?,
-            None if operation.parameter(FORMAT).is_some() => wanted(&parts.headers),
+            None if operation.parameter(FORMAT).is_some() => Form::wanted(&parts.headers),
             None => Form::Json,
         };
         let known =
@@ -216,95 +208,9 @@ impl FromStr for Limit {
     }
 }
 
-/// Why a text is not a form.
-#[derive(Debug, thiserror::Error)]
-#[error("write json or csv")]
-pub(super) struct ParseFormError;
-
-impl FromStr for Form {
-    type Err = ParseFormError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "json" => Ok(Self::Json),
-            "csv" => Ok(Self::Csv),
-            _ => Err(ParseFormError),
-        }
-    }
-}
-
-/// The form that the headers ask for: comma-separated values only where the client would rather have them than JSON.
-/// Whoever accepts neither gets JSON, as RFC 9110 allows. <https://www.rfc-editor.org/rfc/rfc9110#section-12.5.1>
-fn wanted(headers: &HeaderMap) -> Form {
-    let accept = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    let (mut json, mut csv) = (Wish::default(), Wish::default());
-    for range in accept.flat_map(|value| value.split(',')) {
-        let (media, weight) = weighted(range);
-        match media.as_str() {
-            "text/csv" => csv = csv.max(Wish { weight, precision: 2 }),
-            "application/json" => json = json.max(Wish { weight, precision: 2 }),
-            "text/*" => csv = csv.max(Wish { weight, precision: 1 }),
-            "application/*" => json = json.max(Wish { weight, precision: 1 }),
-            _ => {}
-        }
-    }
-    if csv.weight > 0 && csv > json { Form::Csv } else { Form::Json }
-}
-
-/// How much a form is wished for: by weight, then by how precisely it is named.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-struct Wish {
-    weight: u32,
-    precision: u8,
-}
-
-/// A media range and its weight in thousandths; one that cannot be read weighs nothing.
-fn weighted(range: &str) -> (String, u32) {
-    let mut parts = range.split(';').map(str::trim);
-    let media = parts.next().unwrap_or_default().to_ascii_lowercase();
-    let weight = parts.find_map(|parameter| parameter.strip_prefix("q=").or(parameter.strip_prefix("Q=")));
-    let weight = weight.map_or(Some(1.0), |weight| weight.parse::<f64>().ok());
-    let weight = weight.filter(|weight| (0.0..=1.0).contains(weight)).unwrap_or_default();
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 1,000")]
-    let thousandths = (weight * 1000.0) as u32;
-    (media, thousandths)
-}
-
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderValue;
-
     use super::*;
-
-    fn form(accept: &str) -> Form {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::ACCEPT, HeaderValue::from_str(accept).unwrap());
-        wanted(&headers)
-    }
-
-    #[test]
-    fn csv_goes_out_only_where_it_is_wished_for_more_than_json() {
-        for csv in [
-            "text/csv",
-            "text/csv, */*;q=0.1",
-            "text/*",
-            "TEXT/CSV;q=0.5, application/json;q=0.4",
-            "text/csv, */*",
-        ] {
-            assert_eq!(form(csv), Form::Csv, "{csv}");
-        }
-        for json in [
-            "*/*",
-            "application/json",
-            "text/csv, application/json",
-            "text/csv;q=0",
-            "image/png",
-            "text/csv;q=x",
-        ] {
-            assert_eq!(form(json), Form::Json, "{json}");
-        }
-        assert_eq!(wanted(&HeaderMap::new()), Form::Json);
-    }
 
     #[test]
     fn a_limit_is_a_whole_number_from_one_to_a_thousand() {

@@ -22,6 +22,7 @@ mod desk;
 mod document;
 mod findings;
 mod forecast;
+mod form;
 mod images;
 mod in_use;
 mod instant;
