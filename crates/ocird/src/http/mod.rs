@@ -97,7 +97,7 @@ pub struct App {
     pub board: Board,
     /// What happened before, as the store keeps it; only to be read.
     pub past: SharedPast,
-    /// What storage costs, for the API; `None` where nobody said.
+    /// What storage costs; `None` where nobody said.
     pub price: Option<Price>,
     /// The numbers of `/metrics`; the server counts its requests here.
     pub metrics: Metrics,
