@@ -18,6 +18,7 @@
 pub mod artifacts;
 pub mod ci;
 pub mod clock;
+pub mod contract;
 pub mod digest;
 pub mod error;
 pub mod face;

@@ -23,6 +23,19 @@ use crate::{Store, StoreError};
 #[serde(transparent)]
 pub struct IntentId(pub(crate) i64);
 
+impl From<i64> for IntentId {
+    /// The number as a client carries it from page to page. There need not be such an intent.
+    fn from(number: i64) -> Self {
+        Self(number)
+    }
+}
+
+impl From<IntentId> for i64 {
+    fn from(IntentId(number): IntentId) -> Self {
+        number
+    }
+}
+
 impl fmt::Display for IntentId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

@@ -3,7 +3,8 @@
 
 use std::fmt::Write as _;
 
-use ocird_model::is_inert;
+use chrono::{DateTime, SecondsFormat, Utc};
+use ocird_model::{Bytes, is_inert};
 
 /// One value of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +32,18 @@ impl Cell {
 impl From<u64> for Cell {
     fn from(number: u64) -> Self {
         Self::Number(number)
+    }
+}
+
+impl From<Bytes> for Cell {
+    fn from(Bytes(n): Bytes) -> Self {
+        Self::Number(n)
+    }
+}
+
+impl From<DateTime<Utc>> for Cell {
+    fn from(at: DateTime<Utc>) -> Self {
+        Self::Text(at.to_rfc3339_opts(SecondsFormat::AutoSi, true))
     }
 }
 

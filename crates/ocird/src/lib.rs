@@ -23,6 +23,7 @@ mod json;
 pub mod log;
 pub mod metrics;
 pub mod notify;
+pub mod outlook;
 pub mod paint;
 pub mod pass;
 mod pause;

@@ -39,13 +39,23 @@ struct Args {
     /// Steady passes to average over.
     #[arg(long, default_value_t = 20)]
     passes: u32,
-    /// Scrapes of `/metrics`, alone and again beside slow clients.
+    /// Scrapes of `/metrics`, alone and again beside slow clients; and questions of each kind to the API.
     #[arg(long, default_value_t = 1000)]
     scrapes: usize,
     /// How many slow clients.
     #[arg(long, default_value_t = 200)]
     slow_clients: usize,
 }
+
+/// What is asked of the API, each as often as there are scrapes: the whole board, the longest lists, and what reads most of
+/// the store.
+const API: [&str; 5] = [
+    "/api/v1/status",
+    "/api/v1/repositories?limit=1000",
+    "/api/v1/repositories/mgh-0/images?limit=1000",
+    "/api/v1/usage?step=sample&limit=1000",
+    "/api/v1/forecast",
+];
 
 /// How often the tenancy's clock is set to the real one.
 const TICK: Duration = Duration::from_millis(100);
@@ -141,20 +151,26 @@ async fn measure(args: &Args, tenancy: &Tenancy, server: &Server) -> anyhow::Res
     Ok(rows)
 }
 
-/// What scrapes take, alone and beside slow clients.
-async fn scraped(args: &Args, files: &Files) -> anyhow::Result<[(String, String); 3]> {
-    let Args { scrapes, slow_clients, .. } = args;
+/// What scrapes take, alone and beside slow clients, and what the API takes.
+async fn scraped(args: &Args, files: &Files) -> anyhow::Result<Vec<(String, String)>> {
+    let Args { scrapes: n, slow_clients, .. } = args;
     let pages = files.listen.parse()?;
-    let alone = Scrapes::of(pages, *scrapes).await?;
+    let alone = Scrapes::of(pages, scrapes::METRICS, *n).await?;
     let attached = SlowClients::attach(pages, *slow_clients).await;
-    let besieged = Scrapes::of(pages, *scrapes).await?;
+    let besieged = Scrapes::of(pages, scrapes::METRICS, *n).await?;
     drop(attached);
     let (n_bytes, n_samples) = alone.body;
-    Ok([
-        (format!("/metrics, {scrapes} scrapes: median, p99, slowest"), alone.in_words()),
+    let mut rows = vec![
+        (format!("/metrics, {n} scrapes: median, p99, slowest"), alone.in_words()),
         (format!("  beside {slow_clients} slow clients"), besieged.in_words()),
         ("  its size and samples".to_owned(), format!("{n_bytes} bytes, {n_samples}")),
-    ])
+    ];
+    for path in API {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        let asked = Scrapes::of(pages, request.as_bytes(), *n).await?;
+        rows.push((path.to_owned(), format!("{}; {} bytes", asked.in_words(), asked.body.0)));
+    }
+    Ok(rows)
 }
 
 /// Single images with a tag each, a day old by their push order.

@@ -240,6 +240,24 @@ async fn used_by(
     Ok(all)
 }
 
+impl ImageCursor {
+    /// The place as bytes, for a client to carry from page to page.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let Self { created_at, id } = self;
+        [&id.to_be_bytes(), created_at.as_bytes()].concat()
+    }
+
+    /// The place that these bytes mean. Every sequence of bytes is one, so that nothing a client makes up is an error: what is
+    /// missing is zero.
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        let (number, created_at) = bytes.split_at(bytes.len().min(size_of::<i64>()));
+        let mut id = [0; size_of::<i64>()];
+        id[..number.len()].copy_from_slice(number);
+        let created_at = String::from_utf8_lossy(created_at).into_owned();
+        Self { created_at, id: i64::from_be_bytes(id) }
+    }
+}
+
 impl ImageRow {
     fn decode(
         self,
@@ -286,5 +304,20 @@ impl StretchRow {
             attached_at: optional_time("tags.attached_at", self.attached_at)?,
             gone_at: optional_time("tags.gone_at", self.gone_at)?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_survives_its_journey_and_any_bytes_are_one() {
+        let cursor = ImageCursor { created_at: "2026-11-21T12:00:00Z".to_owned(), id: -7 };
+        assert_eq!(ImageCursor::from_bytes(&cursor.to_bytes()), cursor);
+        let blank = |id| ImageCursor { created_at: String::new(), id };
+        assert_eq!(ImageCursor::from_bytes(&[]), blank(0));
+        assert_eq!(ImageCursor::from_bytes(&[1]), blank(1 << 56));
+        assert_eq!(ImageCursor::from_bytes(&[0, 0, 0, 0, 0, 0, 0, 1, 0xff]).created_at, "\u{fffd}");
     }
 }

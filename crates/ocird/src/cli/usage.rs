@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ocird_model::{Bytes, Clock, RepositoryName};
-use ocird_store::{FreedOnDay, Past, Step, UsageOf, UsageStep};
+use ocird_store::{Past, Step, UsageOf, UsageStep};
 use serde::Deserialize;
 
 use self::document::{Document, RepositoryUsage};
@@ -18,8 +18,8 @@ use crate::cli::{Failure, print};
 use crate::clock::SystemClock;
 use crate::config::{self, Config};
 use crate::csv::{self, Cell};
-use crate::forecast::{Basis, Day, WINDOW, forecast, savings};
 use crate::json;
+use crate::outlook::{Aim, Outlook, outlook};
 
 /// Of every repository the curve of so many days is drawn.
 const SMALL_CURVE: TimeDelta = TimeDelta::days(30);
@@ -88,49 +88,32 @@ async fn document(
     points: Vec<UsageStep>,
     now: DateTime<Utc>,
 ) -> Result<Document, Failure> {
-    let read = async {
-        let window = past.usage(of, Step::Day, now - WINDOW..now).await?;
-        let everything = past.usage(&UsageOf::Everything, Step::Day, DateTime::UNIX_EPOCH..now).await?;
-        Ok::<_, ocird_store::StoreError>((
-            window,
-            everything,
-            past.totals().await?,
-            past.freed_by_day().await?,
-        ))
-    };
-    let (window, everything, totals, freed) = read.await.map_err(Failure::unavailable)?;
-    let days: Vec<Day> = window.iter().map(day).collect();
-    let latest = window.last().or(points.last()).copied();
     let of_repository = match of {
         UsageOf::Everything => None,
         UsageOf::Repository(name) => Some(name),
     };
-    // The lines are those of everything; one repository does not reach them by itself.
-    let lines: Vec<Bytes> = match of_repository {
-        None => [config.findings.warn_at, config.findings.budget].into_iter().flatten().collect(),
-        Some(_) => Vec::new(),
-    };
-    let basis = Basis {
-        days: &days,
-        now,
-        usage: latest.and_then(|latest| latest.size),
+    let aim = Aim {
+        repository: of_repository.cloned(),
+        lines: [config.findings.warn_at, config.findings.budget].into_iter().flatten().collect(),
         plan_frees: plan_frees(config, of_repository).await,
+        price: config.price.as_ref(),
+        now,
     };
-    let freed: Vec<(DateTime<Utc>, Bytes)> =
-        freed.iter().map(|FreedOnDay { at, freed, .. }| (*at, *freed)).collect();
-    let days: Vec<Day> = everything.iter().map(day).collect();
+    let outlook = outlook(past, aim).await.map_err(Failure::unavailable)?;
     let repositories = match of_repository {
         None => by_repository(past, now).await?,
         Some(_) => Vec::new(),
     };
+    let Outlook { at, repository, latest, forecast, deleted, savings } = outlook;
+    let latest = latest.or(points.last().copied());
     Ok(Document {
         schema: document::SCHEMA,
-        at: now,
-        repository: of_repository.cloned(),
+        at,
+        repository,
         latest,
-        forecast: forecast(&basis, &lines),
-        deleted: totals,
-        savings: config.price.as_ref().map(|price| savings(price, &days, &freed, now)),
+        forecast,
+        deleted,
+        savings,
         repositories,
         points,
     })
@@ -160,10 +143,6 @@ async fn plan_frees(config: &Config, of: Option<&RepositoryName>) -> Option<Byte
     let answer: Answer = serde_json::from_str(&fetch(&url).await.ok()?).ok()?;
     let wanted = answer.repositories.iter().filter(|(name, _)| of.is_none_or(|of| of == *name));
     wanted.map(|(_, repository)| repository.freeable).sum()
-}
-
-fn day(step: &UsageStep) -> Day {
-    Day { at: step.at, size: step.size, grown: step.grown, freed: step.freed }
 }
 
 fn table(points: &[UsageStep]) -> String {

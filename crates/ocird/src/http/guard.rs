@@ -11,17 +11,17 @@ use std::task::Poll;
 use std::time::Duration;
 
 use axum::body::HttpBody as _;
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::hosts::{AllowedHosts, HostCheck};
 use super::problem::{Problem, ProblemKind};
-use super::{App, Limits, OTHER_PATH, PATHS};
+use super::{App, Limits, OTHER_PATH, paths};
 use crate::metrics::Metrics;
 
-/// The longest request target, in bytes. The longest of ours is under a hundred.
+/// The longest request target, in bytes. The longest of ours is under 1,900: a name with every character encoded, and a cursor.
 const MAX_TARGET: usize = 2048;
 
 /// The longest request id that is echoed, in characters.
@@ -102,7 +102,7 @@ impl Door {
 /// The middleware before every page.
 pub(super) async fn guard(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
     let request_id = door.request_id(request.headers());
-    let path = known_path(request.uri().path());
+    let path = known_path(&request);
     let answer = match door.refusal(&request) {
         Some(problem) => problem.into_response(),
         None => made(next.run(request), door.making, &request_id).await,
@@ -137,7 +137,7 @@ async fn made(page: impl Future<Output = Response>, making: Duration, request_id
 /// The headers that every answer bears. No page needs anything from elsewhere, and no other site may show or read one; a
 /// page that needs more than nothing says its own policy.
 fn dress(headers: &mut HeaderMap, request_id: &str) {
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
@@ -146,9 +146,10 @@ fn dress(headers: &mut HeaderMap, request_id: &str) {
     headers.insert(REQUEST_ID, request_id);
 }
 
-/// The path as a label: one of ours, or "other".
-fn known_path(path: &str) -> &'static str {
-    PATHS.iter().find(|(known, _)| *known == path).map_or(OTHER_PATH, |(known, _)| known)
+/// The path as a label: the template of one of ours, or "other".
+fn known_path(request: &Request) -> &'static str {
+    let matched = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    paths().find(|known| *known == matched).unwrap_or(OTHER_PATH)
 }
 
 /// True for an id that can be repeated in a header and a log line.

@@ -1,5 +1,6 @@
-//! What people and Prometheus see over TCP: the board, rendered. Nothing here can change anything (S-32), asks the
-//! cloud or the store, or decides; whatever changes something goes through the local admin socket.
+//! What people, programs and Prometheus see over TCP: the board and the past, rendered. Nothing here can change anything
+//! (S-32), asks the cloud, or decides; whatever changes something goes through the local admin socket. Only the API and the
+//! pages for a browser ask the store, by connections that can only read.
 //!
 //! | path | answer |
 //! |---|---|
@@ -9,16 +10,16 @@
 //! | `/healthz` | each check as JSON; `?verbose` as text; `?strict` makes a warning 503 |
 //! | `/status` | one readable screen for curl |
 //! | `/metrics` | the Prometheus text format |
-//! | `/api/v1/status` | the whole board as JSON |
+//! | `/api/v1/...` | the same and the past for programs: [`api`] |
 //! | `/version` | version and build as JSON |
 //!
 //! Errors are `application/problem+json`, save those that hyper answers before a request exists (a head over 16 KiB or
 //! that is not HTTP): they have no body.
 
+mod api;
 mod guard;
 mod heartbeat;
 mod hosts;
-mod picture;
 mod probes;
 mod problem;
 mod screen;
@@ -43,8 +44,8 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use self::guard::Door;
-use self::picture::Picture;
 use self::problem::{Problem, ProblemKind};
+use crate::forecast::Price;
 use crate::json::json_line;
 use crate::metrics::{Build, Metrics};
 use crate::pass::SharedPast;
@@ -56,24 +57,28 @@ pub use self::hosts::AllowedHosts;
 pub use self::screen::screen;
 pub use self::server::{Limits, serve, serve_within};
 
-/// Every path that answers, with what people find there. Also the values of the `path` label.
-pub(crate) const PATHS: [(&str, &str); 8] = [
+/// Every path that answers beside those of the API, with what people find there.
+const PATHS: [(&str, &str); 7] = [
     ("/", "this list"),
     ("/livez", "ok while the scheduler runs"),
     ("/readyz", "ok once the first pass has ended"),
     ("/healthz", "each check; ?verbose as text, ?strict fails on warnings"),
     ("/status", "one screen: what it may do, did, and will do next"),
     ("/metrics", "for Prometheus"),
-    ("/api/v1/status", "everything /status knows, as JSON"),
     ("/version", "version and build, as JSON"),
 ];
+
+/// Every path that answers, as a template: the values of the `path` label.
+pub(crate) fn paths() -> impl Iterator<Item = &'static str> {
+    PATHS.iter().map(|(path, _)| *path).chain(api::OPERATIONS.iter().map(|operation| operation.path))
+}
 
 /// The `path` label of a request for anything else.
 pub(crate) const OTHER_PATH: &str = "other";
 
 /// The `code` labels that exist before the first request.
 pub(crate) fn statuses() -> impl Iterator<Item = StatusCode> {
-    std::iter::once(StatusCode::OK).chain(ProblemKind::STATUSES)
+    [StatusCode::OK, StatusCode::NOT_MODIFIED].into_iter().chain(ProblemKind::STATUSES)
 }
 
 /// An answer in JSON.
@@ -92,6 +97,8 @@ pub struct App {
     pub board: Board,
     /// What happened before, as the store keeps it; only to be read.
     pub past: SharedPast,
+    /// What storage costs; `None` where nobody said.
+    pub price: Option<Price>,
     /// The numbers of `/metrics`; the server counts its requests here.
     pub metrics: Metrics,
     /// The time, for ages and for what is overdue.
@@ -108,7 +115,17 @@ pub struct App {
 
 impl fmt::Debug for App {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { board: _, past: _, metrics: _, clock: _, heartbeat, stopping, hosts, stale_after } = self;
+        let Self {
+            board: _,
+            past: _,
+            price: _,
+            metrics: _,
+            clock: _,
+            heartbeat,
+            stopping,
+            hosts,
+            stale_after,
+        } = self;
         f.debug_struct("App")
             .field("heartbeat", heartbeat)
             .field("stopping", &stopping.is_cancelled())
@@ -120,7 +137,6 @@ impl fmt::Debug for App {
 
 /// The pages behind the guard.
 fn router(app: App, limits: &Limits) -> Router {
-    let picture = Arc::new(Picture::default());
     let pages = Router::new()
         .route("/", get(landing))
         .route("/livez", get(probes::livez))
@@ -128,9 +144,9 @@ fn router(app: App, limits: &Limits) -> Router {
         .route("/healthz", get(probes::healthz))
         .route("/status", get(status))
         .route("/metrics", get(metrics))
-        .route("/api/v1/status", get(async move |State(app): State<App>| picture.answer(app.board.read())))
         .route("/version", get(version))
-        .with_state(app.clone());
+        .with_state(app.clone())
+        .merge(api::routes(app.clone()));
     guarded(pages, Door::new(app, limits))
 }
 
@@ -142,8 +158,11 @@ fn guarded(pages: Router, door: Door) -> Router {
 async fn landing() -> String {
     let mut page =
         format!("ocird {}: keeps a container registry in order by written policy.\n\n", Build::THIS.version);
-    for (path, what) in PATHS {
-        writeln!(page, "  {path:<16} {what}").expect("writing to a string never fails");
+    // A path with a name in it is no link; the document describes it.
+    let operations = api::OPERATIONS.iter().map(|operation| (operation.path, operation.what));
+    let links = PATHS.into_iter().chain(operations).filter(|(path, _)| !path.contains('{'));
+    for (path, what) in links {
+        writeln!(page, "  {path:<20} {what}").expect("writing to a string never fails");
     }
     page
 }

@@ -14,6 +14,8 @@ use crate::json::json_line;
 pub(super) struct Problem {
     kind: ProblemKind,
     detail: String,
+    /// The parameter that is at fault, as far as one is.
+    parameter: Option<String>,
 }
 
 /// Every kind of problem: one status and one word each.
@@ -21,6 +23,8 @@ pub(super) struct Problem {
 pub(super) enum ProblemKind {
     /// The request names no host, or more than one.
     MalformedHost,
+    /// A parameter is unknown, given twice, or has a value that it cannot have.
+    InvalidParameter,
     /// There is nothing at this path.
     NotFound,
     /// Only GET and HEAD: nothing can be changed over TCP (S-32).
@@ -59,6 +63,7 @@ impl ProblemKind {
     const fn code(self) -> &'static str {
         match self {
             Self::MalformedHost => "malformed_host",
+            Self::InvalidParameter => "invalid_parameter",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::BodyRefused => "body_refused",
@@ -73,7 +78,7 @@ impl ProblemKind {
 
     const fn status(self) -> StatusCode {
         match self {
-            Self::MalformedHost => StatusCode::BAD_REQUEST,
+            Self::MalformedHost | Self::InvalidParameter => StatusCode::BAD_REQUEST,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyRefused => StatusCode::PAYLOAD_TOO_LARGE,
@@ -95,12 +100,19 @@ struct ProblemBody<'a> {
     status: u16,
     code: &'static str,
     detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameter: Option<&'a str>,
     instance: &'a str,
 }
 
 impl Problem {
     pub(super) fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into() }
+        Self { kind, detail: detail.into(), parameter: None }
+    }
+
+    /// What is wrong with a parameter.
+    pub(super) fn parameter(name: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { parameter: Some(name.into()), ..Self::new(ProblemKind::InvalidParameter, detail) }
     }
 
     /// The answer, complete: `request_id` is the `instance` to look for in the log.
@@ -112,6 +124,7 @@ impl Problem {
             status: status.as_u16(),
             code: self.kind.code(),
             detail: &self.detail,
+            parameter: self.parameter.as_deref(),
             instance: request_id,
         });
         let mut answer = (status, body).into_response();
@@ -142,6 +155,7 @@ mod tests {
     fn every_status_of_a_kind_has_a_counter() {
         let kinds = [
             ProblemKind::MalformedHost,
+            ProblemKind::InvalidParameter,
             ProblemKind::NotFound,
             ProblemKind::MethodNotAllowed,
             ProblemKind::BodyRefused,

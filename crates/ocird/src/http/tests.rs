@@ -1,5 +1,6 @@
 //! The real server on a real socket: who is answered, with what, and what a slow or hostile client gets.
 
+mod api;
 mod hostile;
 mod limits;
 mod probes;
@@ -34,6 +35,7 @@ fn app(status: Status) -> App {
         metrics: Metrics::new(&board),
         board,
         past: SharedStore::new(Err("the store is not open yet".to_owned())).past(),
+        price: None,
         clock: Arc::new(now),
         heartbeat: Heartbeat::new(Duration::from_mins(1)),
         stopping: CancellationToken::new(),

@@ -203,7 +203,7 @@ mod tests {
 
     fn document() -> Document {
         let points = points();
-        let days: Vec<Day> = points.iter().map(super::super::day).collect();
+        let days: Vec<Day> = points.iter().map(crate::outlook::day).collect();
         let latest = points.last().copied();
         let basis = Basis {
             days: &days,
