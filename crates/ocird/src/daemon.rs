@@ -86,6 +86,7 @@ pub async fn serve<C: Clock + Clone>(
     let app = App {
         board,
         past,
+        price: config.price.clone(),
         metrics,
         clock: Arc::new(move || clock.now()),
         heartbeat,

@@ -130,8 +130,7 @@ fn http_requests() -> IntCounterVec {
     let family = catalogue::HTTP_REQUESTS;
     let counter = IntCounterVec::new(Opts::new(family.name, family.help), &["path", "code"])
         .expect("the catalogue's names are valid, and a test renders them all");
-    let paths = http::PATHS.map(|(path, _)| path);
-    for path in paths.into_iter().chain([http::OTHER_PATH]) {
+    for path in http::paths().chain([http::OTHER_PATH]) {
         for status in http::statuses() {
             counter.with_label_values(&[path, status.as_str()]);
         }

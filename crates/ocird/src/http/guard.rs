@@ -11,14 +11,14 @@ use std::task::Poll;
 use std::time::Duration;
 
 use axum::body::HttpBody as _;
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::hosts::{AllowedHosts, HostCheck};
 use super::problem::{Problem, ProblemKind};
-use super::{App, Limits, OTHER_PATH, PATHS};
+use super::{App, Limits, OTHER_PATH, paths};
 use crate::metrics::Metrics;
 
 /// The longest request target, in bytes. The longest of ours is under a hundred.
@@ -102,7 +102,7 @@ impl Door {
 /// The middleware before every page.
 pub(super) async fn guard(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
     let request_id = door.request_id(request.headers());
-    let path = known_path(request.uri().path());
+    let path = known_path(&request);
     let answer = match door.refusal(&request) {
         Some(problem) => problem.into_response(),
         None => made(next.run(request), door.making, &request_id).await,
@@ -146,9 +146,10 @@ fn dress(headers: &mut HeaderMap, request_id: &str) {
     headers.insert(REQUEST_ID, request_id);
 }
 
-/// The path as a label: one of ours, or "other".
-fn known_path(path: &str) -> &'static str {
-    PATHS.iter().find(|(known, _)| *known == path).map_or(OTHER_PATH, |(known, _)| known)
+/// The path as a label: the template of one of ours, or "other".
+fn known_path(request: &Request) -> &'static str {
+    let matched = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    paths().find(|known| *known == matched).unwrap_or(OTHER_PATH)
 }
 
 /// True for an id that can be repeated in a header and a log line.

@@ -1,9 +1,11 @@
-//! What people and Prometheus see over TCP: the board, rendered. Nothing here can change anything (S-32), asks the
-//! cloud or the store, or decides; whatever changes something goes through the local admin socket.
+//! What people, programs and Prometheus see over TCP: the board and the past, rendered. Nothing here can change anything
+//! (S-32), asks the cloud, or decides; whatever changes something goes through the local admin socket. Only the pages for a
+//! browser ask the store, by connections that can only read.
 //!
 //! | path | answer |
 //! |---|---|
-//! | `/` | the paths, as text |
+//! | `/` | the overview, for whoever asks for HTML; the paths as text for everybody else |
+//! | `/repositories`, `/pending`, `/deletions` | for a browser: [`page`] |
 //! | `/livez` | 200 while the scheduler's loop turns |
 //! | `/readyz` | 200 from the end of the first pass, or once it is known why there is none, until the stop |
 //! | `/healthz` | each check as JSON; `?verbose` as text; `?strict` makes a warning 503 |
@@ -13,11 +15,12 @@
 //! | `/version` | version and build as JSON |
 //!
 //! Errors are `application/problem+json`, save those that hyper answers before a request exists (a head over 16 KiB or
-//! that is not HTTP): they have no body.
+//! that is not HTTP), which have no body, and a repository that nobody has seen, for which a browser has a page.
 
 mod guard;
 mod heartbeat;
 mod hosts;
+mod page;
 mod picture;
 mod probes;
 mod problem;
@@ -35,7 +38,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -45,6 +48,7 @@ use tokio_util::sync::CancellationToken;
 use self::guard::Door;
 use self::picture::Picture;
 use self::problem::{Problem, ProblemKind};
+use crate::forecast::Price;
 use crate::json::json_line;
 use crate::metrics::{Build, Metrics};
 use crate::pass::SharedPast;
@@ -56,9 +60,9 @@ pub use self::hosts::AllowedHosts;
 pub use self::screen::screen;
 pub use self::server::{Limits, serve, serve_within};
 
-/// Every path that answers, with what people find there. Also the values of the `path` label.
-pub(crate) const PATHS: [(&str, &str); 8] = [
-    ("/", "this list"),
+/// Every path that answers beside those of the pages, with what people find there.
+const PATHS: [(&str, &str); 8] = [
+    ("/", "this list; for a browser, the overview"),
     ("/livez", "ok while the scheduler runs"),
     ("/readyz", "ok once the first pass has ended"),
     ("/healthz", "each check; ?verbose as text, ?strict fails on warnings"),
@@ -67,6 +71,11 @@ pub(crate) const PATHS: [(&str, &str); 8] = [
     ("/api/v1/status", "everything /status knows, as JSON"),
     ("/version", "version and build, as JSON"),
 ];
+
+/// Every path that answers, as a template: the values of the `path` label.
+pub(crate) fn paths() -> impl Iterator<Item = &'static str> {
+    PATHS.into_iter().chain(page::PATHS).map(|(path, _)| path)
+}
 
 /// The `path` label of a request for anything else.
 pub(crate) const OTHER_PATH: &str = "other";
@@ -92,6 +101,8 @@ pub struct App {
     pub board: Board,
     /// What happened before, as the store keeps it; only to be read.
     pub past: SharedPast,
+    /// What storage costs; `None` where nobody said.
+    pub price: Option<Price>,
     /// The numbers of `/metrics`; the server counts its requests here.
     pub metrics: Metrics,
     /// The time, for ages and for what is overdue.
@@ -108,7 +119,7 @@ pub struct App {
 
 impl fmt::Debug for App {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { board: _, past: _, metrics: _, clock: _, heartbeat, stopping, hosts, stale_after } = self;
+        let Self { board: _, past: _, price: _, metrics: _, clock: _, heartbeat, stopping, hosts, stale_after } = self;
         f.debug_struct("App")
             .field("heartbeat", heartbeat)
             .field("stopping", &stopping.is_cancelled())
@@ -130,6 +141,7 @@ fn router(app: App, limits: &Limits) -> Router {
         .route("/metrics", get(metrics))
         .route("/api/v1/status", get(async move |State(app): State<App>| picture.answer(app.board.read())))
         .route("/version", get(version))
+        .merge(page::routes())
         .with_state(app.clone());
     guarded(pages, Door::new(app, limits))
 }
@@ -139,10 +151,20 @@ fn guarded(pages: Router, door: Door) -> Router {
     pages.fallback(not_found).layer(axum::middleware::from_fn_with_state(Arc::new(door), guard::guard))
 }
 
-async fn landing() -> String {
+/// The overview for a browser, and a list of the paths for everybody else.
+async fn landing(State(app): State<App>, headers: HeaderMap, parameters: page::Parameters) -> Response {
+    let mut answer =
+        if page::is_wanted(&headers) { page::overview(app, parameters).await } else { list().into_response() };
+    answer.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
+    answer
+}
+
+fn list() -> String {
     let mut page =
         format!("ocird {}: keeps a container registry in order by written policy.\n\n", Build::THIS.version);
-    for (path, what) in PATHS {
+    // A path with a name in it is no link.
+    let links = PATHS.into_iter().chain(page::PATHS).filter(|(path, _)| !path.contains('{'));
+    for (path, what) in links {
         writeln!(page, "  {path:<16} {what}").expect("writing to a string never fails");
     }
     page

@@ -34,6 +34,7 @@ fn app(status: Status) -> App {
         metrics: Metrics::new(&board),
         board,
         past: SharedStore::new(Err("the store is not open yet".to_owned())).past(),
+        price: None,
         clock: Arc::new(now),
         heartbeat: Heartbeat::new(Duration::from_mins(1)),
         stopping: CancellationToken::new(),
