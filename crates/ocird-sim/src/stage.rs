@@ -129,7 +129,8 @@ pub struct Running {
 impl Stage {
     /// Sets everything up. Nothing has been looked at yet. Must be called within a tokio runtime.
     pub fn open(play: Play) -> anyhow::Result<Self> {
-        let Play { settings, knobs, options, policies, backlog_days, armed, observe, enforce, listen, more } = play;
+        let Play { settings, knobs, options, policies, backlog_days, armed, observe, enforce, listen, more } =
+            play;
         let tenancy = Tenancy::new(settings);
         let mut generator = Generator::new(knobs, &tenancy)?;
         generator.seed_backlog(&tenancy, backlog_days);

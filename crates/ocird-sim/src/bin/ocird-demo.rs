@@ -77,9 +77,13 @@ async fn main() -> ExitCode {
 
 fn the_play(args: &Args) -> Play {
     let shape = if args.row_per_image { ListingShape::PerImage } else { ListingShape::PerTag };
+    let knobs = the_knobs(args);
+    let mut policies = Play::default().policies;
+    policies.retain(|(file, _)| knobs.teams.iter().any(|team| policy_of(*team) == file));
     Play {
         settings: Settings { shape, ..Settings::default() },
-        knobs: the_knobs(args),
+        knobs,
+        policies,
         listen: args.listen.clone(),
         more: BUDGET.to_owned(),
         ..Play::default()
@@ -89,6 +93,14 @@ fn the_play(args: &Args) -> Play {
 fn the_knobs(args: &Args) -> Knobs {
     let everybody = Knobs { seed: args.seed, ..Knobs::default() };
     if args.teams.is_empty() { everybody } else { Knobs { teams: args.teams.clone(), ..everybody } }
+}
+
+/// The file of a team's policy.
+const fn policy_of(team: Team) -> &'static str {
+    match team {
+        Team::Mgh => "mgh.toml",
+        Team::Todo => "todo.toml",
+    }
 }
 
 fn team(name: &str) -> Result<Team, String> {

@@ -18,6 +18,7 @@ mod in_use;
 mod life;
 mod limits;
 mod listing;
+mod pages;
 mod policies;
 mod proofs;
 mod ramp;

@@ -119,7 +119,17 @@ pub struct App {
 
 impl fmt::Debug for App {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { board: _, past: _, price: _, metrics: _, clock: _, heartbeat, stopping, hosts, stale_after } = self;
+        let Self {
+            board: _,
+            past: _,
+            price: _,
+            metrics: _,
+            clock: _,
+            heartbeat,
+            stopping,
+            hosts,
+            stale_after,
+        } = self;
         f.debug_struct("App")
             .field("heartbeat", heartbeat)
             .field("stopping", &stopping.is_cancelled())
@@ -153,8 +163,11 @@ fn guarded(pages: Router, door: Door) -> Router {
 
 /// The overview for a browser, and a list of the paths for everybody else.
 async fn landing(State(app): State<App>, headers: HeaderMap, parameters: page::Parameters) -> Response {
-    let mut answer =
-        if page::is_wanted(&headers) { page::overview(app, parameters).await } else { list().into_response() };
+    let mut answer = if page::is_wanted(&headers) {
+        page::overview(app, parameters).await
+    } else {
+        list().into_response()
+    };
     answer.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
     answer
 }

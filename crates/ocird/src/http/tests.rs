@@ -2,6 +2,7 @@
 
 mod hostile;
 mod limits;
+mod page;
 mod probes;
 
 use std::collections::BTreeMap;

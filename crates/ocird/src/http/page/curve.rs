@@ -87,7 +87,7 @@ impl Canvas {
     const fn n_ticks(self) -> usize {
         match self {
             Self::Wide => 8,
-            Self::Narrow => 4,
+            Self::Narrow => 5,
         }
     }
 }
@@ -114,7 +114,7 @@ impl Curve<'_> {
         if let Some(outlook) = self.outlook {
             picture = picture.add(ahead(&scale, outlook, self.now, self.until));
         }
-        picture.add(self.past(&scale)).add(lines(&scale, self.lines))
+        picture.add(self.past(&scale)).add(lines(&scale, self.lines, canvas))
     }
 
     fn scale(&self, canvas: Canvas) -> Scale {
@@ -132,7 +132,8 @@ impl Curve<'_> {
             let (Some((first, _)), Some((last, _))) = (run.first(), run.last()) else { continue };
             let along = along(run.iter().map(|(at, size)| scale.place(*at, size.0 as f64)));
             let area = along.clone();
-            let area = area.line_to((scale.x(*last), scale.bottom())).line_to((scale.x(*first), scale.bottom()));
+            let area =
+                area.line_to((scale.x(*last), scale.bottom())).line_to((scale.x(*first), scale.bottom()));
             group = group
                 .add(Path::new().set("class", "area").set("d", area.close()))
                 .add(Path::new().set("class", "stroke").set("d", along));
@@ -170,9 +171,12 @@ fn runs(points: &[Point], gap: TimeDelta) -> Vec<Vec<(DateTime<Utc>, Bytes)>> {
 
 /// A path along points.
 fn along(places: impl Iterator<Item = (f64, f64)>) -> Data {
-    places.enumerate().fold(Data::new(), |data, (i, place)| {
-        if i == 0 { data.move_to(place) } else { data.line_to(place) }
-    })
+    places.enumerate().fold(
+        Data::new(),
+        |data, (i, place)| {
+            if i == 0 { data.move_to(place) } else { data.line_to(place) }
+        },
+    )
 }
 
 /// What is to be expected: a band for the range of the net rate, a dashed line for its median, and a dotted one for the case
@@ -182,8 +186,14 @@ fn ahead(scale: &Scale, outlook: Outlook, now: DateTime<Utc>, until: DateTime<Ut
     let days = (until - now).num_seconds() as f64 / 86_400.0;
     let start = usage.0 as f64;
     let ray = |rate: f64| scale.ray(now, start, rate, days);
-    let mut band = ray(net.high);
-    band.extend(ray(net.low).into_iter().rev());
+    // Where a ray leaves the canvas, the band goes on along the edge.
+    let edge = |rate: f64| {
+        let mut along = ray(rate);
+        along.extend(along.last().map(|(_, y)| (scale.x(until), *y)));
+        along
+    };
+    let mut band = edge(net.high);
+    band.extend(edge(net.low).into_iter().rev());
     let (x, _) = scale.place(now, 0.0);
     let today = Stroke::new().set("class", "now").set("x1", x).set("x2", x);
     Group::new()
@@ -211,12 +221,17 @@ fn axes(scale: &Scale, canvas: Canvas) -> Group {
 }
 
 /// The lines that matter, each with its name above it.
-fn lines(scale: &Scale, lines: &[Line]) -> Group {
+fn lines(scale: &Scale, lines: &[Line], canvas: Canvas) -> Group {
     let mut group = Group::new().set("class", "lines").set("aria-hidden", "true");
     for Line { at, label, class } in lines {
+        let label = match canvas {
+            Canvas::Wide => label.clone(),
+            // Longer words would hide the curve.
+            Canvas::Narrow => round(*at),
+        };
         let y = scale.y(at.0 as f64);
         let stroke = Stroke::new().set("class", *class).set("x1", scale.left()).set("x2", scale.right());
-        let label = Text::new(label.as_str()).set("class", *class).set("x", scale.left() + 6.0);
+        let label = Text::new(label).set("class", *class).set("x", scale.left() + 6.0);
         group = group.add(stroke.set("y1", y).set("y2", y)).add(label.set("y", y - 6.0));
     }
     group

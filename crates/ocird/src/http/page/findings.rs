@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 use ocird_model::{RepositoryName, Standing, Subject};
 
-use super::words::{distance, outside, severity};
+use super::words::{distance, outside, severity, with_code};
 use crate::status::Status;
 
 /// So many are told on the page; the command tells all.
@@ -48,8 +48,8 @@ fn list<'a>(findings: impl Iterator<Item = &'a Standing>, now: DateTime<Utc>) ->
     html! {
         ul.list {
             @for Standing { finding, since } in findings { li {
-                (severity(finding.severity)) " " (outside(&finding.what)) " "
-                span.dim { (outside(&finding.remedy)) " Since " (distance(*since, now)) "." }
+                (severity(finding.severity)) " " (with_code(&outside(&finding.what))) " "
+                span.dim { (with_code(&outside(&finding.remedy))) " Since " (distance(*since, now)) "." }
             } }
         }
     }

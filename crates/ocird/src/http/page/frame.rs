@@ -155,6 +155,9 @@ mod tests {
     fn the_policy_admits_one_sheet_by_its_hash_and_no_script() {
         let policy = POLICY.to_str().unwrap();
         assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{policy}");
-        assert!(!policy.contains("script") && !policy.contains("unsafe") && !policy.contains('*'), "{policy}");
+        assert!(
+            !policy.contains("script") && !policy.contains("unsafe") && !policy.contains('*'),
+            "{policy}"
+        );
     }
 }

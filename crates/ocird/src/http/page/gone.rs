@@ -7,7 +7,7 @@ use ocird_store::{IntentId, Made, Page, PastDeletion, Proof, Totals};
 
 use super::recall::{Gone, NoPast};
 use super::table::{Column, table};
-use super::words::{counted, day, distance, image, moment, name, outside, repository, size};
+use super::words::{Of, counted, day, distance, moment, name, outside, size};
 
 /// The latest, and how much it came to.
 pub(super) fn section(gone: Result<&Gone, &NoPast>, now: DateTime<Utc>) -> Markup {
@@ -19,7 +19,7 @@ pub(super) fn section(gone: Result<&Gone, &NoPast>, now: DateTime<Utc>) -> Marku
                 Ok(gone) => {
                     (in_all(&gone.totals))
                     @if !gone.latest.is_empty() {
-                        (deletions(&gone.latest, now))
+                        (deletions(&gone.latest, Of::Several, now))
                         p { a href="/deletions" { "Everything that went" } }
                     }
                 }
@@ -50,7 +50,7 @@ pub(super) fn of_repository(name: &RepositoryName, latest: &[PastDeletion], now:
             @if latest.is_empty() {
                 p.empty { "ocird has deleted nothing of it so far." }
             } @else {
-                (deletions(latest, now))
+                (deletions(latest, Of::One, now))
                 p { a href={ "/deletions?repository=" (name) } { "Everything that went of it" } }
             }
         }
@@ -72,7 +72,7 @@ pub(super) fn all(
             p { a href=(super::words::repository_path(name)) { "The repository" } " \u{b7} " a href="/deletions" { "Of all repositories" } }
         }
         section aria-label="Deletions" {
-            @if page.rows.is_empty() { p.empty { "Nothing went." } } @else { (deletions(&page.rows, now)) }
+            @if page.rows.is_empty() { p.empty { "Nothing went." } } @else { (deletions(&page.rows, if of.is_some() { Of::One } else { Of::Several }, now)) }
             nav.pages aria-label="Parts of the list" { ul {
                 @if !is_first { li { a href=(first) { "Newest" } } }
                 @if let Some(next) = &page.next { li { a rel="next" href={ "/deletions?" (query) "before=" (next) } { "Older" } } }
@@ -81,7 +81,8 @@ pub(super) fn all(
     }
 }
 
-fn deletions(rows: &[PastDeletion], now: DateTime<Utc>) -> Markup {
+/// With the name of its repository where they are of several.
+fn deletions(rows: &[PastDeletion], of: Of, now: DateTime<Utc>) -> Markup {
     let columns = [
         Column::text("Image"),
         Column::text("When"),
@@ -91,7 +92,7 @@ fn deletions(rows: &[PastDeletion], now: DateTime<Utc>) -> Markup {
     ];
     let row = |deletion: &PastDeletion| {
         [
-            html! { (repository(&deletion.repository)) " " (image(&tags(deletion), &deletion.digest.short())) },
+            of.image(&deletion.repository, &tags(deletion), &deletion.digest.short()),
             moment(deletion.outcome.as_ref().map_or(deletion.intended_at, |outcome| outcome.at), now),
             html! { @if is_deleted(deletion) { (size(deletion.frees)) } @else { (super::words::nothing()) } },
             html! { (name(&deletion.rule)) },
@@ -134,21 +135,19 @@ fn proofs(proofs: &[Proof], now: DateTime<Utc>) -> Markup {
     if proofs.is_empty() {
         return html! { span.dim { "none on record" } };
     }
-    html! {
-        ul.proofs { @for proof in proofs { li { (one(proof, now)) } } }
-    }
+    html! { ul.proofs { @for proof in proofs { li { (one(proof, now)) } } } }
 }
 
 fn one(proof: &Proof, now: DateTime<Utc>) -> Markup {
     let when = match proof.kind {
         ProofKind::AtOnce => "at once",
-        ProofKind::AfterAnHour => "after 1 h",
-        ProofKind::AfterADay => "after 24 h",
+        ProofKind::AfterAnHour => "1 h",
+        ProofKind::AfterADay => "24 h",
         ProofKind::InPassing => "in passing",
     };
     html! {
         @match &proof.made {
-            None => span.dim { (when) ": due " (distance(proof.due_at, now)) },
+            None => span.dim { (when) " due " (distance(proof.due_at, now)) },
             Some(Made { at: _, result: ProofResult::Clean, detail: _ }) => {
                 span.ok aria-hidden="true" { "\u{2713}" } " " (when) span.sr { ": clean" }
             }

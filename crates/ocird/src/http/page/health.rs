@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 
+use super::super::App;
 use super::super::probes::{Health, HealthState};
 use super::super::screen::{last_pass, next_pass};
-use super::super::App;
 use super::table::{Column, table};
-use super::words::{counted, distance, moment, name, nothing, outside, repository, round};
+use super::words::{counted, distance, moment, name, nothing, outside, repository, round, with_code};
 use crate::status::{BackupStatus, Check, HoldStatus, SourceStatus, Status, UndoStatus, UseStatus};
 
 /// Sources, missing images and holds that are told one by one.
@@ -48,7 +48,7 @@ fn checks(checks: &BTreeMap<&'static str, Check>) -> Markup {
                         Check::Ok => { span.ok aria-hidden="true" { "\u{2713}" } " " (part.replace('_', " ")) span.sr { ": works" } }
                         Check::Pending => { span.dim { "\u{b7} " (part.replace('_', " ")) ": not tried yet" } }
                         Check::Failed { text } => {
-                            span.badge.warn { "fails" } " " strong { (part.replace('_', " ")) } ": " (outside(text))
+                            span.badge.warn { "fails" } " " strong { (part.replace('_', " ")) } ": " (with_code(&outside(text)))
                         }
                     }
                 }
@@ -137,8 +137,13 @@ pub(super) fn in_use(status: &Status, now: DateTime<Utc>) -> Markup {
 }
 
 fn sources(sources: &[SourceStatus], now: DateTime<Utc>) -> Markup {
-    let columns =
-        [Column::text("Source"), Column::text("Host"), Column::text("Written"), Column::number("Images"), Column::text("Believed")];
+    let columns = [
+        Column::text("Source"),
+        Column::text("Host"),
+        Column::text("Written"),
+        Column::number("Images"),
+        Column::text("Believed"),
+    ];
     let row = |source: &SourceStatus| {
         let SourceStatus { name: of, host, written_at, n_references, doubt } = source;
         [

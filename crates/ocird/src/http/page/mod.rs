@@ -25,8 +25,6 @@ mod repositories;
 mod repository;
 mod spark;
 mod table;
-#[cfg(test)]
-mod tests;
 mod usage;
 mod words;
 
@@ -126,7 +124,12 @@ impl Look {
             h1 { "No such repository" }
             p.empty { "None is or was called " code { (words::name(name)) } ". " a href="/repositories" { "All repositories" } }
         };
-        let frame = Frame { title: "No such repository", place: Place::Repositories, status: &self.status, now: self.now };
+        let frame = Frame {
+            title: "No such repository",
+            place: Place::Repositories,
+            status: &self.status,
+            now: self.now,
+        };
         frame.answer(StatusCode::NOT_FOUND, &main)
     }
 
@@ -153,7 +156,8 @@ pub(super) async fn overview(app: App, parameters: Parameters) -> Response {
     let (status, now) = (&*look.status, look.now);
     let history = async { look.recall()?.history(&UsageOf::Everything, range, status).await }.await;
     let gone = async { look.recall()?.gone().await }.await;
-    let largest: Vec<_> = repositories::by_size(status).into_iter().map(|(name, _)| name).take(N_LARGEST).collect();
+    let largest: Vec<_> =
+        repositories::by_size(status).into_iter().map(|(name, _)| name).take(N_LARGEST).collect();
     let curves = look.small_curves(&largest).await;
     let main = html! {
         (usage::now(status))
@@ -172,13 +176,18 @@ pub(super) async fn overview(app: App, parameters: Parameters) -> Response {
 async fn all_repositories(State(app): State<App>, parameters: Parameters) -> Response {
     let from = asked(parameters).from();
     let look = Look::new(app);
-    let shown = repositories::by_size(&look.status).into_iter().map(|(name, _)| name).skip(from).take(N_LISTED);
+    let shown =
+        repositories::by_size(&look.status).into_iter().map(|(name, _)| name).skip(from).take(N_LISTED);
     let curves = look.small_curves(&shown.collect::<Vec<_>>()).await;
     let main = repositories::all(&look.status, &curves, from, look.now);
     look.answer("Repositories", Place::Repositories, &main)
 }
 
-async fn one_repository(State(app): State<App>, Path(text): Path<String>, parameters: Parameters) -> Response {
+async fn one_repository(
+    State(app): State<App>,
+    Path(text): Path<String>,
+    parameters: Parameters,
+) -> Response {
     let asked = asked(parameters);
     let look = Look::new(app);
     let Ok(name) = text.parse::<RepositoryName>() else { return look.no_such_repository(&text) };
@@ -188,9 +197,13 @@ async fn one_repository(State(app): State<App>, Path(text): Path<String>, parame
     let images = match images {
         Ok(Some(page)) => Ok(page),
         // What is on the board exists, whatever is on record.
-        Ok(None) if look.status.repositories.contains_key(&name) => Err(NoPast("they are not on record yet".to_owned())),
+        Ok(None) if look.status.repositories.contains_key(&name) => {
+            Err(NoPast("they are not on record yet".to_owned()))
+        }
         Ok(None) => return look.no_such_repository(&text),
-        Err(NoPast(_)) if !look.status.repositories.contains_key(&name) => return look.no_such_repository(&text),
+        Err(NoPast(_)) if !look.status.repositories.contains_key(&name) => {
+            return look.no_such_repository(&text);
+        }
         Err(why) => Err(why),
     };
     let of = UsageOf::Repository(name.clone());

@@ -6,7 +6,7 @@ use ocird_model::RepositoryName;
 
 use super::super::screen::next_deletion;
 use super::table::{Column, table};
-use super::words::{counted, distance, image, moment, name, outside, repository, with_code};
+use super::words::{Of, counted, distance, moment, name, outside, repository, with_code};
 use crate::status::{
     ApprovalStatus, Arming, BrakesStatus, ClearedBy, Pending, Refusal, RefusedPlanStatus, Status, StopStatus,
 };
@@ -51,21 +51,20 @@ pub(super) fn section(status: &Status, now: DateTime<Utc>) -> Markup {
     html! {
         section #next aria-labelledby="next-heading" {
             h2 #next-heading { "What goes next" }
-            (families(&status.pending, 0, N_NEXT, now))
+            (families(&part(status, 0, N_NEXT), Of::Several, now))
             @if n > N_NEXT { p { a href="/pending" { "All " (n) " that are selected" } } }
-            (in_the_way(status, now))
+            (in_the_way(status, &html! { h3 { "In the way" } }, now))
         }
     }
 }
 
 /// What rules have selected in one repository.
 pub(super) fn of_repository(status: &Status, name: &RepositoryName, now: DateTime<Utc>) -> Markup {
-    let own: Vec<Pending> =
-        status.pending.iter().filter(|pending| pending.repository == *name).cloned().collect();
+    let own: Vec<&Pending> = status.pending.iter().filter(|pending| pending.repository == *name).collect();
     html! {
         section #next aria-labelledby="next-heading" {
             h2 #next-heading { "What goes next" }
-            (families(&own, 0, N_PENDING, now))
+            (families(&own[..own.len().min(N_PENDING)], Of::One, now))
             @if own.len() > N_PENDING { p { "and " (own.len() - N_PENDING) " more." } }
         }
     }
@@ -80,11 +79,15 @@ pub(super) fn all(status: &Status, from: usize, now: DateTime<Utc>) -> Markup {
         section aria-label="Selected families" {
             p.lead { "A rule selects a family, in every pass and for the whole of its grace, before it goes; one pass that finds a "
                 "reason to keep it lets it off. The next to go comes first." }
-            (families(&status.pending, from, N_PENDING, now))
+            (families(&part(status, from, N_PENDING), Of::Several, now))
             (pages(n, from))
         }
-        (in_the_way(status, now))
+        section aria-label="In the way" { (in_the_way(status, &html! { h2 { "In the way" } }, now)) }
     }
+}
+
+fn part(status: &Status, from: usize, limit: usize) -> Vec<&Pending> {
+    status.pending.iter().skip(from).take(limit).collect()
 }
 
 fn pages(n: usize, from: usize) -> Markup {
@@ -99,30 +102,35 @@ fn pages(n: usize, from: usize) -> Markup {
     }
 }
 
-fn families(pending: &[Pending], from: usize, limit: usize, now: DateTime<Utc>) -> Markup {
+fn families(pending: &[&Pending], of: Of, now: DateTime<Utc>) -> Markup {
     if pending.is_empty() {
         return html! { p.empty { "No rule selects anything." } };
     }
-    let columns = [Column::text("Image"), Column::text("May go"), Column::text("Rule"), Column::text("Selected")];
-    let row = |family: &Pending| {
-        let Pending { repository: of, digest, tags, rule, since, due_at } = family;
+    let columns =
+        [Column::text("Image"), Column::text("May go"), Column::text("Rule"), Column::text("Selected")];
+    let row = |family: &&Pending| {
+        let Pending { repository, digest, tags, rule, since, due_at } = family;
         [
-            html! { (repository(of)) " " (image(tags, digest)) },
-            if *due_at <= now { html! { "now" } } else { moment(*due_at, now) },
+            of.image(repository, tags, digest),
+            if *due_at <= now {
+                html! { "now" }
+            } else {
+                moment(*due_at, now)
+            },
             html! { (name(rule)) },
             distance(*since, now),
         ]
     };
-    table("Families that rules have selected", &columns, pending.iter().skip(from).take(limit).map(row))
+    table("Families that rules have selected", &columns, pending.iter().map(row))
 }
 
 /// Why nothing goes, or less than the rules say, and what clears each.
-fn in_the_way(status: &Status, now: DateTime<Utc>) -> Markup {
+fn in_the_way(status: &Status, heading: &Markup, now: DateTime<Utc>) -> Markup {
     let BrakesStatus { breaker, freeze, n_unexpected: _, n_proved: _, next_batch, refused_plan, approval } =
         &status.brakes;
     html! {
         @if !status.refusals.is_empty() {
-            h3 { "In the way" }
+            (heading)
             ul.list { @for refusal in status.refusals.iter().take(N_REFUSALS) { (obstacle(refusal)) } }
             @if status.refusals.len() > N_REFUSALS { p.dim { "and " (status.refusals.len() - N_REFUSALS) " more." } }
         }
@@ -145,7 +153,7 @@ fn obstacle(Refusal { code, text }: &Refusal) -> Markup {
         li {
             code { (code.as_str()) } " "
             @if code.stops_everything() { span.badge.warn { "stops all" } " " }
-            (outside(text)) " " span.dim { "Cleared by " (with_code(code.clears())) "." }
+            (with_code(&outside(text))) " " span.dim { "Cleared by " (with_code(code.clears())) "." }
         }
     }
 }

@@ -4,8 +4,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use ocird_model::{Bytes, ErrorChain, RepositoryName};
 use ocird_store::{
-    DeletionsQuery, FreedOnDay, ImageCursor, ImagesQuery, IntentId, Page, Past, PastDeletion, PastImage, Step,
-    StoreError, Totals, UsageOf, UsageStep,
+    DeletionsQuery, FreedOnDay, ImageCursor, ImagesQuery, IntentId, Page, Past, PastDeletion, PastImage,
+    Step, StoreError, Totals, UsageOf, UsageStep,
 };
 
 use super::super::App;
@@ -77,7 +77,12 @@ impl<'a> Recall<'a> {
 
     /// Usage of everything or of one repository. The lines are those of everything; one repository does not reach them by
     /// itself.
-    pub(super) async fn history(&self, of: &UsageOf, range: Range, status: &Status) -> Result<History, NoPast> {
+    pub(super) async fn history(
+        &self,
+        of: &UsageOf,
+        range: Range,
+        status: &Status,
+    ) -> Result<History, NoPast> {
         let since = match range.length() {
             Some(length) => self.now - length,
             None => self.past.begins_at().await?,
@@ -87,13 +92,16 @@ impl<'a> Recall<'a> {
         let window = self.past.usage(of, Step::Day, self.now - WINDOW..self.now).await?;
         let days: Vec<Day> = window.iter().map(day).collect();
         let lines: Vec<Bytes> = match of {
-            UsageOf::Everything => [status.bounds.warn_at, status.bounds.budget].into_iter().flatten().collect(),
+            UsageOf::Everything => {
+                [status.bounds.warn_at, status.bounds.budget].into_iter().flatten().collect()
+            }
             UsageOf::Repository(_) => Vec::new(),
         };
         let (usage, plan_frees) = present(status, of);
         let usage = usage.or_else(|| window.last().and_then(|day| day.size));
         let basis = Basis { days: &days, now: self.now, usage, plan_frees };
-        let mut points: Vec<Point> = steps.iter().map(|point| (ends(point, step, self.now), point.size)).collect();
+        let mut points: Vec<Point> =
+            steps.iter().map(|point| (ends(point, step, self.now), point.size)).collect();
         // What is known now ends the curve, whatever was on record last.
         if usage.is_some() && points.last().is_some_and(|(at, _)| *at < self.now) {
             points.push((self.now, usage));
@@ -153,8 +161,13 @@ impl<'a> Recall<'a> {
 
     async fn savings(&self) -> Result<Option<Savings>, NoPast> {
         let Some(price) = &self.app.price else { return Ok(None) };
-        let freed: Vec<(DateTime<Utc>, Bytes)> =
-            self.past.freed_by_day().await?.iter().map(|FreedOnDay { at, freed, .. }| (*at, *freed)).collect();
+        let freed: Vec<(DateTime<Utc>, Bytes)> = self
+            .past
+            .freed_by_day()
+            .await?
+            .iter()
+            .map(|FreedOnDay { at, freed, .. }| (*at, *freed))
+            .collect();
         let since = freed.first().map_or(self.now, |(at, _)| *at) - TimeDelta::days(1);
         let days = self.past.usage(&UsageOf::Everything, Step::Day, since..self.now).await?;
         let days: Vec<Day> = days.iter().map(day).collect();

@@ -11,9 +11,7 @@ use super::range::Range;
 use super::recall::{History, NoPast};
 use super::table::{Column, table};
 use super::usage::{curve, figure, rates, sized};
-use super::words::{
-    counted, decision, distance, image, moment, name, nothing, outside, repository_path,
-};
+use super::words::{counted, decision, distance, image, moment, name, nothing, outside, repository_path};
 use super::{findings, gone, next};
 use crate::status::{RepositoryStatus, Status};
 
@@ -211,14 +209,14 @@ fn verdict(image: &PastImage, now: DateTime<Utc>) -> Markup {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_cursor_comes_back_from_its_link_and_nonsense_is_the_beginning() {
-        let cursor: ImageCursor = serde_json::from_str(r#"{"created_at":"2026-03-01T12:00:00Z","id":7}"#).unwrap();
+        let cursor: ImageCursor =
+            serde_json::from_str(r#"{"created_at":"2026-03-01T12:00:00Z","id":7}"#).unwrap();
         let link = Which { are_gone: true, after: None }.then("/repositories/a/b", &cursor);
         let after = link.split("after=").nth(1).unwrap().trim_end_matches("#images");
         assert_eq!(Which::parse(Some("gone"), Some(after)).after, Some(cursor));

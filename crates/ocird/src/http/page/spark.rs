@@ -41,7 +41,8 @@ pub(super) fn spark(sizes: &[Option<Bytes>], span: &str) -> Option<PreEscaped<St
         data = if is_open { data.line_to(place) } else { data.move_to(place) };
         is_open = true;
     }
-    let words = format!("{span}: from {} to {}, {} at most", round(first), round(last), round(Bytes(largest as u64)));
+    let words =
+        format!("{span}: from {} to {}, {} at most", round(first), round(last), round(Bytes(largest as u64)));
     let picture = SVG::new()
         .set("class", "spark")
         .set("viewBox", (0, 0, width, height))
@@ -52,7 +53,12 @@ pub(super) fn spark(sizes: &[Option<Bytes>], span: &str) -> Option<PreEscaped<St
 }
 
 /// The bar of a whole: its parts one after the other, and marks where lines lie. The words are for those who do not see it.
-pub(super) fn bar(parts: &[Bytes], whole: Bytes, marks: &[(Bytes, &'static str)], words: &str) -> PreEscaped<String> {
+pub(super) fn bar(
+    parts: &[Bytes],
+    whole: Bytes,
+    marks: &[(Bytes, &'static str)],
+    words: &str,
+) -> PreEscaped<String> {
     let whole = whole.0.max(1) as f64;
     let place = |size: Bytes| (size.0 as f64 / whole).min(1.0) * BAR;
     let mut picture = SVG::new()
@@ -96,7 +102,8 @@ mod tests {
     #[test]
     fn parts_that_are_more_than_the_whole_stay_within_the_bar() {
         let parts = [Bytes(600), Bytes(600)];
-        let drawn = bar(&parts, Bytes(1000), &[(Bytes(350), "warn"), (Bytes(1000), "bad")], "words").into_string();
+        let drawn =
+            bar(&parts, Bytes(1000), &[(Bytes(350), "warn"), (Bytes(1000), "bad")], "words").into_string();
         assert!(drawn.contains("width=\"600\"") && drawn.contains("width=\"400\""), "{drawn}");
         assert_eq!(drawn.matches("<line").count(), 1, "a mark at the end would not be seen: {drawn}");
     }

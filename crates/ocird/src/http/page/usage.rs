@@ -37,7 +37,8 @@ impl<'a> Whole<'a> {
         let mut parts: Vec<(&RepositoryName, Bytes)> =
             repositories.iter().filter_map(|(name, one)| Some((name, one.size?))).collect();
         parts.sort_by(|a, b| (b.1, a.0).cmp(&(a.1, b.0)));
-        let usage = if repositories.is_empty() { None } else { repositories.values().map(|one| one.size).sum() };
+        let usage =
+            if repositories.is_empty() { None } else { repositories.values().map(|one| one.size).sum() };
         Self { usage, budget: status.bounds.budget, parts }
     }
 
@@ -81,7 +82,11 @@ impl<'a> Whole<'a> {
         let marks: Vec<(Bytes, &'static str)> =
             marks.into_iter().filter_map(|(at, class)| Some((at?, class))).collect();
         let words = match self.budget {
-            Some(budget) => format!("{} of the budget of {} by repository; the list below has the figures", sum, round(budget)),
+            Some(budget) => format!(
+                "{} of the budget of {} by repository; the list below has the figures",
+                sum,
+                round(budget)
+            ),
             None => format!("{sum} by repository; the list below has the figures"),
         };
         html! { (bar(&parts, whole, &marks, &words)) }
@@ -125,7 +130,7 @@ pub(super) fn growth(
                     (curve(history, &the_lines(status), "Usage of everything that is watched", now))
                     dl.figures {
                         (rates(&history.forecast))
-                        @for line in &history.forecast.lines { (reaches(line)) }
+                        @for line in &history.forecast.lines { (reaches(line, status)) }
                         @if let Some(frees) = history.forecast.plan_frees {
                             div { dt { "The present plan" } dd { "frees " (frees) } }
                         }
@@ -226,32 +231,42 @@ pub(super) fn rates(forecast: &Forecast) -> Markup {
 }
 
 /// When a line is reached.
-fn reaches(line: &LineForecast) -> Markup {
+fn reaches(line: &LineForecast, status: &Status) -> Markup {
     let LineForecast { line, if_nothing_goes, after_the_plan: _, as_it_goes } = line;
+    let name = if status.bounds.budget == Some(*line) { "The budget of" } else { "The warning line of" };
     html! { div {
-        dt { (round(*line)) " reached" }
-        dd { (reach(*as_it_goes)) }
-        @if as_it_goes != if_nothing_goes { dd.dim { "if nothing went: " (reach(*if_nothing_goes)) } }
+        dt { (name) " " (round(*line)) }
+        dd { (likely(*as_it_goes)) }
+        @if let Some(range) = between(*as_it_goes) { dd.dim { (range) } }
+        @if as_it_goes != if_nothing_goes { dd.dim { "if nothing went: " (likely(*if_nothing_goes)) } }
     } }
 }
 
-fn reach(reach: Reach) -> Markup {
+/// When a line is most likely reached.
+fn likely(reach: Reach) -> Markup {
     html! {
         @match reach {
-            Reach::Reached => "already",
+            Reach::Reached => "passed",
             Reach::Unknown => "nobody knows yet",
             Reach::Ahead { likely: None, earliest: None, .. } => "not within ten years",
-            Reach::Ahead { likely: None, earliest: Some(earliest), .. } => {
-                "probably not; " (day(earliest)) " at the earliest"
-            }
-            Reach::Ahead { likely: Some(likely), earliest, latest } => {
-                "about " (day(likely)) " " span.dim {
-                    "(" (day(earliest.unwrap_or(likely))) " to "
-                    @match latest { Some(latest) => (day(latest)), None => "later or never" } ")"
-                }
-            }
+            Reach::Ahead { likely: None, .. } => "probably not reached",
+            Reach::Ahead { likely: Some(likely), .. } => { "about " (day(likely)) }
         }
     }
+}
+
+/// Between which days, where the range says more than the middle.
+fn between(reach: Reach) -> Option<Markup> {
+    let Reach::Ahead { earliest: Some(earliest), likely, latest } = reach else { return None };
+    let is_wide = latest
+        .zip(likely)
+        .is_none_or(|(latest, likely)| earliest.date_naive() != likely.date_naive() || latest > likely);
+    is_wide.then(|| {
+        html! {
+            "between " (day(earliest)) " and "
+            @match latest { Some(latest) => (day(latest)), None => "much later or never" }
+        }
+    })
 }
 
 /// What deletions have freed and saved.

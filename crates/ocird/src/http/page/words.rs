@@ -2,12 +2,12 @@
 //! browser is no terminal, but a line of printable ASCII of bounded length cannot turn the direction of a sentence, look like
 //! another name or fill a screen there either (S-34). Tags of HTML are none of its affair: `maud` escapes whatever it is given.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use maud::{Markup, html};
 use ocird_model::{Bytes, RepositoryName, Severity};
 use ocird_store::StoredVerdict;
 
-use super::super::screen::{instant, within};
+use super::super::screen::instant;
 use crate::plain::plain;
 
 /// The longest sentence from outside, in characters.
@@ -59,6 +59,24 @@ pub(super) fn counted(n: u64, one: &str, many: &str) -> String {
     if n == 1 { format!("1 {one}") } else { format!("{n} {many}") }
 }
 
+/// How far away an instant is, on either side of now, in the one unit that says most.
+fn within(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    let span = at - now;
+    match span.num_seconds() {
+        -59..=59 => "now".to_owned(),
+        ..0 => format!("{} ago", in_one_unit(-span)),
+        _ => format!("in {}", in_one_unit(span)),
+    }
+}
+
+fn in_one_unit(span: TimeDelta) -> String {
+    match (span.num_minutes(), span.num_hours(), span.num_days()) {
+        (minutes @ ..120, _, _) => format!("{minutes}\u{a0}min"),
+        (_, hours @ ..48, _) => format!("{hours}\u{a0}h"),
+        (_, _, days) => format!("{days}\u{a0}d"),
+    }
+}
+
 /// An instant by its distance, with its date beside it.
 pub(super) fn moment(at: DateTime<Utc>, now: DateTime<Utc>) -> Markup {
     html! {
@@ -91,6 +109,22 @@ pub(super) fn repository_path(name: &RepositoryName) -> String {
 /// A repository, as a link to its page.
 pub(super) fn repository(name: &RepositoryName) -> Markup {
     html! { a href=(repository_path(name)) { (name) } }
+}
+
+/// Of how many repositories the rows of a table are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Of {
+    /// Of the one whose page it is.
+    One,
+    /// Of several, so that each row says which.
+    Several,
+}
+
+impl Of {
+    /// An image, with a link to its repository where that is not clear.
+    pub(super) fn image<T: AsRef<str>>(self, of: &RepositoryName, tags: &[T], digest: &str) -> Markup {
+        html! { @if self == Self::Several { (repository(of)) " " } (image(tags, digest)) }
+    }
 }
 
 /// An image by its tags and the beginning of its digest.
@@ -179,6 +213,14 @@ mod tests {
             assert_ne!(said, format!("{} (DETAIL)", word.replace('_', " ")), "{word}");
         }
         assert_eq!(reason("of_another_version", Some("x")), "of another version (x)");
+    }
+
+    #[test]
+    fn a_distance_is_said_in_one_unit_on_either_side_of_now() {
+        let now = crate::http::worlds::now();
+        let said = |seconds| within(now + TimeDelta::seconds(seconds), now).replace('\u{a0}', " ");
+        assert_eq!([said(0), said(-59), said(60), said(-7199)], ["now", "now", "in 1 min", "119 min ago"]);
+        assert_eq!([said(7200), said(-47 * 3600), said(48 * 3600)], ["in 2 h", "47 h ago", "in 2 d"]);
     }
 
     #[test]
