@@ -37,8 +37,8 @@ static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
 const PLACES: [(Place, &str, &str); 4] = [
     (Place::Overview, "/", "Overview"),
     (Place::Repositories, "/repositories", "Repositories"),
-    (Place::Pending, "/pending", "What goes next"),
-    (Place::Deletions, "/deletions", "What went"),
+    (Place::Pending, "/pending", "Next"),
+    (Place::Deletions, "/deletions", "Gone"),
 ];
 
 /// Which page it is.

@@ -19,7 +19,7 @@ pub(super) fn section(gone: Result<&Gone, &NoPast>, now: DateTime<Utc>) -> Marku
                 Ok(gone) => {
                     (in_all(&gone.totals))
                     @if !gone.latest.is_empty() {
-                        (deletions(&gone.latest, Of::Several, now))
+                        (deletions(&gone.latest, Of::Several, N_LATEST, now))
                         p { a href="/deletions" { "Everything that went" } }
                     }
                 }
@@ -50,7 +50,7 @@ pub(super) fn of_repository(name: &RepositoryName, latest: &[PastDeletion], now:
             @if latest.is_empty() {
                 p.empty { "ocird has deleted nothing of it so far." }
             } @else {
-                (deletions(latest, Of::One, now))
+                (deletions(latest, Of::One, N_LATEST, now))
                 p { a href={ "/deletions?repository=" (name) } { "Everything that went of it" } }
             }
         }
@@ -72,7 +72,7 @@ pub(super) fn all(
             p { a href=(super::words::repository_path(name)) { "The repository" } " \u{b7} " a href="/deletions" { "Of all repositories" } }
         }
         section aria-label="Deletions" {
-            @if page.rows.is_empty() { p.empty { "Nothing went." } } @else { (deletions(&page.rows, if of.is_some() { Of::One } else { Of::Several }, now)) }
+            @if page.rows.is_empty() { p.empty { "Nothing went." } } @else { (deletions(&page.rows, if of.is_some() { Of::One } else { Of::Several }, usize::MAX, now)) }
             nav.pages aria-label="Parts of the list" { ul {
                 @if !is_first { li { a href=(first) { "Newest" } } }
                 @if let Some(next) = &page.next { li { a rel="next" href={ "/deletions?" (query) "before=" (next) } { "Older" } } }
@@ -81,8 +81,11 @@ pub(super) fn all(
     }
 }
 
-/// With the name of its repository where they are of several.
-fn deletions(rows: &[PastDeletion], of: Of, now: DateTime<Utc>) -> Markup {
+/// Parts of families on a page that is about more than them.
+const N_LATEST: usize = 8;
+
+/// Deletions, the latest first. What went of one family after its head stands in one row.
+fn deletions(rows: &[PastDeletion], of: Of, limit: usize, now: DateTime<Utc>) -> Markup {
     let columns = [
         Column::text("Image"),
         Column::text("When"),
@@ -90,20 +93,35 @@ fn deletions(rows: &[PastDeletion], of: Of, now: DateTime<Utc>) -> Markup {
         Column::text("Why"),
         Column::text("Proof"),
     ];
-    let row = |deletion: &PastDeletion| {
+    let row = |part: &[PastDeletion]| {
+        let (deletion, n) = (&part[0], part.len());
+        let tags: Vec<&str> = deletion.tags.iter().map(ocird_model::Tag::as_str).collect();
+        let freed = part.iter().map(|deletion| deletion.frees).sum();
         [
-            of.image(&deletion.repository, &tags(deletion), &deletion.digest.short()),
+            html! {
+                (of.image(&deletion.repository, &tags, &deletion.digest.short()))
+                @if n > 1 { " " span.dim { "and " (n - 1) " more of its family" } }
+            },
             moment(deletion.outcome.as_ref().map_or(deletion.intended_at, |outcome| outcome.at), now),
-            html! { @if is_deleted(deletion) { (size(deletion.frees)) } @else { (super::words::nothing()) } },
+            html! { @if is_deleted(deletion) { (size(freed)) } @else { (super::words::nothing()) } },
             html! { (name(&deletion.rule)) },
             fate(deletion, now),
         ]
     };
-    table("Deletions, the latest first", &columns, rows.iter().map(row))
+    table("Deletions, the latest first", &columns, rows.chunk_by(are_one_part).take(limit).map(row))
 }
 
-fn tags(deletion: &PastDeletion) -> Vec<&str> {
-    deletion.tags.iter().map(ocird_model::Tag::as_str).collect()
+/// Whether two deletions are of what was left of the same family, and came to the same.
+fn are_one_part(one: &PastDeletion, other: &PastDeletion) -> bool {
+    let is_rest = |deletion: &PastDeletion| deletion.digest != deletion.head && deletion.tags.is_empty();
+    let fate = |deletion: &PastDeletion| {
+        (deletion.outcome.as_ref().map(|outcome| outcome.kind), deletion.restored_at)
+    };
+    is_rest(one)
+        && is_rest(other)
+        && (&one.repository, one.head, &one.rule) == (&other.repository, other.head, &other.rule)
+        && one.proofs == other.proofs
+        && fate(one) == fate(other)
 }
 
 fn is_deleted(deletion: &PastDeletion) -> bool {
@@ -155,5 +173,59 @@ fn one(proof: &Proof, now: DateTime<Utc>) -> Markup {
                 span.badge.bad { (result.as_str()) } " " (when) ": " (outside(detail))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ocird_model::{Bytes, Digest, Outcome};
+
+    use super::*;
+    use crate::http::worlds::now;
+
+    fn deletion(digest: u8, head: u8) -> PastDeletion {
+        PastDeletion {
+            id: serde_json::from_str("1").unwrap(),
+            intended_at: now(),
+            repository: "mgh-docs".parse().unwrap(),
+            image: format!("ocid1.containerimage.oc1..{digest}").parse().unwrap(),
+            digest: Digest::from_bytes([digest; 32]),
+            head: Digest::from_bytes([head; 32]),
+            tags: Vec::new(),
+            rule: "rest of a family whose head is gone".to_owned(),
+            evidence: String::new(),
+            frees: Some(Bytes(1_000_000)),
+            outcome: Some(Outcome { kind: OutcomeKind::Deleted, at: now(), detail: String::new() }),
+            restored_at: None,
+            proofs: Vec::new(),
+        }
+    }
+
+    fn shown(rows: &[PastDeletion]) -> String {
+        deletions(rows, Of::One, usize::MAX, now()).into_string()
+    }
+
+    #[test]
+    fn what_was_left_of_a_family_is_one_row_with_what_it_freed_together() {
+        let rows = [deletion(2, 1), deletion(3, 1), deletion(1, 1), deletion(5, 4)];
+        let shown = shown(&rows);
+        assert_eq!(shown.matches("role=\"rowheader\"").count(), 3, "{shown}");
+        assert!(shown.contains("and 1 more of its family") && shown.contains("2.0 MB"), "{shown}");
+    }
+
+    #[test]
+    fn parts_of_which_one_came_back_or_stayed_are_told_apart() {
+        let back = PastDeletion { restored_at: Some(now()), ..deletion(3, 1) };
+        let mut drifted = deletion(4, 1);
+        drifted.outcome.as_mut().unwrap().kind = OutcomeKind::Drifted;
+        let shown = shown(&[deletion(2, 1), back, drifted]);
+        assert_eq!(shown.matches("role=\"rowheader\"").count(), 3, "{shown}");
+        assert!(shown.contains("brought back") && shown.contains("it had changed, and stayed"), "{shown}");
+    }
+
+    #[test]
+    fn one_unknown_size_leaves_the_sum_unknown() {
+        let unknown = PastDeletion { frees: None, ..deletion(3, 1) };
+        assert!(shown(&[deletion(2, 1), unknown]).contains("unknown"));
     }
 }

@@ -17,8 +17,8 @@ use crate::status::Status;
 /// Of every repository the curve of so many days is drawn.
 pub(super) const SMALL_CURVE: TimeDelta = TimeDelta::days(30);
 
-/// Deletions on a page that is about more than them.
-pub(super) const N_LATEST: u32 = 8;
+/// Deletions that are read for a page that is about more than them: enough for some families with their rests.
+const N_LATEST: u32 = 40;
 
 /// Deletions on their own page.
 const N_DELETIONS: u32 = 50;

@@ -171,7 +171,7 @@ fn rows(images: &[PastImage], now: DateTime<Utc>) -> Markup {
         let pushed_at = one.created_at.unwrap_or(one.first_seen_at);
         [
             image(&tags, &one.digest.short()),
-            html! { time datetime=(pushed_at.to_rfc3339()) { (distance(pushed_at, now)) } },
+            distance(pushed_at, now),
             html! { (one.size) },
             last_pull(one, now),
             users(&one.used_by),

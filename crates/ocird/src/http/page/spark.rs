@@ -28,18 +28,23 @@ pub(super) fn spark(sizes: &[Option<Bytes>], span: &str) -> Option<PreEscaped<St
     let largest = known.iter().max().map_or(1.0, |size| size.0.max(1) as f64);
     let (width, height) = SPARK;
     let step = (width - 4.0) / (sizes.len() - 1) as f64;
-    let mut data = Data::new();
-    let mut is_open = false;
-    for (i, size) in sizes.iter().enumerate() {
-        let Some(size) = size else {
-            is_open = false;
-            continue;
-        };
-        let y = height - 3.0 - size.0 as f64 / largest * (height - 6.0);
-        let place = [2.0 + step * i as f64, y].map(|pixels| (pixels * 10.0).round() / 10.0);
-        let place = (place[0], place[1]);
-        data = if is_open { data.line_to(place) } else { data.move_to(place) };
-        is_open = true;
+    let tenths = |pixels: f64| (pixels * 10.0).round() / 10.0;
+    let place = |(i, size): (usize, Bytes)| {
+        (tenths(2.0 + step * i as f64), tenths(height - 2.0 - size.0 as f64 / largest * (height - 4.0)))
+    };
+    let all: Vec<(usize, Option<Bytes>)> = sizes.iter().copied().enumerate().collect();
+    let runs = all.split(|(_, size)| size.is_none()).filter(|run| !run.is_empty());
+    let (mut stroke, mut area) = (Data::new(), Data::new());
+    for run in runs {
+        let places: Vec<(f64, f64)> =
+            run.iter().filter_map(|(i, size)| Some(place((*i, (*size)?)))).collect();
+        let ([first, ..], [.., last]) = (&places[..], &places[..]) else { continue };
+        area = area.move_to((first.0, height));
+        for (n, place) in places.iter().enumerate() {
+            stroke = if n == 0 { stroke.move_to(*place) } else { stroke.line_to(*place) };
+            area = area.line_to(*place);
+        }
+        area = area.line_to((last.0, height)).close();
     }
     let words =
         format!("{span}: from {} to {}, {} at most", round(first), round(last), round(Bytes(largest as u64)));
@@ -48,7 +53,8 @@ pub(super) fn spark(sizes: &[Option<Bytes>], span: &str) -> Option<PreEscaped<St
         .set("viewBox", (0, 0, width, height))
         .set("role", "img")
         .set("aria-label", words)
-        .add(Path::new().set("class", "stroke").set("d", data));
+        .add(Path::new().set("class", "area").set("d", area))
+        .add(Path::new().set("class", "stroke").set("d", stroke));
     Some(PreEscaped(picture.to_string()))
 }
 
@@ -93,7 +99,7 @@ mod tests {
     fn a_small_curve_takes_two_sizes_and_leaves_gaps() {
         assert!(spark(&[], "").is_none() && spark(&[Some(Bytes(1)), None], "").is_none());
         let drawn = spark(&[Some(Bytes(1)), None, Some(Bytes(2))], "30 days").unwrap().into_string();
-        assert_eq!(drawn.matches('M').count(), 2, "{drawn}");
+        assert_eq!(drawn.matches('M').count(), 4, "two stretches, each with its area: {drawn}");
         assert!(drawn.contains("30 days: from 1 B to 2 B, 2 B at most"), "{drawn}");
         let flat = spark(&[Some(Bytes::ZERO); 3], "30 days").unwrap().into_string();
         assert!(!flat.contains("NaN"), "{flat}");

@@ -263,8 +263,10 @@ fn between(reach: Reach) -> Option<Markup> {
         .is_none_or(|(latest, likely)| earliest.date_naive() != likely.date_naive() || latest > likely);
     is_wide.then(|| {
         html! {
-            "between " (day(earliest)) " and "
-            @match latest { Some(latest) => (day(latest)), None => "much later or never" }
+            @match latest {
+                Some(latest) => { "between " (day(earliest)) " and " (day(latest)) }
+                None => { (day(earliest)) " at the earliest; it may never come" }
+            }
         }
     })
 }

@@ -88,7 +88,7 @@ pub(super) fn moment(at: DateTime<Utc>, now: DateTime<Utc>) -> Markup {
 
 /// An instant by its distance alone.
 pub(super) fn distance(at: DateTime<Utc>, now: DateTime<Utc>) -> Markup {
-    html! { time datetime=(at.to_rfc3339()) title=(instant(at)) { (within(at, now)) } }
+    html! { time.nowrap datetime=(at.to_rfc3339()) title=(instant(at)) { (within(at, now)) } }
 }
 
 /// A day.
