@@ -2,13 +2,19 @@
 
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
-use ocird_model::{RepositoryName, Standing, Subject};
+use ocird_model::{RepositoryName, Severity, Standing, Subject};
 
 use super::words::{distance, outside, severity, with_code};
 use crate::status::Status;
 
 /// So many are told on the page; the command tells all.
 const N_SHOWN: usize = 40;
+
+/// How many stand, by how much they matter.
+pub(super) fn badge(status: &Status) -> Markup {
+    let is_bad = status.findings.iter().any(|standing| standing.finding.severity == Severity::Problem);
+    html! { span.badge.(if is_bad { "bad" } else { "warn" }) { (status.findings.len()) } }
+}
 
 /// All that stand, the worst first.
 pub(super) fn section(status: &Status, now: DateTime<Utc>) -> Markup {

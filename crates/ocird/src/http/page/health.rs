@@ -15,17 +15,22 @@ use crate::status::{BackupStatus, Check, HoldStatus, SourceStatus, Status, UndoS
 /// Sources, missing images and holds that are told one by one.
 const N_SHOWN: usize = 20;
 
-/// Checks, passes and copies.
-pub(super) fn section(app: &App, status: &Status, now: DateTime<Utc>) -> Markup {
-    let health = Health::of(app, status, now);
-    let (class, word) = match health.state {
+/// How well it is, in a word.
+pub(super) fn badge(app: &App, status: &Status, now: DateTime<Utc>) -> Markup {
+    let (class, word) = match Health::of(app, status, now).state {
         HealthState::Pass => ("calm", "well"),
         HealthState::Warn => ("warn", "with warnings"),
         HealthState::Fail => ("bad", "failing"),
     };
+    html! { span.badge.(class) { (word) } }
+}
+
+/// Checks, passes and copies.
+pub(super) fn section(app: &App, status: &Status, now: DateTime<Utc>) -> Markup {
+    let health = Health::of(app, status, now);
     html! {
         section #health aria-labelledby="health-heading" {
-            h2 #health-heading { "Health " span.badge.(class) { (word) } }
+            h2 #health-heading { "Health " (badge(app, status, now)) }
             (checks(&health.checks))
             dl.facts {
                 div { dt { "Last pass" } dd { (outside(&last_pass(status, now))) } }
@@ -40,9 +45,10 @@ pub(super) fn section(app: &App, status: &Status, now: DateTime<Utc>) -> Markup 
 }
 
 fn checks(checks: &BTreeMap<&'static str, Check>) -> Markup {
+    let (failed, others): (Vec<_>, Vec<_>) = checks.iter().partition(|(_, check)| check.is_failed());
     html! {
         ul.checks {
-            @for (part, check) in checks {
+            @for (part, check) in failed.into_iter().chain(others) {
                 li {
                     @match check {
                         Check::Ok => { span.ok aria-hidden="true" { "\u{2713}" } " " (part.replace('_', " ")) span.sr { ": works" } }

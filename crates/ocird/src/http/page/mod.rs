@@ -162,6 +162,7 @@ pub(super) async fn overview(app: App, parameters: Parameters) -> Response {
     let main = html! {
         (usage::now(status))
         (next::sentence(status, now))
+        (contents(&look))
         (usage::growth(history.as_ref(), gone.as_ref(), status, range, now))
         (repositories::section(status, &curves, now))
         (next::section(status, now))
@@ -171,6 +172,23 @@ pub(super) async fn overview(app: App, parameters: Parameters) -> Response {
         (health::section(&look.app, status, now))
     };
     look.answer("Overview", Place::Overview, &main)
+}
+
+/// Where things are on the overview, and which of them need a look.
+fn contents(look: &Look) -> Markup {
+    let status = &look.status;
+    let n_pending = status.pending.len();
+    html! {
+        nav.contents aria-label="On this page" { ul {
+            li { a href="#curve" { "Over time" } }
+            li { a href="#repositories" { "Repositories" } }
+            li { a href="#next" { "What goes next" } @if n_pending > 0 { " " span.badge { (n_pending) } } }
+            li { a href="#gone" { "What went" } }
+            li { a href="#findings" { "Findings" } @if !status.findings.is_empty() { " " (findings::badge(status)) } }
+            li { a href="#in-use" { "What runs" } }
+            li { a href="#health" { "Health" } " " (health::badge(&look.app, status, look.now)) }
+        } }
+    }
 }
 
 async fn all_repositories(State(app): State<App>, parameters: Parameters) -> Response {

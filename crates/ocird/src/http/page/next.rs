@@ -22,13 +22,13 @@ const N_REFUSALS: usize = 30;
 
 /// The one sentence: whether anything goes, and when.
 pub(super) fn sentence(status: &Status, now: DateTime<Utc>) -> Markup {
-    let stop = status.refusals.iter().map(|refusal| refusal.code).find(|code| code.stops_everything());
+    let stop = status.refusals.iter().find(|refusal| refusal.code.stops_everything());
     let next = next_deletion(status, now);
     html! {
         @match (stop, next) {
-            (Some(code), next) => div.notice.{ @if status.arming == Arming::Report { "calm" } @else { "warn" } } role="status" {
+            (Some(Refusal { code, text }), next) => div.notice.{ @if status.arming == Arming::Report { "calm" } @else { "warn" } } role="status" {
                 p {
-                    strong { "Nothing goes: " } (with_code(code.means())) ". It takes " (with_code(code.clears())) "."
+                    strong { "Nothing goes: " } (with_code(&outside(text))) ". It takes " (with_code(code.clears())) "."
                     @if let (ClearedBy::Itself, Some(at)) = (code.cleared_by(), next) {
                         " The next deletion may be " (moment(at, now)) "."
                     }

@@ -51,10 +51,16 @@ impl<'a> Whole<'a> {
                     }
                     (Some(usage), None) => { strong { (usage) } " " span.dim { "in use" } }
                     (None, _) if self.parts.is_empty() => "Nothing has been seen yet",
-                    (None, _) => "Usage is not known",
+                    // What is not known is added to what is.
+                    (None, _) => { "At least " strong { (self.known()) } " " span.dim { "in use" } }
                 }
             }
         }
+    }
+
+    /// What is in use of the repositories whose size is known.
+    fn known(&self) -> Bytes {
+        self.parts.iter().map(|(_, size)| *size).sum()
     }
 
     fn said(&self, status: &Status) -> Markup {
@@ -66,7 +72,7 @@ impl<'a> Whole<'a> {
             p.lead {
                 (counted(n_images, "image", "images")) " in "
                 (counted(n as u64, "repository", "repositories")) ". "
-                @if self.usage.is_none() { "A layer that nobody has measured yet leaves the sum open. " }
+                @if self.usage.is_none() { "Of some it is not known what they hold. " }
                 "The service itself says " (reported) ", which lags."
             }
         }
@@ -74,7 +80,7 @@ impl<'a> Whole<'a> {
 
     /// The bar goes to the budget, or to what is in use where that is more.
     fn bar(&self, status: &Status) -> Markup {
-        let sum: Bytes = self.parts.iter().map(|(_, size)| *size).sum();
+        let sum = self.known();
         let whole = self.budget.unwrap_or(sum).max(sum);
         let mut parts: Vec<Bytes> = self.parts.iter().take(SHADES).map(|(_, size)| *size).collect();
         parts.push(self.parts.iter().skip(SHADES).map(|(_, size)| *size).sum());

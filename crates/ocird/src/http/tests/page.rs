@@ -140,7 +140,7 @@ async fn the_overview_tells_usage_by_the_budget_what_goes_next_and_why_nothing_d
         "of 500 MB in use",
         "118 images in 4 repositories",
         "<a href=\"/repositories/mgh-website\">mgh-website</a>",
-        "<strong>Nothing goes: </strong><code>mode = &quot;report&quot;</code>. It takes arming it.",
+        "<strong>Nothing goes: </strong>set mode = &quot;enforce&quot; and armed_for to arm. It takes arming it.",
         "beyond the newest ten",
         "<a href=\"/pending\">All 12 that are selected</a>",
         "Nothing is odd.",
