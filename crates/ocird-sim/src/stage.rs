@@ -63,8 +63,8 @@ pub struct Play {
     pub enforce: String,
     /// Where its pages are; port 0 takes a free one.
     pub listen: String,
-    /// More of the configuration file: whole tables, such as `[findings]`.
-    pub more: String,
+    /// More tables of the configuration file, such as `[findings]`.
+    pub tables: String,
 }
 
 impl Default for Play {
@@ -81,7 +81,7 @@ impl Default for Play {
             observe: "0 * * * *".to_owned(),
             enforce: "30 * * * *".to_owned(),
             listen: "127.0.0.1:0".to_owned(),
-            more: String::new(),
+            tables: String::new(),
         }
     }
 }
@@ -129,8 +129,18 @@ pub struct Running {
 impl Stage {
     /// Sets everything up. Nothing has been looked at yet. Must be called within a tokio runtime.
     pub fn open(play: Play) -> anyhow::Result<Self> {
-        let Play { settings, knobs, options, policies, backlog_days, armed, observe, enforce, listen, more } =
-            play;
+        let Play {
+            settings,
+            knobs,
+            options,
+            policies,
+            backlog_days,
+            armed,
+            observe,
+            enforce,
+            listen,
+            tables,
+        } = play;
         let tenancy = Tenancy::new(settings);
         let mut generator = Generator::new(knobs, &tenancy)?;
         generator.seed_backlog(&tenancy, backlog_days);
@@ -146,7 +156,7 @@ impl Stage {
             listen,
             host_names: BTreeSet::new(),
         };
-        stage.write_files(&policies, &stage.config_text(armed, &observe, &enforce, &more))?;
+        stage.write_files(&policies, &stage.config_text(armed, &observe, &enforce, &tables))?;
         stage.collect()?;
         Ok(stage)
     }
@@ -321,7 +331,7 @@ impl Stage {
         Ok(())
     }
 
-    fn config_text(&self, armed: bool, observe: &str, enforce: &str, more: &str) -> String {
+    fn config_text(&self, armed: bool, observe: &str, enforce: &str, tables: &str) -> String {
         let settings = self.tenancy.settings();
         let compartment = self.tenancy.compartment();
         let listen = if self.listen.ends_with(":0") { "127.0.0.1:6247" } else { &self.listen };
@@ -342,7 +352,7 @@ impl Stage {
              [schedule]\nobserve = \"{observe}\"\nenforce = \"{enforce}\"\n\
              [in_use]\nown_image = \"localhost/ocird\"\n\
              [[in_use.files]]\npath = \"in-use/*.json\"\nrepositories = [\"*\"]\n\
-             [http]\nlisten = \"{listen}\"\n{more}",
+             [http]\nlisten = \"{listen}\"\n{tables}",
             self.server.metadata_base(),
             base = self.server.base_url(),
         )

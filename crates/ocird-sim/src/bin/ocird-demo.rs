@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 /// A simulated tenancy and the real daemon against it, over HTTP, on a clock that runs fast.
 #[derive(Debug, Parser)]
 #[command(name = "ocird-demo", max_term_width = 100)]
+#[expect(clippy::struct_excessive_bools, reason = "switches of a command line")]
 struct Args {
     /// Make one pass on the present world, print plan and usage, and end. Deletes nothing.
     #[arg(long)]
@@ -85,7 +86,7 @@ fn the_play(args: &Args) -> Play {
         knobs,
         policies,
         listen: args.listen.clone(),
-        more: BUDGET.to_owned(),
+        tables: BUDGET.to_owned(),
         ..Play::default()
     }
 }

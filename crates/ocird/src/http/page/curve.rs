@@ -10,7 +10,7 @@ use ocird_model::Bytes;
 use svg::node::element::path::Data;
 use svg::node::element::{Circle, Description, Group, Line as Stroke, Path, SVG, Text, Title};
 
-use self::scale::{Scale, bytes_ticks, time_ticks};
+use self::scale::{EDGE, LEFT, Scale, bytes_ticks, time_ticks};
 use super::words::round;
 use crate::forecast::Growth;
 
@@ -198,7 +198,7 @@ fn ahead(scale: &Scale, outlook: Outlook, now: DateTime<Utc>, until: DateTime<Ut
     let today = Stroke::new().set("class", "now").set("x1", x).set("x2", x);
     Group::new()
         .set("class", "ahead")
-        .add(today.set("y1", scale.top()).set("y2", scale.bottom()))
+        .add(today.set("y1", EDGE).set("y2", scale.bottom()))
         .add(Path::new().set("class", "band").set("d", along(band.into_iter()).close()))
         .add(Path::new().set("class", "pushes").set("d", along(ray(pushes.per_day).into_iter())))
         .add(Path::new().set("class", "net").set("d", along(ray(net.per_day).into_iter())))
@@ -209,8 +209,8 @@ fn axes(scale: &Scale, canvas: Canvas) -> Group {
     let mut group = Group::new().set("class", "axes").set("aria-hidden", "true");
     for size in bytes_ticks(scale.largest()) {
         let y = scale.y(size.0 as f64);
-        let stroke = Stroke::new().set("x1", scale.left()).set("x2", scale.right());
-        let label = Text::new(round(size)).set("x", scale.left() - 8.0).set("y", y + 4.0);
+        let stroke = Stroke::new().set("x1", LEFT).set("x2", scale.right());
+        let label = Text::new(round(size)).set("x", LEFT - 8.0).set("y", y + 4.0);
         group = group.add(stroke.set("y1", y).set("y2", y)).add(label.set("text-anchor", "end"));
     }
     for (at, label) in time_ticks(scale.times(), canvas.n_ticks()) {
@@ -230,8 +230,8 @@ fn lines(scale: &Scale, lines: &[Line], canvas: Canvas) -> Group {
             Canvas::Narrow => round(*at),
         };
         let y = scale.y(at.0 as f64);
-        let stroke = Stroke::new().set("class", *class).set("x1", scale.left()).set("x2", scale.right());
-        let label = Text::new(label).set("class", *class).set("x", scale.left() + 6.0);
+        let stroke = Stroke::new().set("class", *class).set("x1", LEFT).set("x2", scale.right());
+        let label = Text::new(label).set("class", *class).set("x", LEFT + 6.0);
         group = group.add(stroke.set("y1", y).set("y2", y)).add(label.set("y", y - 6.0));
     }
     group

@@ -87,11 +87,11 @@ fn room(status: &Status) -> Markup {
 fn proofs(undo: &UndoStatus, now: DateTime<Utc>) -> Markup {
     let UndoStatus { proofs, next_proof_at, n_open_proofs, holds: _ } = undo;
     html! {
-        @if proofs.first().is_some() || next_proof_at.is_some() {
+        @if !proofs.is_empty() || next_proof_at.is_some() {
             div { dt { "Proofs" } dd {
                 @if let Some(last) = proofs.first() { "the last was " (last.result.as_str()) ", " (distance(last.made_at, now)) }
                 @if let Some(at) = next_proof_at {
-                    @if proofs.first().is_some() { "; " }
+                    @if !proofs.is_empty() { "; " }
                     (counted(*n_open_proofs, "is", "are")) " to be made, the next " (distance(*at, now))
                 }
             } }

@@ -106,7 +106,7 @@ impl<'a> Recall<'a> {
         if usage.is_some() && points.last().is_some_and(|(at, _)| *at < self.now) {
             points.push((self.now, usage));
         }
-        Ok(History { points: thinned(points), gap: gap(step), forecast: forecast(&basis, &lines) })
+        Ok(History { points: thinned(&points), gap: gap(step), forecast: forecast(&basis, &lines) })
     }
 
     /// The sizes of one repository in the last month.
@@ -221,7 +221,7 @@ fn day(step: &UsageStep) -> Day {
 }
 
 /// So many points at most, the last of each few.
-fn thinned(points: Vec<Point>) -> Vec<Point> {
+fn thinned(points: &[Point]) -> Vec<Point> {
     let each = points.len().div_ceil(N_POINTS).max(1);
     points.chunks(each).filter_map(|few| few.last().copied()).collect()
 }
@@ -234,10 +234,10 @@ mod tests {
     fn a_long_curve_is_thinned_and_ends_where_it_ended() {
         let at = |n: i64| DateTime::UNIX_EPOCH + TimeDelta::days(n);
         let points: Vec<Point> = (0..3650).map(|n| (at(n), Some(Bytes(1)))).collect();
-        let thin = thinned(points.clone());
+        let thin = thinned(&points);
         assert!(thin.len() <= N_POINTS && thin.last() == points.last(), "{}", thin.len());
-        assert_eq!(thinned(points[..10].to_vec()), points[..10]);
-        assert_eq!(thinned(Vec::new()), Vec::new());
+        assert_eq!(thinned(&points[..10]), points[..10]);
+        assert_eq!(thinned(&[]), []);
     }
 
     #[test]

@@ -25,7 +25,8 @@ pub(super) const SHADES: usize = 6;
 pub(super) fn spark(sizes: &[Option<Bytes>], span: &str) -> Option<PreEscaped<String>> {
     let known: Vec<Bytes> = sizes.iter().flatten().copied().collect();
     let [first, .., last] = known[..] else { return None };
-    let largest = known.iter().max().map_or(1.0, |size| size.0.max(1) as f64);
+    let most = known.iter().copied().max().unwrap_or(last);
+    let largest = most.0.max(1) as f64;
     let (width, height) = SPARK;
     let step = (width - 4.0) / (sizes.len() - 1) as f64;
     let tenths = |pixels: f64| (pixels * 10.0).round() / 10.0;
@@ -46,8 +47,7 @@ pub(super) fn spark(sizes: &[Option<Bytes>], span: &str) -> Option<PreEscaped<St
         }
         area = area.line_to((last.0, height)).close();
     }
-    let words =
-        format!("{span}: from {} to {}, {} at most", round(first), round(last), round(Bytes(largest as u64)));
+    let words = format!("{span}: from {} to {}, {} at most", round(first), round(last), round(most));
     let picture = SVG::new()
         .set("class", "spark")
         .set("viewBox", (0, 0, width, height))

@@ -204,9 +204,9 @@ fn description(history: &History) -> String {
     let Some((from, first)) = known.next() else { return String::new() };
     let (to, last) = known.next_back().unwrap_or((from, first));
     let sizes = || history.points.iter().filter_map(|(_, size)| *size);
-    let (least, most) = (sizes().min().unwrap_or(first), sizes().max().unwrap_or(first));
+    let (smallest, largest) = (sizes().min().unwrap_or(first), sizes().max().unwrap_or(first));
     format!(
-        "From {first} on {} to {last} on {}; at least {least} and at most {most} between. The figures beside the curve say what \
+        "From {first} on {} to {last} on {}; at least {smallest} and at most {largest} between. The figures beside the curve say what \
          is to be expected.",
         from.format("%F"),
         to.format("%F"),

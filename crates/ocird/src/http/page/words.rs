@@ -62,10 +62,10 @@ pub(super) fn counted(n: u64, one: &str, many: &str) -> String {
 /// How far away an instant is, on either side of now, in the one unit that says most.
 fn within(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
     let span = at - now;
-    match span.num_seconds() {
-        -59..=59 => "now".to_owned(),
+    match span.num_minutes() {
+        0 => "now".to_owned(),
         ..0 => format!("{} ago", in_one_unit(-span)),
-        _ => format!("in {}", in_one_unit(span)),
+        1.. => format!("in {}", in_one_unit(span)),
     }
 }
 

@@ -82,7 +82,7 @@ fn check(page: &str) {
         );
         match one.name.as_str() {
             "section" | "nav" => {
-                assert!(one.get("aria-label").or(one.get("aria-labelledby")).is_some(), "{one:?}")
+                assert!(one.get("aria-label").or(one.get("aria-labelledby")).is_some(), "{one:?}");
             }
             "th" => assert!(one.get("scope").is_some(), "{one:?}"),
             "svg" => assert_eq!(one.get("role"), Some("img"), "{one:?}"),

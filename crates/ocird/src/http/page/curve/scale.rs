@@ -6,13 +6,13 @@ use chrono::{DateTime, Datelike as _, Months, NaiveDate, TimeDelta, Utc};
 use ocird_model::Bytes;
 
 /// Room for the labels of the sizes, in pixels.
-const LEFT: f64 = 66.0;
+pub(super) const LEFT: f64 = 66.0;
 
 /// Room for the labels of the times, in pixels.
 const BOTTOM: f64 = 30.0;
 
 /// Room above and at the right, in pixels.
-const EDGE: f64 = 10.0;
+pub(super) const EDGE: f64 = 10.0;
 
 /// The curve stays under the top by this share.
 const HEADROOM: f64 = 1.1;
@@ -33,16 +33,8 @@ impl Scale {
         Self { width, height, times, top: (largest.0 as f64 * HEADROOM).max(1.0) }
     }
 
-    pub(super) const fn left(&self) -> f64 {
-        LEFT
-    }
-
     pub(super) fn right(&self) -> f64 {
         self.width - EDGE
-    }
-
-    pub(super) const fn top(&self) -> f64 {
-        EDGE
     }
 
     pub(super) fn bottom(&self) -> f64 {
@@ -62,12 +54,12 @@ impl Scale {
     pub(super) fn x(&self, at: DateTime<Utc>) -> f64 {
         let whole = (self.times.end - self.times.start).num_seconds() as f64;
         let share = (at - self.times.start).num_seconds() as f64 / whole;
-        tenths(self.left() + share.clamp(0.0, 1.0) * (self.right() - self.left()))
+        tenths(LEFT + share.clamp(0.0, 1.0) * (self.right() - LEFT))
     }
 
     pub(super) fn y(&self, size: f64) -> f64 {
         let share = (size / self.top).clamp(0.0, 1.0);
-        tenths(self.bottom() - share * (self.bottom() - self.top()))
+        tenths(self.bottom() - share * (self.bottom() - EDGE))
     }
 
     pub(super) fn place(&self, at: DateTime<Utc>, size: f64) -> (f64, f64) {

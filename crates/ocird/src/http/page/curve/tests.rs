@@ -45,7 +45,7 @@ fn a_point_is_the_higher_the_larger_its_size() {
     let scale = curve(&points, &[]).scale(Canvas::Wide);
     let heights: Vec<f64> = points.iter().map(|(_, size)| scale.y(size.unwrap().0 as f64)).collect();
     assert!(heights.is_sorted_by(|a, b| a > b), "{heights:?}");
-    assert!((scale.y(0.0) - scale.bottom()).abs() < 0.1 && scale.y(1e18) >= scale.top());
+    assert!((scale.y(0.0) - scale.bottom()).abs() < 0.1 && scale.y(1e18) >= EDGE);
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn a_line_above_every_size_is_on_the_canvas() {
     let points = points(&[Some(100), Some(200)]);
     let lines = [Line { at: Bytes(5000), label: "budget <b>".to_owned(), class: "bad" }];
     let scale = curve(&points, &lines).scale(Canvas::Narrow);
-    assert!(scale.y(5000.0) > scale.top(), "and has room for its name");
+    assert!(scale.y(5000.0) > EDGE, "and has room for its name");
     let drawn = curve(&points, &lines).draw().into_string();
     assert!(drawn.contains("budget &lt;b&gt;") && !drawn.contains("<b>"), "{drawn}");
 }
@@ -68,7 +68,7 @@ fn an_outlook_ends_at_the_edge_and_never_below_nothing() {
     let flat = scale.ray(now(), 200e6, 0.0, 10.0);
     assert_eq!(flat[1], scale.place(now() + TimeDelta::days(10), 200e6));
     let rises = scale.ray(now(), 200e6, 1e9, 10.0);
-    assert!((rises[1].1 - scale.top()).abs() < 0.1 && rises[1].0 < scale.right() - 100.0, "{rises:?}");
+    assert!((rises[1].1 - EDGE).abs() < 0.1 && rises[1].0 < scale.right() - 100.0, "{rises:?}");
 }
 
 #[test]
