@@ -39,7 +39,7 @@ struct Args {
     /// Steady passes to average over.
     #[arg(long, default_value_t = 20)]
     passes: u32,
-    /// Scrapes of `/metrics`, alone and again beside slow clients, and looks at `/` as a browser.
+    /// Scrapes of `/metrics`, alone and again beside slow clients.
     #[arg(long, default_value_t = 1000)]
     scrapes: usize,
     /// How many slow clients.
@@ -142,20 +142,18 @@ async fn measure(args: &Args, tenancy: &Tenancy, server: &Server) -> anyhow::Res
 }
 
 /// What scrapes take, alone and beside slow clients.
-async fn scraped(args: &Args, files: &Files) -> anyhow::Result<[(String, String); 4]> {
-    let Args { scrapes: n, slow_clients, .. } = args;
+async fn scraped(args: &Args, files: &Files) -> anyhow::Result<[(String, String); 3]> {
+    let Args { scrapes, slow_clients, .. } = args;
     let pages = files.listen.parse()?;
-    let alone = Scrapes::of(pages, scrapes::METRICS, *n).await?;
+    let alone = Scrapes::of(pages, *scrapes).await?;
     let attached = SlowClients::attach(pages, *slow_clients).await;
-    let besieged = Scrapes::of(pages, scrapes::METRICS, *n).await?;
+    let besieged = Scrapes::of(pages, *scrapes).await?;
     drop(attached);
-    let overview = Scrapes::of(pages, scrapes::PAGE, *n).await?;
     let (n_bytes, n_samples) = alone.body;
     Ok([
-        (format!("/metrics, {n} scrapes: median, p99, slowest"), alone.in_words()),
+        (format!("/metrics, {scrapes} scrapes: median, p99, slowest"), alone.in_words()),
         (format!("  beside {slow_clients} slow clients"), besieged.in_words()),
         ("  its size and samples".to_owned(), format!("{n_bytes} bytes, {n_samples}")),
-        (format!("/ for a browser, {n} times: median, p99, slowest"), overview.in_words()),
     ])
 }
 

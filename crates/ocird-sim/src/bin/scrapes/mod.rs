@@ -1,4 +1,4 @@
-//! How long a scrape of `/metrics` or a look at the page takes, alone and beside clients that take their time. Each scrape is a connection of its
+//! How long a scrape of `/metrics` takes, alone and beside clients that take their time. Each scrape is a connection of its
 //! own, as the daemon has it, from the call to the last byte.
 
 use std::net::SocketAddr;
@@ -12,10 +12,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 /// A whole scrape.
-pub(crate) const METRICS: &[u8] = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
-
-/// What a browser asks for.
-pub(crate) const PAGE: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nAccept: text/html\r\n\r\n";
+const REQUEST: &[u8] = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 /// How long a slow client waits between two bytes.
 const DAWDLES: Duration = Duration::from_millis(100);
@@ -31,12 +28,12 @@ pub(crate) struct Scrapes {
 
 impl Scrapes {
     /// Scrapes so many times, one after the other.
-    pub(crate) async fn of(address: SocketAddr, request: &[u8], n: usize) -> anyhow::Result<Self> {
+    pub(crate) async fn of(address: SocketAddr, n: usize) -> anyhow::Result<Self> {
         let mut took_ms = Vec::with_capacity(n);
         let mut body = (0, 0);
         for _ in 0..n {
             let begun = Instant::now();
-            let answer = scrape(address, request).await?;
+            let answer = scrape(address).await?;
             took_ms.push(begun.elapsed().as_secs_f64() * 1e3);
             ensure!(answer.starts_with("HTTP/1.1 200 "), "a scrape was refused: {answer}");
             let page = answer.split_once("\r\n\r\n").map_or("", |(_, page)| page);
@@ -53,9 +50,9 @@ impl Scrapes {
     }
 }
 
-async fn scrape(address: SocketAddr, request: &[u8]) -> anyhow::Result<String> {
+async fn scrape(address: SocketAddr) -> anyhow::Result<String> {
     let mut stream = TcpStream::connect(address).await?;
-    stream.write_all(request).await?;
+    stream.write_all(REQUEST).await?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await?;
     Ok(answer)
@@ -99,7 +96,7 @@ async fn dawdle(address: SocketAddr, number: usize, n_connected: Arc<AtomicUsize
 }
 
 async fn send_slowly(stream: &mut TcpStream) {
-    for byte in METRICS.iter().take(METRICS.len() - 1) {
+    for byte in REQUEST.iter().take(REQUEST.len() - 1) {
         if stream.write_u8(*byte).await.is_err() {
             return;
         }
@@ -108,7 +105,7 @@ async fn send_slowly(stream: &mut TcpStream) {
 }
 
 async fn read_slowly(stream: &mut TcpStream) {
-    if stream.write_all(METRICS).await.is_err() {
+    if stream.write_all(REQUEST).await.is_err() {
         return;
     }
     while stream.read_u8().await.is_ok() {

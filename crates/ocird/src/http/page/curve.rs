@@ -120,8 +120,22 @@ impl Curve<'_> {
     fn scale(&self, canvas: Canvas) -> Scale {
         let from = self.points.first().map_or(self.now, |(at, _)| *at);
         let sizes = self.points.iter().filter_map(|(_, size)| *size);
-        let largest = sizes.chain(self.lines.iter().map(|line| line.at)).max().unwrap_or(Bytes::ZERO);
+        let known = sizes.chain(self.lines.iter().map(|line| line.at)).max().unwrap_or(Bytes::ZERO);
+        let largest =
+            self.outlook.map_or(known, |outlook| known.max(self.expected(outlook).min(most_of(known))));
         Scale::new(canvas.size(), from..self.until.max(from + TimeDelta::minutes(1)), largest)
+    }
+
+    /// Usage at the end of the curve, as it goes.
+    fn expected(&self, Outlook { usage, net, pushes: _ }: Outlook) -> Bytes {
+        let days = (self.until - self.now).num_seconds() as f64 / 86_400.0;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it saturates, at nothing too"
+        )]
+        let size = (usage.0 as f64 + net.per_day * days) as u64;
+        Bytes(size)
     }
 
     /// The curve of what was, with the area under it and a dot where it ends.
@@ -147,6 +161,11 @@ impl Curve<'_> {
             None => group,
         }
     }
+}
+
+/// What is to be expected makes the canvas higher, and what was flatter, by half at most.
+const fn most_of(known: Bytes) -> Bytes {
+    Bytes(known.0.saturating_add(known.0 / 2))
 }
 
 /// Stretches in which sizes are known and not too far apart.

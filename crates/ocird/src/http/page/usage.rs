@@ -294,10 +294,10 @@ fn freed(Gone { totals, savings, latest: _ }: &Gone) -> Markup {
             div {
                 dt { "Storage costs" }
                 dd { @match costs_by_month { Some(costs) => { (money(*costs, currency)) " a month" }, None => "unknown" } }
-                dd.dim {
+                @if totals.first_at.is_some() { dd.dim {
                     @if let Some(less) = saves_by_month { (money(*less, currency)) " less than without deletions; " }
                     (money(*saved, currency)) " saved so far"
-                }
+                } }
             }
         }
     }

@@ -51,7 +51,8 @@ pub(super) fn rate(per_day: f64) -> String {
 /// An amount of money; a small one with as many digits as say something.
 pub(super) fn money(amount: f64, currency: &str) -> String {
     let digits = if amount.abs() < 1.0 { 4 } else { 2 };
-    format!("{amount:.digits$} {currency}")
+    // A sum of nothing is a zero below zero.
+    format!("{:.digits$} {currency}", amount + 0.0)
 }
 
 /// `1 image`, `2 images`.
@@ -228,6 +229,13 @@ mod tests {
         assert_eq!(rate(-1_500_000.0), "\u{2212}1.5 MB");
         assert_eq!(rate(-0.4), "0 B");
         assert_eq!(rate(2_000_000.0), "2.0 MB");
+    }
+
+    #[test]
+    fn a_sum_of_no_money_has_no_sign() {
+        let nothing: f64 = std::iter::empty::<f64>().sum();
+        assert_eq!(money(nothing, "USD"), "0.0000 USD");
+        assert_eq!(money(12.345, "EUR"), "12.35 EUR");
     }
 
     #[test]

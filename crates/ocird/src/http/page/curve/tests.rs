@@ -72,6 +72,18 @@ fn an_outlook_ends_at_the_edge_and_never_below_nothing() {
 }
 
 #[test]
+fn what_is_expected_has_room_but_does_not_flatten_what_was() {
+    let points = points(&[Some(100_000_000), Some(200_000_000)]);
+    let top = |per_day: f64| {
+        let outlook = Outlook { usage: Bytes(200_000_000), net: growth(per_day), pushes: growth(per_day) };
+        Curve { outlook: Some(outlook), ..curve(&points, &[]) }.scale(Canvas::Wide).largest()
+    };
+    let nothing_expected = curve(&points, &[]).scale(Canvas::Wide).largest();
+    assert!(top(5e6) > 250e6, "fifty megabytes more in ten days");
+    assert!(top(1e12) < nothing_expected * 1.51 && (top(-5e6) - nothing_expected).abs() < 1.0);
+}
+
+#[test]
 fn each_picture_has_a_title_and_a_description_of_its_own() {
     let points = points(&[Some(1), Some(2)]);
     let outlook = Outlook { usage: Bytes(2), net: growth(1.0), pushes: growth(2.0) };
