@@ -1,6 +1,6 @@
 //! What people, programs and Prometheus see over TCP: the board and the past, rendered. Nothing here can change anything
-//! (S-32), asks the cloud, or decides; whatever changes something goes through the local admin socket. Only the pages for a
-//! browser ask the store, by connections that can only read.
+//! (S-32), asks the cloud, or decides; whatever changes something goes through the local admin socket. Only the API and the
+//! pages for a browser ask the store, by connections that can only read.
 //!
 //! | path | answer |
 //! |---|---|
@@ -101,7 +101,7 @@ pub struct App {
     pub board: Board,
     /// What happened before, as the store keeps it; only to be read.
     pub past: SharedPast,
-    /// What storage costs; `None` where nobody said.
+    /// What storage costs, for the API; `None` where nobody said.
     pub price: Option<Price>,
     /// The numbers of `/metrics`; the server counts its requests here.
     pub metrics: Metrics,
