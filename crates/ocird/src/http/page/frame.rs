@@ -44,9 +44,13 @@ const PLACES: [(Place, &str, &str); 4] = [
 /// Which page it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
+    /// The overview.
     Overview,
+    /// All repositories, or one.
     Repositories,
+    /// What goes next.
     Pending,
+    /// What went.
     Deletions,
 }
 

@@ -6,10 +6,14 @@ use maud::{Markup, html};
 /// How far back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Range {
+    /// Thirty days.
     Month,
+    /// Ninety days, which is what a page shows unless it is asked for another.
     #[default]
     Quarter,
+    /// A year.
     Year,
+    /// All there is.
     All,
 }
 

@@ -303,12 +303,74 @@ fn freed(Gone { totals, savings, latest: _ }: &Gone) -> Markup {
     }
 }
 
-/// The size of one repository as a figure.
+/// A figure with its name.
 pub(super) fn figure(what: &str, value: &Markup) -> Markup {
     html! { div { dt { (what) } dd { (value) } } }
 }
 
-/// A size as a figure.
+/// A size as a figure, with its name.
 pub(super) fn sized(what: &str, bytes: Option<Bytes>) -> Markup {
     figure(what, &html! { (size(bytes)) })
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+    use crate::http::worlds::{now, report_mode};
+
+    fn ahead(earliest: Option<i64>, likely: Option<i64>, latest: Option<i64>) -> Reach {
+        let [earliest, likely, latest] =
+            [earliest, likely, latest].map(|days| days.map(|days| now() + TimeDelta::days(days)));
+        Reach::Ahead { earliest, likely, latest }
+    }
+
+    /// What is said, without its elements.
+    fn said(markup: Markup) -> String {
+        let html = markup.into_string();
+        html.split('<').map(|part| part.split_once('>').map_or(part, |(_, text)| text)).collect()
+    }
+
+    #[test]
+    fn a_line_is_told_with_its_range_where_that_says_more() {
+        let day = |reach| (said(likely(reach)), between(reach).map(said));
+        assert_eq!(day(Reach::Reached), ("passed".to_owned(), None));
+        assert_eq!(day(Reach::Unknown), ("nobody knows yet".to_owned(), None));
+        assert_eq!(day(ahead(None, None, None)), ("not within ten years".to_owned(), None));
+        assert_eq!(day(ahead(Some(3), Some(3), Some(3))), ("about 2026-03-04".to_owned(), None));
+        let wide = ("about 2026-03-11".to_owned(), Some("between 2026-03-06 and 2026-03-21".to_owned()));
+        assert_eq!(day(ahead(Some(5), Some(10), Some(20))), wide);
+        let open = "2026-03-06 at the earliest; it may never come".to_owned();
+        assert_eq!(day(ahead(Some(5), Some(10), None)), ("about 2026-03-11".to_owned(), Some(open.clone())));
+        assert_eq!(day(ahead(Some(5), None, None)), ("probably not reached".to_owned(), Some(open)));
+    }
+
+    #[test]
+    fn usage_past_its_budget_fills_the_bar_and_leaves_nothing_free() {
+        let mut status = report_mode();
+        status.bounds.budget = Some(Bytes(300_000_000));
+        let said = now_said(&status);
+        assert!(said.contains("361.4 MB of 300 MB in use") && said.contains("free 0 B"), "{said}");
+    }
+
+    #[test]
+    fn without_a_budget_nothing_is_said_to_be_free() {
+        let mut status = report_mode();
+        (status.bounds.budget, status.bounds.warn_at) = (None, None);
+        let said = now_said(&status);
+        assert!(said.contains("361.4 MB in use") && !said.contains("free"), "{said}");
+    }
+
+    #[test]
+    fn what_is_not_known_makes_the_sum_a_least() {
+        let mut status = report_mode();
+        status.repositories.values_mut().next().unwrap().size = None;
+        let said = now_said(&status);
+        assert!(said.contains("At least 241.1 MB in use") && !said.contains("free"), "{said}");
+    }
+
+    fn now_said(status: &Status) -> String {
+        said(super::now(status))
+    }
 }
