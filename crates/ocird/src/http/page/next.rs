@@ -38,9 +38,7 @@ pub(super) fn sentence(status: &Status, now: DateTime<Utc>) -> Markup {
                 p { strong { "The next deletion may be " (distance(at, now)) "," } " at " (at.format("%F %H:%M")) " UTC: "
                     (counted(status.pending.len() as u64, "family", "families")) " selected." }
             },
-            (None, None) => div.notice role="status" {
-                p { strong { "Nothing goes, " } "because no rule selects anything." }
-            },
+            (None, None) => div.notice role="status" { p { strong { "Nothing goes: " } (none(status)) } },
         }
     }
 }
@@ -51,7 +49,7 @@ pub(super) fn section(status: &Status, now: DateTime<Utc>) -> Markup {
     html! {
         section #next aria-labelledby="next-heading" {
             h2 #next-heading { "What goes next" }
-            (families(&part(status, 0, N_NEXT), Of::Several, now))
+            (families(status, &part(status, 0, N_NEXT), Of::Several, now))
             @if n > N_NEXT { p { a href="/pending" { "All " (n) " that are selected" } } }
             (in_the_way(status, &html! { h3 { "In the way" } }, now))
         }
@@ -64,7 +62,7 @@ pub(super) fn of_repository(status: &Status, name: &RepositoryName, now: DateTim
     html! {
         section #next aria-labelledby="next-heading" {
             h2 #next-heading { "What goes next" }
-            (families(&own[..own.len().min(N_PENDING)], Of::One, now))
+            (families(status, &own[..own.len().min(N_PENDING)], Of::One, now))
             @if own.len() > N_PENDING { p { "and " (own.len() - N_PENDING) " more." } }
         }
     }
@@ -79,7 +77,7 @@ pub(super) fn all(status: &Status, from: usize, now: DateTime<Utc>) -> Markup {
         section aria-label="Selected families" {
             p.lead { "A rule selects a family, in every pass and for the whole of its grace, before it goes; one pass that finds a "
                 "reason to keep it lets it off. The next to go comes first." }
-            (families(&part(status, from, N_PENDING), Of::Several, now))
+            (families(status, &part(status, from, N_PENDING), Of::Several, now))
             (pages(n, from))
         }
         section aria-label="In the way" { (in_the_way(status, &html! { h2 { "In the way" } }, now)) }
@@ -102,9 +100,14 @@ fn pages(n: usize, from: usize) -> Markup {
     }
 }
 
-fn families(pending: &[&Pending], of: Of, now: DateTime<Utc>) -> Markup {
+/// What is said where nothing is selected. Before somebody has looked, that is not known.
+const fn none(status: &Status) -> &'static str {
+    if status.last_pass.is_some() { "No rule selects anything." } else { "No pass has looked yet." }
+}
+
+fn families(status: &Status, pending: &[&Pending], of: Of, now: DateTime<Utc>) -> Markup {
     if pending.is_empty() {
-        return html! { p.empty { "No rule selects anything." } };
+        return html! { p.empty { (none(status)) } };
     }
     let columns =
         [Column::text("Image"), Column::text("May go"), Column::text("Rule"), Column::text("Selected")];

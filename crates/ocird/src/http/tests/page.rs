@@ -188,6 +188,15 @@ async fn a_fresh_start_has_words_for_everything_that_is_not_there_yet() {
 }
 
 #[tokio::test]
+async fn before_anybody_has_looked_nothing_is_said_of_what_rules_select() {
+    let mut world = fresh_start();
+    world.refusals.clear();
+    let shown = Server::start(world).await.browse("/").await.body;
+    assert!(shown.contains("<strong>Nothing goes: </strong>No pass has looked yet."), "{shown}");
+    assert!(!shown.contains("No rule selects anything"), "{shown}");
+}
+
+#[tokio::test]
 async fn a_repository_that_nobody_has_seen_is_not_there() {
     let server = Server::start(report_mode()).await;
     for path in
