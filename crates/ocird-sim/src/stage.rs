@@ -63,6 +63,8 @@ pub struct Play {
     pub enforce: String,
     /// Where its pages are; port 0 takes a free one.
     pub listen: String,
+    /// More tables of the configuration file, such as `[findings]`.
+    pub tables: String,
 }
 
 impl Default for Play {
@@ -79,6 +81,7 @@ impl Default for Play {
             observe: "0 * * * *".to_owned(),
             enforce: "30 * * * *".to_owned(),
             listen: "127.0.0.1:0".to_owned(),
+            tables: String::new(),
         }
     }
 }
@@ -126,7 +129,18 @@ pub struct Running {
 impl Stage {
     /// Sets everything up. Nothing has been looked at yet. Must be called within a tokio runtime.
     pub fn open(play: Play) -> anyhow::Result<Self> {
-        let Play { settings, knobs, options, policies, backlog_days, armed, observe, enforce, listen } = play;
+        let Play {
+            settings,
+            knobs,
+            options,
+            policies,
+            backlog_days,
+            armed,
+            observe,
+            enforce,
+            listen,
+            tables,
+        } = play;
         let tenancy = Tenancy::new(settings);
         let mut generator = Generator::new(knobs, &tenancy)?;
         generator.seed_backlog(&tenancy, backlog_days);
@@ -142,7 +156,7 @@ impl Stage {
             listen,
             host_names: BTreeSet::new(),
         };
-        stage.write_files(&policies, armed, &observe, &enforce)?;
+        stage.write_files(&policies, &stage.config_text(armed, &observe, &enforce, &tables))?;
         stage.collect()?;
         Ok(stage)
     }
@@ -306,24 +320,18 @@ impl Stage {
         std::fs::write(self.directory().join("policies.d").join(name), text)
     }
 
-    fn write_files(
-        &self,
-        policies: &[(String, String)],
-        armed: bool,
-        observe: &str,
-        enforce: &str,
-    ) -> anyhow::Result<()> {
+    fn write_files(&self, policies: &[(String, String)], config: &str) -> anyhow::Result<()> {
         for folder in ["policies.d", "in-use", "state"] {
             std::fs::create_dir_all(self.directory().join(folder))?;
         }
         for (name, text) in policies {
             self.write_policy(name, text)?;
         }
-        std::fs::write(self.config_file(), self.config_text(armed, observe, enforce))?;
+        std::fs::write(self.config_file(), config)?;
         Ok(())
     }
 
-    fn config_text(&self, armed: bool, observe: &str, enforce: &str) -> String {
+    fn config_text(&self, armed: bool, observe: &str, enforce: &str, tables: &str) -> String {
         let settings = self.tenancy.settings();
         let compartment = self.tenancy.compartment();
         let listen = if self.listen.ends_with(":0") { "127.0.0.1:6247" } else { &self.listen };
@@ -344,7 +352,7 @@ impl Stage {
              [schedule]\nobserve = \"{observe}\"\nenforce = \"{enforce}\"\n\
              [in_use]\nown_image = \"localhost/ocird\"\n\
              [[in_use.files]]\npath = \"in-use/*.json\"\nrepositories = [\"*\"]\n\
-             [http]\nlisten = \"{listen}\"\n",
+             [http]\nlisten = \"{listen}\"\n{tables}",
             self.server.metadata_base(),
             base = self.server.base_url(),
         )

@@ -16,7 +16,7 @@ use ocird::pass::Purpose;
 use ocird::plan_table::PlanTable;
 use ocird::status::{PassResult, Status};
 use ocird_model::Bytes;
-use ocird_sim::ci::{Event, EventKind, Knobs};
+use ocird_sim::ci::{Event, EventKind, Knobs, Team};
 use ocird_sim::stage::{Play, Running, Stage};
 use ocird_sim::{ListingShape, Settings};
 use tokio_util::sync::CancellationToken;
@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 /// A simulated tenancy and the real daemon against it, over HTTP, on a clock that runs fast.
 #[derive(Debug, Parser)]
 #[command(name = "ocird-demo", max_term_width = 100)]
+#[expect(clippy::struct_excessive_bools, reason = "switches of a command line")]
 struct Args {
     /// Make one pass on the present world, print plan and usage, and end. Deletes nothing.
     #[arg(long)]
@@ -34,9 +35,15 @@ struct Args {
     /// Seed of the life in the tenancy; the same seed tells the same story.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Where /status and /metrics can be watched meanwhile.
+    /// Where the pages and metrics can be watched meanwhile.
     #[arg(long, default_value = "127.0.0.1:6247")]
     listen: String,
+    /// Only this team: `mgh` or `todo`. May be repeated; both if it is left out.
+    #[arg(long = "team", value_name = "mgh|todo", value_parser = team)]
+    teams: Vec<Team>,
+    /// Let the daemon call the tenancy directly instead of over HTTP with signatures: many times as fast.
+    #[arg(long)]
+    direct: bool,
     /// Pause after each simulated hour, in milliseconds, to watch more slowly.
     #[arg(long, default_value_t = 0, value_name = "MS")]
     pause: u64,
@@ -47,6 +54,10 @@ struct Args {
     #[arg(long)]
     stay: bool,
 }
+
+/// The lines of the first team's budget, and Oracle's price, so that the page has something to draw.
+const BUDGET: &str =
+    "[findings]\nwarn_at = \"350MB\"\nbudget = \"500MB\"\n[price]\nper_gb_month = \"0.026 USD\"\n";
 
 /// Days of life before `--once` looks.
 const PRESENT_DAYS: u32 = 45;
@@ -67,11 +78,37 @@ async fn main() -> ExitCode {
 
 fn the_play(args: &Args) -> Play {
     let shape = if args.row_per_image { ListingShape::PerImage } else { ListingShape::PerTag };
+    let knobs = the_knobs(args);
+    let mut policies = Play::default().policies;
+    policies.retain(|(file, _)| knobs.teams.iter().any(|team| policy_of(*team) == file));
     Play {
         settings: Settings { shape, ..Settings::default() },
-        knobs: Knobs { seed: args.seed, ..Knobs::default() },
+        knobs,
+        policies,
         listen: args.listen.clone(),
+        tables: BUDGET.to_owned(),
         ..Play::default()
+    }
+}
+
+fn the_knobs(args: &Args) -> Knobs {
+    let everybody = Knobs { seed: args.seed, ..Knobs::default() };
+    if args.teams.is_empty() { everybody } else { Knobs { teams: args.teams.clone(), ..everybody } }
+}
+
+/// The file of a team's policy.
+const fn policy_of(team: Team) -> &'static str {
+    match team {
+        Team::Mgh => "mgh.toml",
+        Team::Todo => "todo.toml",
+    }
+}
+
+fn team(name: &str) -> Result<Team, String> {
+    match name {
+        "mgh" => Ok(Team::Mgh),
+        "todo" => Ok(Team::Todo),
+        other => Err(format!("there are two teams, mgh and todo, and no {other:?}")),
     }
 }
 
@@ -96,10 +133,11 @@ async fn once(args: &Args) -> anyhow::Result<()> {
 
 async fn play(args: &Args) -> anyhow::Result<()> {
     let mut stage = Stage::open(the_play(args))?;
-    let running = stage.start().with_context(|| "is another demo running? choose another --listen")?;
+    let started = if args.direct { stage.start_in_process() } else { stage.start() };
+    let running = started.with_context(|| "is another demo running? choose another --listen")?;
     let mut teller = Teller::new();
     teller.line(&format!(
-        "{} simulated days of two teams; watch {url}/status and {url}/metrics meanwhile.\n",
+        "{} simulated days; watch {url}/ in a browser, or {url}/status and {url}/metrics, meanwhile.\n",
         args.days,
         url = running.url
     ))?;

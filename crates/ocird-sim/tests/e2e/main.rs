@@ -19,6 +19,7 @@ mod in_use;
 mod life;
 mod limits;
 mod listing;
+mod pages;
 mod policies;
 mod proofs;
 mod ramp;

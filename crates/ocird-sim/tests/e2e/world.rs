@@ -266,6 +266,14 @@ impl World {
         answer.text().await.unwrap()
     }
 
+    /// A page as a browser is shown it, and the code of the answer.
+    pub(crate) async fn browse(&self, path: &str) -> (u16, String) {
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let asked = http.get(format!("{}{path}", self.running().url)).header("accept", "text/html,*/*;q=0.8");
+        let answer = asked.send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+
     /// What `/healthz` says about one of its checks: its state, and the reason if it has failed.
     pub(crate) async fn health(&self, check: &str) -> (String, String) {
         let page: Value = serde_json::from_str(&self.page("/healthz").await).unwrap();

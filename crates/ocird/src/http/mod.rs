@@ -4,7 +4,8 @@
 //!
 //! | path | answer |
 //! |---|---|
-//! | `/` | the paths, as text |
+//! | `/` | the overview, for whoever asks for HTML; the paths as text for everybody else |
+//! | `/repositories`, `/pending`, `/deletions` | for a browser: [`page`] |
 //! | `/livez` | 200 while the scheduler's loop turns |
 //! | `/readyz` | 200 from the end of the first pass, or once it is known why there is none, until the stop |
 //! | `/healthz` | each check as JSON; `?verbose` as text; `?strict` makes a warning 503 |
@@ -14,12 +15,13 @@
 //! | `/version` | version and build as JSON |
 //!
 //! Errors are `application/problem+json`, save those that hyper answers before a request exists (a head over 16 KiB or
-//! that is not HTTP): they have no body.
+//! that is not HTTP), which have no body, and a repository that nobody has seen, for which a browser has a page.
 
 mod api;
 mod guard;
 mod heartbeat;
 mod hosts;
+mod page;
 mod probes;
 mod problem;
 mod screen;
@@ -36,7 +38,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -57,9 +59,9 @@ pub use self::hosts::AllowedHosts;
 pub use self::screen::screen;
 pub use self::server::{Limits, serve, serve_within};
 
-/// Every path that answers beside those of the API, with what people find there.
+/// Every path that answers beside those of the API and of the pages, with what people find there.
 const PATHS: [(&str, &str); 7] = [
-    ("/", "this list"),
+    ("/", "this list; for a browser, the overview"),
     ("/livez", "ok while the scheduler runs"),
     ("/readyz", "ok once the first pass has ended"),
     ("/healthz", "each check; ?verbose as text, ?strict fails on warnings"),
@@ -70,7 +72,11 @@ const PATHS: [(&str, &str); 7] = [
 
 /// Every path that answers, as a template: the values of the `path` label.
 pub(crate) fn paths() -> impl Iterator<Item = &'static str> {
-    PATHS.iter().map(|(path, _)| *path).chain(api::OPERATIONS.iter().map(|operation| operation.path))
+    PATHS
+        .into_iter()
+        .chain(page::PATHS)
+        .map(|(path, _)| path)
+        .chain(api::OPERATIONS.iter().map(|operation| operation.path))
 }
 
 /// The `path` label of a request for anything else.
@@ -145,6 +151,7 @@ fn router(app: App, limits: &Limits) -> Router {
         .route("/status", get(status))
         .route("/metrics", get(metrics))
         .route("/version", get(version))
+        .merge(page::routes())
         .with_state(app.clone())
         .merge(api::routes(app.clone()));
     guarded(pages, Door::new(app, limits))
@@ -155,12 +162,24 @@ fn guarded(pages: Router, door: Door) -> Router {
     pages.fallback(not_found).layer(axum::middleware::from_fn_with_state(Arc::new(door), guard::guard))
 }
 
-async fn landing() -> String {
+/// The overview for a browser, and a list of the paths for everybody else.
+async fn landing(State(app): State<App>, headers: HeaderMap, parameters: page::Parameters) -> Response {
+    let mut answer = if page::is_wanted(&headers) {
+        page::overview(app, parameters).await
+    } else {
+        list().into_response()
+    };
+    answer.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
+    answer
+}
+
+fn list() -> String {
     let mut page =
         format!("ocird {}: keeps a container registry in order by written policy.\n\n", Build::THIS.version);
-    // A path with a name in it is no link; the document describes it.
+    // A path with a name in it is no link.
     let operations = api::OPERATIONS.iter().map(|operation| (operation.path, operation.what));
-    let links = PATHS.into_iter().chain(operations).filter(|(path, _)| !path.contains('{'));
+    let links =
+        PATHS.into_iter().chain(page::PATHS).chain(operations).filter(|(path, _)| !path.contains('{'));
     for (path, what) in links {
         writeln!(page, "  {path:<20} {what}").expect("writing to a string never fails");
     }

@@ -80,9 +80,10 @@ impl Asked {
     }
 }
 
+/// How well it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum HealthState {
+pub(super) enum HealthState {
     /// Nothing is known to be wrong.
     Pass,
     /// Something is; it serves and observes as far as it can.
@@ -91,18 +92,19 @@ enum HealthState {
     Fail,
 }
 
+/// How well it is, part by part.
 #[derive(Debug, Serialize)]
-struct Health<'a> {
+pub(super) struct Health<'a> {
     #[serde(rename = "status")]
-    state: HealthState,
+    pub(super) state: HealthState,
     version: &'a str,
-    checks: BTreeMap<&'static str, Check>,
+    pub(super) checks: BTreeMap<&'static str, Check>,
     last_complete_at: Option<DateTime<Utc>>,
     last_pass: Option<&'a PassSummary>,
 }
 
 impl<'a> Health<'a> {
-    fn of(app: &App, status: &'a Status, now: DateTime<Utc>) -> Self {
+    pub(super) fn of(app: &App, status: &'a Status, now: DateTime<Utc>) -> Self {
         let mut checks: BTreeMap<_, _> =
             status.checks.named().into_iter().map(|(name, check)| (name, check.clone())).collect();
         checks.insert("passes", freshness(app, status, now));

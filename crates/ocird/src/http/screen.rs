@@ -16,8 +16,7 @@ use crate::status::{
     ApprovalStatus, Arming, Check, ClearedBy, PassResult, PassSummary, ProofStatus, Status, UndoStatus,
 };
 
-pub(super) use self::text::ago;
-use self::text::{instant, within};
+pub(super) use self::text::{ago, instant, within};
 
 /// How much of the tenancy's OCID is shown, in characters.
 const OCID_TAIL: usize = 16;
@@ -85,7 +84,7 @@ fn deletion(status: &Status, now: DateTime<Utc>) -> String {
 
 /// When the next deletion may be, as far as time decides. What is overdue goes at the next opportunity, which does not lie
 /// in the past.
-fn next_deletion(status: &Status, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+pub(super) fn next_deletion(status: &Status, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let due_at = status.pending.iter().map(|pending| pending.due_at).min()?;
     Some(status.next_enforce_at.map_or(due_at, |next| max(next, due_at)).max(now))
 }
@@ -121,7 +120,7 @@ fn undo(page: &mut Page, status: &Status, now: DateTime<Utc>) {
     }
 }
 
-fn last_pass(status: &Status, now: DateTime<Utc>) -> String {
+pub(super) fn last_pass(status: &Status, now: DateTime<Utc>) -> String {
     let Some(pass) = &status.last_pass else {
         return "none has ended yet".to_owned();
     };
@@ -141,7 +140,7 @@ fn last_pass(status: &Status, now: DateTime<Utc>) -> String {
     format!("{when} in {duration_seconds:.1} s, {deed}, {result}{complete}")
 }
 
-fn next_pass(status: &Status, now: DateTime<Utc>) -> String {
+pub(super) fn next_pass(status: &Status, now: DateTime<Utc>) -> String {
     let running = status.passing_since.map(|since| format!("one runs since {}", both(since, now)));
     let observe = status.next_observe_at.map(|at| format!("observes {}", within(at, now)));
     let enforce = status.next_enforce_at.map(|at| format!("acts {}", within(at, now)));

@@ -3,6 +3,7 @@
 mod api;
 mod hostile;
 mod limits;
+mod page;
 mod probes;
 
 use std::collections::BTreeMap;

@@ -99,7 +99,7 @@ impl Column {
 }
 
 /// An instant to the second.
-pub(super) fn instant(at: DateTime<Utc>) -> String {
+pub(in crate::http) fn instant(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
@@ -112,7 +112,7 @@ pub(in crate::http) fn ago(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
 }
 
 /// How far away an instant is, on either side of now.
-pub(super) fn within(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+pub(in crate::http) fn within(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
     match span(at.signed_duration_since(now)) {
         Some(span) => format!("in {span}"),
         None => ago(at, now),

@@ -8,7 +8,7 @@ use super::*;
 use crate::http::worlds::hostile_in;
 
 /// What tells words from the grammar of a page: ends of lines, escape sequences, quotes, commas, formulas, tags.
-fn nasty() -> impl Strategy<Value = String> {
+pub(super) fn nasty() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         "\\PC{0,8}",
         "[\\x00-\\x1f\\x7f-\\u{9f}]{1,4}",
