@@ -21,7 +21,7 @@ use super::problem::{Problem, ProblemKind};
 use super::{App, Limits, OTHER_PATH, paths};
 use crate::metrics::Metrics;
 
-/// The longest request target, in bytes. The longest of ours, a repository with a cursor, is under five hundred.
+/// The longest request target, in bytes. The longest of ours is under 1,900: a name with every character encoded, and a cursor.
 const MAX_TARGET: usize = 2048;
 
 /// The longest request id that is echoed, in characters.
