@@ -39,7 +39,7 @@ const POLICIES: [(&str, &str); 2] = [
     ("todo.toml", include_str!("../../../deploy/policies.d/todo.toml")),
 ];
 
-/// Memory as a file system, where there is one: what is thrown away at the end needs no disk, and a sync costs nothing.
+/// Memory as a file system, where there is one.
 const MEMORY: &str = "/dev/shm";
 
 /// What is played.
@@ -65,6 +65,17 @@ pub struct Play {
     pub listen: String,
     /// More tables of the configuration file, such as `[findings]`.
     pub tables: String,
+    /// What its files lie on.
+    pub medium: Medium,
+}
+
+/// What a stage's files lie on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Medium {
+    /// Memory, where there is such a file system: what is thrown away at the end needs no disk, and a sync costs nothing.
+    Memory,
+    /// The disk of temporary files, for what is measured: a store that is moved there afterwards has lost its marks (S-29).
+    Disk,
 }
 
 impl Default for Play {
@@ -82,6 +93,7 @@ impl Default for Play {
             enforce: "30 * * * *".to_owned(),
             listen: "127.0.0.1:0".to_owned(),
             tables: String::new(),
+            medium: Medium::Memory,
         }
     }
 }
@@ -140,6 +152,7 @@ impl Stage {
             enforce,
             listen,
             tables,
+            medium,
         } = play;
         let tenancy = Tenancy::new(settings);
         let mut generator = Generator::new(knobs, &tenancy)?;
@@ -152,7 +165,7 @@ impl Stage {
             generator,
             clock,
             hosts: Timers::Run,
-            directory: scratch()?,
+            directory: scratch(medium)?,
             listen,
             host_names: BTreeSet::new(),
         };
@@ -360,10 +373,14 @@ impl Stage {
 }
 
 /// A folder of its own that is gone when dropped.
-fn scratch() -> io::Result<TempDir> {
+fn scratch(medium: Medium) -> io::Result<TempDir> {
     let mut builder = tempfile::Builder::new();
     builder.prefix("ocird-stage-");
-    if Path::new(MEMORY).is_dir() { builder.tempdir_in(MEMORY) } else { builder.tempdir() }
+    if medium == Medium::Memory && Path::new(MEMORY).is_dir() {
+        builder.tempdir_in(MEMORY)
+    } else {
+        builder.tempdir()
+    }
 }
 
 impl Running {
