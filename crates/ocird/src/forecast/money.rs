@@ -50,12 +50,13 @@ pub fn savings(price: &Price, days: &[Day], freed: &[(DateTime<Utc>, Bytes)], no
     let more_by_month = |usage: Bytes, gone: Bytes| price.by_month(usage + gone) - price.by_month(usage);
     let usage = days.iter().rev().find_map(|day| day.size);
     let gone: Bytes = freed.iter().map(|(_, size)| *size).sum();
+    let by_day = day_by_day(days, freed, now)
+        .map(|(usage, gone, n_days)| more_by_month(usage, gone) * n_days / DAYS_A_MONTH);
     Savings {
         costs_by_month: usage.map(|usage| price.by_month(usage)),
         saves_by_month: usage.map(|usage| more_by_month(usage, gone)),
-        saved: day_by_day(days, freed, now)
-            .map(|(usage, gone, n_days)| more_by_month(usage, gone) * n_days / DAYS_A_MONTH)
-            .sum(),
+        // The sum of no numbers is -0.0, which nobody wants to read.
+        saved: by_day.sum::<f64>() + 0.0,
         currency: price.currency.clone(),
     }
 }

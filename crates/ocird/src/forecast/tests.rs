@@ -171,6 +171,7 @@ fn what_was_free_anyway_saves_nothing() {
     assert_eq!((saved.saved, saved.saves_by_month), (0.0, Some(0.0)));
     let nothing = savings(&price, &[], &[], now());
     assert_eq!((nothing.saved, nothing.costs_by_month), (0.0, None));
+    assert!(nothing.saved.is_sign_positive(), "{nothing:?}");
 }
 
 prop_compose! {
