@@ -27,9 +27,6 @@ const BEAT: Duration = Duration::from_secs(15);
 /// longest honest pass, a first look at 500 repositories of a throttling service, takes minutes.
 const LONGEST_PASS: Duration = Duration::from_hours(3);
 
-/// `/healthz` warns after this many intervals without a complete pass.
-const STALE_INTERVALS: i32 = 3;
-
 /// What wakes, reloads and stops the daemon. Clones share the same wires.
 #[derive(Debug, Clone, Default)]
 pub struct Wires {
@@ -81,7 +78,6 @@ pub async fn serve<C: Clock + Clone>(
     clock: C,
     stop: CancellationToken,
 ) -> io::Result<()> {
-    let interval = config.schedule.observe.interval(clock.now());
     let Shown { board, past, metrics, heartbeat, ended } = shown;
     let app = App {
         board,
@@ -92,7 +88,6 @@ pub async fn serve<C: Clock + Clone>(
         heartbeat,
         stopping: stop,
         hosts: AllowedHosts::new(config.http.names.iter().cloned()),
-        stale_after: interval * STALE_INTERVALS,
     };
     http::serve(listener, app, ended).await
 }

@@ -1,7 +1,7 @@
 //! What the past says of what comes: read out of the store and handed to the arithmetic of [`crate::forecast`]. Whoever shows
 //! it, on a terminal or over HTTP, says the same.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use ocird_model::{Bytes, RepositoryName};
 use ocird_store::{FreedOnDay, Past, Step, StoreError, Totals, UsageOf, UsageStep};
 use serde::Serialize;
@@ -63,12 +63,14 @@ pub async fn outlook(past: &Past, aim: Aim<'_>) -> Result<Outlook, StoreError> {
     })
 }
 
-/// What deletions have saved, over everything that is watched and since there is a store.
-async fn saved(past: &Past, price: &Price, now: DateTime<Utc>) -> Result<Savings, StoreError> {
-    let everything = past.usage(&UsageOf::Everything, Step::Day, DateTime::UNIX_EPOCH..now).await?;
-    let days: Vec<Day> = everything.iter().map(day).collect();
+/// What deletions have saved, over everything that is watched and since the first of them.
+pub(crate) async fn saved(past: &Past, price: &Price, now: DateTime<Utc>) -> Result<Savings, StoreError> {
     let freed = past.freed_by_day().await?;
     let freed: Vec<_> = freed.iter().map(|FreedOnDay { at, freed, .. }| (*at, *freed)).collect();
+    let window = now - WINDOW;
+    let since = freed.first().map_or(window, |(at, _)| window.min(*at - TimeDelta::days(1)));
+    let everything = past.usage(&UsageOf::Everything, Step::Day, since..now).await?;
+    let days: Vec<Day> = everything.iter().map(day).collect();
     Ok(savings(price, &days, &freed, now))
 }
 

@@ -41,7 +41,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
@@ -115,28 +115,15 @@ pub struct App {
     pub stopping: CancellationToken,
     /// The names under which it answers, beside loopback and the address a connection came in on.
     pub hosts: AllowedHosts,
-    /// How old the last complete pass may be before `/healthz` warns: some intervals of the schedule.
-    pub stale_after: TimeDelta,
 }
 
 impl fmt::Debug for App {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            board: _,
-            past: _,
-            price: _,
-            metrics: _,
-            clock: _,
-            heartbeat,
-            stopping,
-            hosts,
-            stale_after,
-        } = self;
+        let Self { board: _, past: _, price: _, metrics: _, clock: _, heartbeat, stopping, hosts } = self;
         f.debug_struct("App")
             .field("heartbeat", heartbeat)
             .field("stopping", &stopping.is_cancelled())
             .field("hosts", hosts)
-            .field("stale_after", stale_after)
             .finish_non_exhaustive()
     }
 }

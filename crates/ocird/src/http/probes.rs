@@ -107,7 +107,7 @@ impl<'a> Health<'a> {
     pub(super) fn of(app: &App, status: &'a Status, now: DateTime<Utc>) -> Self {
         let mut checks: BTreeMap<_, _> =
             status.checks.named().into_iter().map(|(name, check)| (name, check.clone())).collect();
-        checks.insert("passes", freshness(app, status, now));
+        checks.insert("passes", freshness(status, now));
         let is_degraded = checks.values().any(Check::is_failed);
         let pulse = pulse(app);
         let state = match (pulse.is_failed(), is_degraded) {
@@ -158,10 +158,10 @@ fn pulse(app: &App) -> Check {
     }
 }
 
-/// Whether the last complete pass is recent enough. Before the first, the time counts from the start.
-fn freshness(app: &App, status: &Status, now: DateTime<Utc>) -> Check {
-    let since = status.last_complete_at.unwrap_or(status.started_at);
-    if now.signed_duration_since(since) <= app.stale_after {
+/// Whether the last complete pass is recent enough: by the schedule, which may well leave the night out. Before the first, the
+/// time counts from the start.
+fn freshness(status: &Status, now: DateTime<Utc>) -> Check {
+    if status.bounds.complete_by.is_none_or(|due| now <= due) {
         return match status.last_complete_at {
             Some(_) => Check::Ok,
             None => Check::Pending,
@@ -169,7 +169,7 @@ fn freshness(app: &App, status: &Status, now: DateTime<Utc>) -> Check {
     }
     let text = match status.last_complete_at {
         Some(at) => format!("the last complete pass ended {}; the log says why", ago(at, now)),
-        None => format!("no pass has been complete since the start {}", ago(since, now)),
+        None => format!("no pass has been complete since the start {}", ago(status.started_at, now)),
     };
     Check::Failed { text }
 }

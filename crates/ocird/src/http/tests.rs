@@ -41,7 +41,6 @@ fn app(status: Status) -> App {
         heartbeat: Heartbeat::new(Duration::from_mins(1)),
         stopping: CancellationToken::new(),
         hosts: AllowedHosts::default(),
-        stale_after: TimeDelta::hours(1),
     }
 }
 

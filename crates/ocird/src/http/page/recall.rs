@@ -4,14 +4,15 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use ocird_model::{Bytes, ErrorChain, RepositoryName};
 use ocird_store::{
-    DeletionsQuery, FreedOnDay, ImageCursor, ImagesQuery, IntentId, Page, Past, PastDeletion, PastImage,
-    Step, StoreError, Totals, UsageOf, UsageStep,
+    DeletionsQuery, ImageCursor, ImagesQuery, IntentId, Page, Past, PastDeletion, PastImage, Step,
+    StoreError, Totals, UsageOf, UsageStep,
 };
 
 use super::super::App;
 use super::curve::Point;
 use super::range::Range;
-use crate::forecast::{Basis, Day, Forecast, Savings, WINDOW, forecast, savings};
+use crate::forecast::{Basis, Day, Forecast, Savings, WINDOW, forecast};
+use crate::outlook::{day, saved};
 use crate::status::Status;
 
 /// Of every repository the curve of so many days is drawn.
@@ -160,18 +161,10 @@ impl<'a> Recall<'a> {
     }
 
     async fn savings(&self) -> Result<Option<Savings>, NoPast> {
-        let Some(price) = &self.app.price else { return Ok(None) };
-        let freed: Vec<(DateTime<Utc>, Bytes)> = self
-            .past
-            .freed_by_day()
-            .await?
-            .iter()
-            .map(|FreedOnDay { at, freed, .. }| (*at, *freed))
-            .collect();
-        let since = freed.first().map_or(self.now, |(at, _)| *at) - TimeDelta::days(1);
-        let days = self.past.usage(&UsageOf::Everything, Step::Day, since..self.now).await?;
-        let days: Vec<Day> = days.iter().map(day).collect();
-        Ok(Some(savings(price, &days, &freed, self.now)))
+        Ok(match &self.app.price {
+            Some(price) => Some(saved(&self.past, price, self.now).await?),
+            None => None,
+        })
     }
 }
 
@@ -214,10 +207,6 @@ fn ends(point: &UsageStep, step: Step, now: DateTime<Utc>) -> DateTime<Utc> {
         Step::Day => TimeDelta::days(1),
     };
     (point.at + length).min(now)
-}
-
-fn day(step: &UsageStep) -> Day {
-    Day { at: step.at, size: step.size, grown: step.grown, freed: step.freed }
 }
 
 /// So many points at most, the last of each few.

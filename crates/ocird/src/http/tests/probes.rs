@@ -50,6 +50,8 @@ async fn healthz_warns_with_200_unless_asked_to_be_strict() {
 async fn healthz_warns_of_stale_passes() {
     let server = Server::start(report_mode()).await;
     server.app.board.update(|status| status.last_complete_at = Some(now() - TimeDelta::hours(3)));
+    assert_eq!(server.get("/healthz").await.json()["status"], "pass", "by the schedule none was due yet");
+    server.app.board.update(|status| status.bounds.complete_by = Some(now() - TimeDelta::minutes(1)));
     let answer = server.get("/healthz").await;
     assert_eq!((answer.status, &answer.json()["status"]), (200, &"warn".into()));
     let text = answer.json()["checks"]["passes"]["text"].to_string();
@@ -57,6 +59,7 @@ async fn healthz_warns_of_stale_passes() {
     server.app.board.update(|status| {
         status.last_complete_at = None;
         status.started_at = now() - TimeDelta::minutes(1);
+        status.bounds.complete_by = Some(now());
     });
     assert_eq!(server.get("/healthz").await.json()["status"], "pass");
 }
