@@ -11,7 +11,7 @@ use proptest::prelude::*;
 
 use crate::estate::Estate;
 use crate::fleet::{Fleet, now};
-use crate::world::{World, keep_rule, world};
+use crate::world::{Spec, World, keep_rule, world};
 
 /// Two worlds, with a line for some of their rules. They have no digest in common unless they are [related].
 #[derive(Debug, Clone)]
@@ -27,10 +27,11 @@ impl Lined {
     }
 
     /// The same, but nothing that speaks about an image speaks about another or is in an index besides: when only the first of
-    /// them goes, its tag is that of an orphan, and the other head stays for its sake.
+    /// them goes, it is an orphan, and the other head stays for its sake.
     fn of_one_subject_each(mut self) -> Self {
         for world in &mut self.worlds {
-            let speaks = |place: &usize| world.images.get(*place).is_some_and(|image| !image.ties.is_empty());
+            let about_another = |image: &Spec| !image.ties.is_empty() || image.subject.is_some();
+            let speaks = |place: &usize| world.images.get(*place).is_some_and(about_another);
             let speakers: BTreeSet<usize> = (0..world.images.len()).filter(speaks).collect();
             for image in &mut world.images {
                 image.children.retain(|child| !speakers.contains(child));

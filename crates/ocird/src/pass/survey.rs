@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use ocird_model::{
     Clock, CompartmentId, Digest, EffectivePolicy, InUse, Inventory, Mark, MarkKey, Policies, ReadRegistry,
-    RegistryError, Repository, RepositoryId, RepositoryName, RepositoryRow, TenancyId,
+    RegistryError, Repository, RepositoryId, RepositoryName, RepositoryRow, RepositoryState, TenancyId,
 };
 use ocird_plan::{CheckedPlan, DETAILS_SERVE, Due, MIN_PASSES, Violations};
 use ocird_store::{Known, StoreError};
@@ -17,14 +18,14 @@ use crate::in_use::{Gathered, Inquiry};
 use crate::pass::Purpose;
 use crate::pass::estate::{self, Estate, Unlisted};
 use crate::pass::notebook::Notebook;
-use crate::pass::observe::{self, REREAD_AFTER, Rereads, Sight, at_once};
+use crate::pass::observe::{self, REREAD_AFTER, Rereads, Sight};
 use crate::pass::signed;
 use crate::pass::trust::{Gap, Trust, without_gaps};
 use crate::status::Refusal;
 
-/// Repositories that are looked at at once. Each has at most eight reads under way, so the service never sees more
-/// than 32 requests of ours at a time.
-const REPOSITORIES_AT_ONCE: usize = 4;
+/// Repositories that are looked at at once: as many as the client ever asks at a time, since most of them are a single page.
+/// How many requests the service really sees the client finds out by itself.
+const REPOSITORIES_AT_ONCE: usize = 32;
 
 /// Looks and decides.
 pub struct Survey<R> {
@@ -100,6 +101,25 @@ struct Observed {
     inventory: Inventory,
     observe_only: BTreeMap<RepositoryId, Refusal>,
     gaps: BTreeMap<RepositoryId, Gap>,
+}
+
+impl Observed {
+    /// Takes down what is known of a repository before it is looked at.
+    fn before(&mut self, row: &RepositoryRow, known: &Known, trust: &Trust) {
+        self.observe_only.extend(trust.only_observed(known).map(|why| (row.id.clone(), why)));
+        let gap = trust.gap(known.last_certain_at);
+        self.gaps.extend(gap.map(|gap| (row.id.clone(), gap)));
+    }
+
+    /// Takes down what a look at a repository has shown.
+    fn after(&mut self, row: &RepositoryRow, state: RepositoryState, n_missing: u64, trust: &mut Trust) {
+        if let Some(repository) = state.complete() {
+            trust.count_repository(&repository.id, repository.images.len() as u64, n_missing);
+            let shrunk = trust.shrunk(&repository.id, &repository.compartment);
+            self.observe_only.extend(shrunk.map(|why| (row.id.clone(), why)));
+        }
+        self.inventory.repositories.insert(row.name.clone(), state);
+    }
 }
 
 impl<R: ReadRegistry> Survey<R> {
@@ -207,8 +227,8 @@ impl<R: ReadRegistry> Survey<R> {
         }
     }
 
-    /// Looks at every repository, some at a time, and remembers what was read. Also answers which repositories are
-    /// only to be observed, and why.
+    /// Looks at every repository, some at a time, and remembers what was read as soon as it is. Also answers which repositories
+    /// are only to be observed, and why.
     async fn observe(
         &mut self,
         purpose: Purpose,
@@ -220,39 +240,25 @@ impl<R: ReadRegistry> Survey<R> {
         let inventory = Inventory { taken_at: now, repositories: BTreeMap::new() };
         let mut observed = Observed { inventory, observe_only: BTreeMap::new(), gaps: BTreeMap::new() };
         let ripe = self.ripe(marks, now);
-        for chunk in rows.chunks(REPOSITORIES_AT_ONCE) {
-            let mut looks = Vec::with_capacity(chunk.len());
-            for row in chunk {
-                let known = self.notebook.known(&row.id).await;
-                observed.observe_only.extend(trust.only_observed(&known).map(|why| (row.id.clone(), why)));
+        let Self { reader, notebook, policies, .. } = self;
+        let (mut rows, mut looks) = (rows.iter(), FuturesUnordered::new());
+        loop {
+            while looks.len() < REPOSITORIES_AT_ONCE
+                && let Some(row) = rows.next()
+            {
+                let known = notebook.known(&row.id).await;
+                observed.before(row, &known, trust);
                 let about_to_go = match purpose {
                     Purpose::Observe => BTreeSet::new(),
                     Purpose::Enforce => observe::families(&known, ripe.get(&row.id)),
                 };
-                let gap = trust.gap(known.last_certain_at);
-                observed.gaps.extend(gap.map(|gap| (row.id.clone(), gap)));
-                looks.push((
-                    row,
-                    known,
-                    Rereads { about_to_go, after: reread_after(&self.policies, &row.name) },
-                ));
+                let rereads = Rereads { about_to_go, after: reread_after(policies, &row.name) };
+                looks.push(look(&*reader, row, known, rereads, now));
             }
-            let reader = &self.reader;
-            let looks = looks.into_iter();
-            let looks: Vec<_> =
-                looks.map(|(row, known, rereads)| look(reader, row, known, rereads, now)).collect();
-            for (row, sight) in at_once(REPOSITORIES_AT_ONCE, looks).await {
-                self.notebook.remember(&row.id, &row.name, sight.fresh, now).await;
-                if let Some(repository) = sight.state.complete() {
-                    let n = repository.images.len() as u64;
-                    trust.count_repository(&repository.id, n, sight.n_missing);
-                    let shrunk = trust.shrunk(&repository.id, &repository.compartment);
-                    observed.observe_only.extend(shrunk.map(|why| (row.id.clone(), why)));
-                }
-                observed.inventory.repositories.insert(row.name.clone(), sight.state);
-            }
+            let Some((row, sight)) = looks.next().await else { return observed };
+            notebook.remember(&row.id, &row.name, sight.fresh, now).await;
+            observed.after(row, sight.state, sight.n_missing, trust);
         }
-        observed
     }
 
     /// The heads whose marks may fall due in this pass, by repository. A pass that is to act reads their families again
