@@ -1,6 +1,7 @@
 //! What stops deletion until a person lets it go on (S-25, S-26), and how far this store has been trusted yet (S-20). All of
 //! it outlives the process. How many unexpected answers are too many, and how large a batch is, is not the store's to say.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
@@ -231,22 +232,23 @@ async fn read_brakes(reader: &SqlitePool) -> Result<Brakes, StoreError> {
         .fetch_one(&mut *transaction)
         .await
         .map_err(StoreError::sqlite("reading the brakes"))?;
-    let breaker = read_stop(&mut transaction, StopKind::Breaker).await?;
-    let freeze = read_stop(&mut transaction, StopKind::Freeze).await?;
+    let mut stops = read_stops(&mut transaction).await?;
     let (refused, approval) = read_plans(&mut transaction).await?;
+    transaction.commit().await.map_err(StoreError::sqlite("reading the brakes"))?;
+    let [breaker, freeze] = [StopKind::Breaker, StopKind::Freeze].map(|kind| stops.remove(kind.as_str()));
     let n_unexpected = small("brakes.n_unexpected", n_unexpected)?;
     let ramp = Ramp { n_proved: small("brakes.n_proved", n_proved)?, is_open: is_batch_open };
     Ok(Brakes { breaker, freeze, n_unexpected, ramp, refused, approval })
 }
 
-async fn read_stop(connection: &mut SqliteConnection, kind: StopKind) -> Result<Option<Stop>, StoreError> {
-    let select = "SELECT at, why FROM stops WHERE kind = ? AND cleared_at IS NULL";
-    let row: Option<(i64, String)> = sqlx::query_as(select)
-        .bind(kind.as_str())
-        .fetch_optional(connection)
+/// What stops deletion, by its kind.
+async fn read_stops(connection: &mut SqliteConnection) -> Result<BTreeMap<String, Stop>, StoreError> {
+    let select = "SELECT kind, at, why FROM stops WHERE cleared_at IS NULL";
+    let rows: Vec<(String, i64, String)> = sqlx::query_as(select)
+        .fetch_all(connection)
         .await
         .map_err(StoreError::sqlite("reading what stops deletion"))?;
-    row.map(|(at, why)| Ok(Stop { at: time("stops.at", at)?, why })).transpose()
+    rows.into_iter().map(|(kind, at, why)| Ok((kind, Stop { at: time("stops.at", at)?, why }))).collect()
 }
 
 /// A count that a person could have counted.

@@ -18,6 +18,10 @@ const LAYER: usize = 40;
 /// The bytes of one digest.
 const DIGEST: usize = 32;
 
+/// Rows that one statement writes: each way to the thread of `SQLite` and back costs more than a row, and ten places each
+/// are far below the 32,766 that `SQLite` has. A statement of every other number of rows would be another one to keep.
+pub(crate) const ROWS: usize = 100;
+
 /// A time as a column.
 pub(crate) const fn millis(time: DateTime<Utc>) -> i64 {
     time.timestamp_millis()

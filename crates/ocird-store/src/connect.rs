@@ -25,10 +25,15 @@ pub(crate) fn pool(max_connections: u32, options: SqliteConnectOptions) -> Sqlit
         .max_connections(max_connections)
         .idle_timeout(None)
         .max_lifetime(None)
+        // There is no server that could have gone away, and each way to the thread of SQLite and back costs as much as
+        // a small statement.
+        .test_before_acquire(false)
         .after_release(|connection, _| {
             Box::pin(async move {
-                // Waits for the rollback of a dropped transaction, which is only under way.
-                connection.ping().await?;
+                if connection.is_in_transaction() {
+                    // Waits for the rollback of a dropped transaction, which is only under way.
+                    connection.ping().await?;
+                }
                 Ok(!connection.is_in_transaction())
             })
         })

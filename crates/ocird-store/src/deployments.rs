@@ -107,21 +107,21 @@ impl Store {
         read_history(&self.reader).await
     }
 
-    /// Makes this what is remembered of what was in use, in one transaction that changes what differs. Where nothing
-    /// does, nothing is written.
-    pub async fn replace_use_history(
+    /// Makes `after` what is remembered of what was in use, in one transaction that writes what differs from `before`,
+    /// which the caller has read from this store: it has one writer, so nobody has changed it since. Where nothing
+    /// differs, nothing is written.
+    pub async fn change_use_history(
         &self,
+        before: &UseHistory,
         after: &UseHistory,
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
-        // There is one writer, so nobody changes it between the look and the write.
-        let before = self.use_history().await?;
-        if before == *after {
+        if before == after {
             return Ok(());
         }
         let mut write = self.begin(now).await?;
-        replace_speakers(&mut write, &before, after).await?;
-        replace_runs(&mut write, &before, after).await?;
+        replace_speakers(&mut write, before, after).await?;
+        replace_runs(&mut write, before, after).await?;
         write.commit().await
     }
 }

@@ -6,9 +6,9 @@
 //! are over are folded. A sample that a clock which went back puts into an hour that is folded already is not counted.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::FromRow;
+use sqlx::{FromRow, QueryBuilder, Sqlite};
 
-use crate::column::millis;
+use crate::column::{ROWS, millis};
 use crate::fold::{Folded, Sample, Step, fold, rises};
 use crate::store::Write;
 use crate::{Store, StoreError};
@@ -93,11 +93,9 @@ impl Write<'_> {
              CROSS JOIN usage_steps AS hours ON hours.scope = scopes.id AND hours.step = 1 AND hours.at >= \
              coalesce((SELECT max(at) + 86400000 FROM usage_steps WHERE scope = scopes.id AND step = 24), 0) \
              AND hours.at < ? ORDER BY scopes.id, hours.at LIMIT ?";
-        let mut n_written = 0;
-        for (scope, hours) in self.unfolded::<Folded>(select, Step::Day, now).await? {
-            n_written += self.put(scope, Step::Day, fold(Step::Day, hours)).await?;
-        }
-        Ok(n_written)
+        let hours = self.unfolded::<Folded>(select, Step::Day, now).await?;
+        let days = hours.into_iter().flat_map(|(scope, hours)| of_scope(scope, fold(Step::Day, hours)));
+        self.put(Step::Day, days.collect()).await
     }
 
     /// What is not folded into this step yet, of steps that are over: by scope, and only whole steps.
@@ -130,7 +128,7 @@ impl Write<'_> {
     }
 
     async fn fold_into_hours(&mut self, samples: Vec<(i64, Vec<Sample>)>) -> Result<u64, StoreError> {
-        let mut n_written = 0;
+        let mut hours = Vec::new();
         for (scope, samples) in samples {
             let before = "SELECT size FROM usage_steps WHERE scope = ? AND step = 1 AND size IS NOT NULL \
                  ORDER BY at DESC LIMIT 1";
@@ -139,32 +137,33 @@ impl Write<'_> {
                 .fetch_optional(self.connection())
                 .await
                 .map_err(StoreError::sqlite("reading the usage before"))?;
-            n_written += self.put(scope, Step::Hour, fold(Step::Hour, rises(before, samples))).await?;
+            hours.extend(of_scope(scope, fold(Step::Hour, rises(before, samples))));
         }
-        Ok(n_written)
+        self.put(Step::Hour, hours).await
     }
 
-    async fn put(&mut self, scope: i64, step: Step, steps: Vec<Folded>) -> Result<u64, StoreError> {
-        let insert = "INSERT INTO usage_steps (scope, step, at, size, peak, grown, freed, reported_size, n_images, n_tags) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-        let n_written = steps.len() as u64;
-        for Folded { at, size, peak, grown, freed, reported_size, n_images, n_tags } in steps {
-            sqlx::query(insert)
-                .bind(scope)
-                .bind(step.hours())
-                .bind(at)
-                .bind(size)
-                .bind(peak)
-                .bind(grown)
-                .bind(freed)
-                .bind(reported_size)
-                .bind(n_images)
-                .bind(n_tags)
-                .execute(self.connection())
-                .await
-                .map_err(StoreError::sqlite("folding usage"))?;
+    async fn put(&mut self, step: Step, steps: Vec<Of<Folded>>) -> Result<u64, StoreError> {
+        for steps in steps.chunks(ROWS) {
+            let mut insert: QueryBuilder<Sqlite> = QueryBuilder::new(
+                "INSERT INTO usage_steps (scope, step, at, size, peak, grown, freed, reported_size, n_images, n_tags) ",
+            );
+            insert.push_values(steps, |mut row, Of { scope, part }| {
+                let Folded { at, size, peak, grown, freed, reported_size, n_images, n_tags } = *part;
+                row.push_bind(*scope)
+                    .push_bind(step.hours())
+                    .push_bind(at)
+                    .push_bind(size)
+                    .push_bind(peak)
+                    .push_bind(grown)
+                    .push_bind(freed)
+                    .push_bind(reported_size)
+                    .push_bind(n_images)
+                    .push_bind(n_tags);
+            });
+            let insert = insert.build().persistent(steps.len() == ROWS);
+            insert.execute(self.connection()).await.map_err(StoreError::sqlite("folding usage"))?;
         }
-        Ok(n_written)
+        Ok(steps.len() as u64)
     }
 
     /// Old samples that are folded go; the latest of each scope stays, because the next one is compared with it.
@@ -215,6 +214,11 @@ impl Write<'_> {
             .map_err(StoreError::sqlite("letting go of old usage"))?;
         Ok(deleted.rows_affected())
     }
+}
+
+/// Parts of one scope.
+fn of_scope(scope: i64, parts: Vec<Folded>) -> impl Iterator<Item = Of<Folded>> {
+    parts.into_iter().map(move |part| Of { scope, part })
 }
 
 /// Drops the last step of rows that were cut off: nobody knows whether it is whole.

@@ -121,7 +121,7 @@ pub(crate) async fn read_known(reader: &SqlitePool, repository: &RepositoryId) -
     let Some((id, first_seen_at, last_complete_at, last_certain_at)) = seen else {
         return Ok(Known::default());
     };
-    Ok(Known {
+    let known = Known {
         first_seen_at: Some(time("repositories.first_seen_at", first_seen_at)?),
         last_complete_at: optional_time("repositories.last_complete_at", last_complete_at)?,
         last_certain_at: optional_time("repositories.last_certain_at", last_certain_at)?,
@@ -129,7 +129,9 @@ pub(crate) async fn read_known(reader: &SqlitePool, repository: &RepositoryId) -
         images: images(&mut transaction, id, repository).await?,
         contents: contents(&mut transaction, id).await?,
         rests: rests(&mut transaction, id).await?,
-    })
+    };
+    transaction.commit().await.map_err(StoreError::sqlite("reading what is known of a repository"))?;
+    Ok(known)
 }
 
 async fn images(

@@ -67,18 +67,21 @@ impl Write<'_> {
             .await
             .map_err(StoreError::sqlite("replacing the marks"))?;
         for (MarkKey { repository, head }, Mark { rule, policy, since, n_passes }) in marks {
-            let repository = self.repository_row(repository).await?;
-            let insert = "INSERT INTO marks (repository, head, rule, policy, since, n_passes) VALUES (?, ?, ?, ?, ?, ?)";
-            sqlx::query(insert)
-                .bind(repository)
+            let insert = "INSERT INTO marks (repository, head, rule, policy, since, n_passes) \
+                 SELECT id, ?, ?, ?, ?, ? FROM repositories WHERE ocid = ?";
+            let inserted = sqlx::query(insert)
                 .bind(head.as_bytes().as_slice())
                 .bind(rule.as_str())
                 .bind(policy.cast_signed())
                 .bind(millis(*since))
                 .bind(i64::from(*n_passes))
+                .bind(repository.as_str())
                 .execute(self.connection())
                 .await
                 .map_err(StoreError::sqlite("replacing the marks"))?;
+            if inserted.rows_affected() == 0 {
+                return Err(StoreError::UnknownRepository { repository: repository.clone() });
+            }
         }
         Ok(())
     }

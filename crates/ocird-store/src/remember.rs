@@ -7,13 +7,10 @@ use chrono::{DateTime, Utc};
 use ocird_model::{Content, Digest, FetchedManifest, ImageDetails, RepositoryId, RepositoryName, Tag};
 use sqlx::{QueryBuilder, Sqlite};
 
-use crate::column::{digest, join_layers, millis, to_json};
+use crate::column::{ROWS, digest, join_layers, millis, to_json};
 use crate::known::StoredDetails;
 use crate::store::Write;
 use crate::{Store, StoreError};
-
-/// Images that one statement remembers: eight places each, of the 32,766 that `SQLite` has.
-const ROWS: usize = 100;
 
 /// What a look at a repository has read anew.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -76,7 +73,7 @@ impl Write<'_> {
             .map_err(StoreError::sqlite("remembering a repository"))
     }
 
-    /// Remembers images in one statement: each way to the thread of `SQLite` and back costs more than a row.
+    /// Remembers images in one statement.
     async fn images(
         &mut self,
         repository: i64,
@@ -102,7 +99,6 @@ impl Write<'_> {
              layers = excluded.layers, last_seen_at = NULL, gone_at = NULL, \
              first_seen_at = iif(gone_at IS NULL, first_seen_at, excluded.first_seen_at)",
         );
-        // Of every length there would be another statement to keep.
         let upsert = upsert.build().persistent(images.len() == ROWS);
         upsert.execute(self.connection()).await.map_err(StoreError::sqlite("remembering images"))?;
         Ok(())

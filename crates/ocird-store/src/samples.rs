@@ -45,11 +45,10 @@ impl Write<'_> {
     /// Writes the sample of a repository, if it is news.
     pub(crate) async fn usage(&mut self, sample: &UsageSample, at: DateTime<Utc>) -> Result<(), StoreError> {
         let UsageSample { repository, size, reported_size, n_images, n_tags } = sample;
-        let row = self.repository_row(repository).await?;
         let select = "SELECT at, size, reported_size, n_images, n_tags FROM usage_samples \
-             WHERE repository = ? ORDER BY at DESC LIMIT 1";
+             WHERE repository = (SELECT id FROM repositories WHERE ocid = ?) ORDER BY at DESC LIMIT 1";
         let latest: Option<Sample> = sqlx::query_as(select)
-            .bind(row)
+            .bind(repository.as_str())
             .fetch_optional(self.connection())
             .await
             .map_err(StoreError::sqlite("reading the latest usage"))?;
@@ -58,18 +57,21 @@ impl Write<'_> {
             return Ok(());
         }
         let insert = "INSERT OR REPLACE INTO usage_samples (repository, at, size, reported_size, n_images, n_tags) \
-             VALUES (?, ?, ?, ?, ?, ?)";
-        sqlx::query(insert)
-            .bind(row)
+             SELECT id, ?, ?, ?, ?, ? FROM repositories WHERE ocid = ?";
+        let inserted = sqlx::query(insert)
             .bind(sample.at)
             .bind(sample.size)
             .bind(sample.reported_size)
             .bind(sample.n_images)
             .bind(sample.n_tags)
+            .bind(repository.as_str())
             .execute(self.connection())
             .await
             .map_err(StoreError::sqlite("recording usage"))?;
-        Ok(())
+        match inserted.rows_affected() {
+            0 => Err(StoreError::UnknownRepository { repository: repository.clone() }),
+            _ => Ok(()),
+        }
     }
 
     /// Writes the sample of everything that is watched, if it is news.

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use ocird_model::{Decision, DeleteReason, Digest, ImageId, KeepReason, Verdict};
+use sqlx::{QueryBuilder, Sqlite};
 
 use crate::StoreError;
+use crate::column::ROWS;
 use crate::record::PassId;
 use crate::seen::Present;
 use crate::store::Write;
@@ -25,42 +27,54 @@ impl Write<'_> {
         present: &BTreeMap<ImageId, Present>,
         decisions: &[Decision],
     ) -> Result<(), StoreError> {
+        let mut news = Vec::new();
         for Decision { image, digest: _, head: _, verdict } in decisions {
             let known = present.get(image);
             let known = known.ok_or_else(|| StoreError::UnknownImage { image: image.clone() })?;
             let now = StoredVerdict::from(verdict);
             if known.verdict.as_ref().is_none_or(|before| before.is_changed_by(&now)) {
-                self.change_verdict(pass, known.row, &now).await?;
+                news.push((known.row, now));
             }
+        }
+        for news in news.chunks(ROWS) {
+            self.change_verdicts(pass, news).await?;
         }
         Ok(())
     }
 
-    async fn change_verdict(
+    /// Puts verdicts on record, each with the row of its image.
+    async fn change_verdicts(
         &mut self,
         pass: PassId,
-        image: i64,
-        verdict: &StoredVerdict,
+        news: &[(i64, StoredVerdict)],
     ) -> Result<(), StoreError> {
-        let StoredVerdict { decision, reason, detail } = verdict;
-        let doing = "recording a verdict";
-        sqlx::query("INSERT INTO verdicts (image, pass, decision, reason, detail) VALUES (?, ?, ?, ?, ?)")
-            .bind(image)
-            .bind(pass.0)
-            .bind(decision.as_str())
-            .bind(reason.as_str())
-            .bind(detail.as_deref())
-            .execute(self.connection())
-            .await
-            .map_err(StoreError::sqlite(doing))?;
-        sqlx::query("UPDATE images SET decision = ?, reason = ?, detail = ? WHERE id = ?")
-            .bind(decision.as_str())
-            .bind(reason.as_str())
-            .bind(detail.as_deref())
-            .bind(image)
-            .execute(self.connection())
-            .await
-            .map_err(StoreError::sqlite(doing))?;
+        let doing = "recording verdicts";
+        let is_common = news.len() == ROWS;
+        let mut insert: QueryBuilder<Sqlite> =
+            QueryBuilder::new("INSERT INTO verdicts (image, pass, decision, reason, detail) ");
+        insert.push_values(news, |mut row, (image, StoredVerdict { decision, reason, detail })| {
+            row.push_bind(*image)
+                .push_bind(pass.0)
+                .push_bind(decision.as_str())
+                .push_bind(reason.as_str())
+                .push_bind(detail.as_deref());
+        });
+        let insert = insert.build().persistent(is_common);
+        insert.execute(self.connection()).await.map_err(StoreError::sqlite(doing))?;
+        let mut update: QueryBuilder<Sqlite> =
+            QueryBuilder::new("WITH news (image, decision, reason, detail) AS (");
+        update.push_values(news, |mut row, (image, StoredVerdict { decision, reason, detail })| {
+            row.push_bind(*image)
+                .push_bind(decision.as_str())
+                .push_bind(reason.as_str())
+                .push_bind(detail.as_deref());
+        });
+        update.push(
+            ") UPDATE images SET decision = news.decision, reason = news.reason, detail = news.detail \
+             FROM news WHERE images.id = news.image",
+        );
+        let update = update.build().persistent(is_common);
+        update.execute(self.connection()).await.map_err(StoreError::sqlite(doing))?;
         Ok(())
     }
 }

@@ -33,7 +33,7 @@ async fn what_was_in_use_reads_back_after_a_restart() {
     let world = World::new().await;
     let nothing = world.store.use_history().await.unwrap();
     assert_eq!(nothing, UseHistory::default());
-    world.store.replace_use_history(&history(), at(5)).await.unwrap();
+    world.store.change_use_history(&UseHistory::default(), &history(), at(5)).await.unwrap();
     let world = world.reopened().await;
     assert_eq!(world.store.use_history().await.unwrap(), history());
     let glance = Glance::open(world.dir.path()).await.unwrap().unwrap();
@@ -43,21 +43,21 @@ async fn what_was_in_use_reads_back_after_a_restart() {
 #[tokio::test]
 async fn what_changed_is_written_and_what_is_forgotten_is_gone() {
     let world = World::new().await;
-    world.store.replace_use_history(&history(), at(5)).await.unwrap();
+    world.store.change_use_history(&UseHistory::default(), &history(), at(5)).await.unwrap();
     let mut after = history();
     after.speakers.remove(&speaker("milan-1"));
     after.speakers.insert(speaker(""), Speaker { n_images: 20, looked_at: at(9), frozen: None });
     after.runs.remove(&run(1, 0));
     after.runs.insert(run(2, 2), Run { ended_at: Some(at(9)) });
     after.runs.insert(run(2, 9), Run { ended_at: None });
-    world.store.replace_use_history(&after, at(9)).await.unwrap();
+    world.store.change_use_history(&history(), &after, at(9)).await.unwrap();
     assert_eq!(world.store.use_history().await.unwrap(), after);
 }
 
 #[tokio::test]
 async fn what_did_not_change_is_not_written() {
     let world = World::new().await;
-    world.store.replace_use_history(&history(), at(5)).await.unwrap();
-    world.store.replace_use_history(&history(), at(9)).await.unwrap();
+    world.store.change_use_history(&UseHistory::default(), &history(), at(5)).await.unwrap();
+    world.store.change_use_history(&history(), &history(), at(9)).await.unwrap();
     assert_eq!(world.store.newest_time().await.unwrap(), Some(at(5)));
 }

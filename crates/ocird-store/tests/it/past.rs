@@ -51,7 +51,7 @@ async fn an_image_is_told_with_its_tags_size_pulls_users_and_verdict() {
     let key = RunKey { repository: name(1), digest: digest(1), by: "container web".into(), began_at: at(2) };
     let runs =
         UseHistory { speakers: BTreeMap::new(), runs: BTreeMap::from([(key, Run { ended_at: None })]) };
-    world.store.replace_use_history(&runs, at(2)).await.unwrap();
+    world.store.change_use_history(&UseHistory::default(), &runs, at(2)).await.unwrap();
     let page = world.store.past().images(&present(10)).await.unwrap();
     assert_eq!((page.rows.len(), page.next), (2, None));
     let [second, first] = &page.rows[..] else { panic!("two images") };

@@ -276,9 +276,14 @@ impl Notebook {
     }
 
     /// Remembers what was in use, where there is a store to write to.
-    pub(crate) async fn remember_uses(&mut self, history: &UseHistory, now: DateTime<Utc>) {
+    pub(crate) async fn remember_uses(
+        &mut self,
+        before: &UseHistory,
+        after: &UseHistory,
+        now: DateTime<Utc>,
+    ) {
         let Some(store) = self.writable() else { return };
-        if let Err(error) = store.replace_use_history(history, now).await {
+        if let Err(error) = store.change_use_history(before, after, now).await {
             self.fail(&error);
         }
     }

@@ -63,7 +63,8 @@ impl<R: ReadRegistry> Survey<R> {
         inventory.repositories.extend(seen.repositories);
         inventory.taken_at = now;
         self.notebook.hold(&mut inventory).await;
-        let gathered = self.gather(decided.folder.as_ref(), &inventory, clock.now()).await;
+        let history = self.notebook.use_history().await;
+        let gathered = self.gather(decided.folder.as_ref(), &inventory, &history, clock.now()).await;
         let plan = ocird_plan::plan(&inventory, &self.policies, &gathered.in_use, now);
         let checked = ocird_plan::check(plan, &inventory, &self.policies, &gathered.in_use, now)?;
         let only = observe_only.keys().cloned().collect();

@@ -10,7 +10,7 @@ use ocird_model::{
     RegistryError, Repository, RepositoryId, RepositoryName, RepositoryRow, RepositoryState, TenancyId,
 };
 use ocird_plan::{CheckedPlan, DETAILS_SERVE, Due, MIN_PASSES, Violations};
-use ocird_store::{Known, StoreError};
+use ocird_store::{Known, StoreError, UseHistory};
 
 use crate::config::Config;
 use crate::in_use::reference::Folder;
@@ -167,8 +167,9 @@ impl<R: ReadRegistry> Survey<R> {
             observe_only.entry(id).or_insert(why);
         }
         // Asked after the registry was read: what was deployed meanwhile is then known to run.
-        let gathered = self.gather(folder.as_ref(), &inventory, clock.now()).await;
-        self.notebook.remember_uses(&gathered.history, clock.now()).await;
+        let history = self.notebook.use_history().await;
+        let gathered = self.gather(folder.as_ref(), &inventory, &history, clock.now()).await;
+        self.notebook.remember_uses(&history, &gathered.history, clock.now()).await;
         let certain = certain(&inventory, &gathered.in_use, now);
         // A gap ends with the pass that is certain again; until then it is still the same gap.
         gaps.retain(|id, _| certain.contains(id));
@@ -197,15 +198,17 @@ impl<R: ReadRegistry> Survey<R> {
     /// What runs, by every source. The namespace that references are folded with is the one the registry reports;
     /// without any repository there is nothing to fold.
     pub(crate) async fn gather(
-        &mut self,
+        &self,
         folder: Option<&Folder>,
         inventory: &Inventory,
+        history: &UseHistory,
         now: DateTime<Utc>,
     ) -> Gathered {
-        let history = self.notebook.use_history().await;
-        let Some(folder) = folder else { return Gathered { history, ..Gathered::default() } };
+        let Some(folder) = folder else {
+            return Gathered { history: history.clone(), ..Gathered::default() };
+        };
         let config = &self.config.in_use;
-        Inquiry { config, folder, inventory, history: &history, now }.ask().await
+        Inquiry { config, folder, inventory, history, now }.ask().await
     }
 
     /// What is believed before this pass.

@@ -97,7 +97,8 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
         stop: &CancellationToken,
     ) -> Result<(), SweepError> {
         let now = self.clock.now();
-        let again = self.survey.gather(decided.folder.as_ref(), &decided.inventory, now).await;
+        let history = self.survey.notebook.use_history().await;
+        let again = self.survey.gather(decided.folder.as_ref(), &decided.inventory, &history, now).await;
         if !again.in_use.says_the_same(&decided.gathered.in_use) {
             refusals.add(RefusalCode::Moved, "what runs changed since the plan; the next pass decides anew");
             return Ok(());
