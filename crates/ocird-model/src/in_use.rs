@@ -129,14 +129,19 @@ impl InUse {
         covering.map(|answer| answer.looked_at).min()
     }
 
-    /// True when both name the same uses and the same doubts, whenever they were asked.
+    /// True when both name the same uses and doubt the same repositories, whenever they were asked and whatever the doubts say:
+    /// a gateway that fails has another number for each answer.
     pub fn says_the_same(&self, other: &Self) -> bool {
         let same_uses = |one: &[Use], two: &[Use]| {
             one.len() == two.len() && one.iter().zip(two).all(|(one, two)| one.says_the_same(two))
         };
         self.uses.len() == other.uses.len()
             && self.uses.iter().zip(&other.uses).all(|((a, one), (b, two))| a == b && same_uses(one, two))
-            && self.doubts == other.doubts
+            && self.doubted().eq(other.doubted())
+    }
+
+    fn doubted(&self) -> impl Iterator<Item = &Patterns> {
+        self.doubts.iter().map(|doubt| &doubt.repositories)
     }
 
     /// Changes every use, such as to say since when it is one.
@@ -186,5 +191,23 @@ impl InUse {
     /// True while every answer may still be believed.
     pub fn is_fresh(&self, now: DateTime<Utc>) -> bool {
         !Rule::S4.in_force() || self.fresh_until.is_none_or(|until| now <= until)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_doubt_says_the_same_in_other_words_and_not_of_another_repository() {
+        let doubting = |repositories: &str, why: &str| {
+            let mut in_use = InUse::nothing();
+            in_use.doubt(Patterns::new(vec![repositories.parse().unwrap()]).unwrap(), why);
+            in_use
+        };
+        let before = doubting("api-*", "502, request 17");
+        assert!(before.says_the_same(&doubting("api-*", "502, request 18")));
+        assert!(!before.says_the_same(&doubting("web-*", "502, request 17")));
+        assert!(!before.says_the_same(&InUse::nothing()));
     }
 }

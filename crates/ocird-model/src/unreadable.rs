@@ -52,6 +52,9 @@ pub enum Unreadable {
         /// What kind of failure.
         kind: ErrorKind,
     },
+    /// More of it is new than is kept in memory at once (S-34): what was read is remembered, and the next look goes on there.
+    #[error("more of it is new than is read in one go; the next look goes on")]
+    Unfinished,
 }
 
 impl Unreadable {
@@ -65,10 +68,19 @@ impl Unreadable {
             Self::Details { image: _, kind: _ } => "details",
             Self::Disagreement { image: _ } => "disagreement",
             Self::Manifest { digest: _, kind: _ } => "manifest",
+            Self::Unfinished => "unfinished",
         }
     }
 
     /// Every word that [`Unreadable::as_str`] can answer, so that gauges exist before the first failure.
-    pub const ALL: [&'static str; 7] =
-        ["compartment", "listing", "contradiction", "unknown_state", "details", "disagreement", "manifest"];
+    pub const ALL: [&'static str; 8] = [
+        "compartment",
+        "listing",
+        "contradiction",
+        "unknown_state",
+        "details",
+        "disagreement",
+        "manifest",
+        "unfinished",
+    ];
 }

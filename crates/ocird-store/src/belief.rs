@@ -151,9 +151,11 @@ async fn read_repositories(
     reader: &SqlitePool,
     compartment: &CompartmentId,
 ) -> Result<Vec<(RepositoryId, RepositoryName)>, StoreError> {
-    // Every pass sees all that it knows of a compartment at one instant, so those of the last one are those present.
-    let select = "SELECT ocid, name FROM repositories WHERE compartment = ?1 AND last_seen_at = \
-         (SELECT max(last_seen_at) FROM repositories WHERE compartment = ?1)";
+    // A pass sees all that it knows of a compartment at one instant. What is remembered between two passes, of a repository
+    // that is looked at again or deleted from, is later than that: of the last pass are those that were seen no earlier than
+    // the latest one that was read whole. One that was read whole by a clock that ran ahead counts from when it was seen since.
+    let select = "SELECT ocid, name FROM repositories WHERE compartment = ?1 AND last_seen_at >= \
+         (SELECT max(min(last_seen_at, last_complete_at)) FROM repositories WHERE compartment = ?1)";
     let rows: Vec<(String, String)> = sqlx::query_as(select)
         .bind(compartment.as_str())
         .fetch_all(reader)

@@ -19,8 +19,13 @@ const LAYER: usize = 40;
 const DIGEST: usize = 32;
 
 /// Rows that one statement writes: each way to the thread of `SQLite` and back costs more than a row, and ten places each
-/// are far below the 32,766 that `SQLite` has. A statement of every other number of rows would be another one to keep.
+/// are far below the 32,766 that `SQLite` has.
 pub(crate) const ROWS: usize = 100;
+
+/// Whether a statement of so many rows comes up often enough to be kept. Each number of rows is another statement.
+pub(crate) const fn is_common(n_rows: usize) -> bool {
+    n_rows <= 2 || n_rows == ROWS
+}
 
 /// A time as a column.
 pub(crate) const fn millis(time: DateTime<Utc>) -> i64 {

@@ -8,7 +8,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{FromRow, QueryBuilder, Sqlite};
 
-use crate::column::{ROWS, millis};
+use crate::column::{ROWS, is_common, millis};
 use crate::fold::{Folded, Sample, Step, fold, rises};
 use crate::store::Write;
 use crate::{Store, StoreError};
@@ -160,7 +160,7 @@ impl Write<'_> {
                     .push_bind(n_images)
                     .push_bind(n_tags);
             });
-            let insert = insert.build().persistent(steps.len() == ROWS);
+            let insert = insert.build().persistent(is_common(steps.len()));
             insert.execute(self.connection()).await.map_err(StoreError::sqlite("folding usage"))?;
         }
         Ok(steps.len() as u64)

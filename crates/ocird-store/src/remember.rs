@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use ocird_model::{Content, Digest, FetchedManifest, ImageDetails, RepositoryId, RepositoryName, Tag};
 use sqlx::{QueryBuilder, Sqlite};
 
-use crate::column::{ROWS, digest, join_layers, millis, to_json};
+use crate::column::{ROWS, digest, is_common, join_layers, millis, to_json};
 use crate::known::StoredDetails;
 use crate::store::Write;
 use crate::{Store, StoreError};
@@ -99,7 +99,7 @@ impl Write<'_> {
              layers = excluded.layers, last_seen_at = NULL, gone_at = NULL, \
              first_seen_at = iif(gone_at IS NULL, first_seen_at, excluded.first_seen_at)",
         );
-        let upsert = upsert.build().persistent(images.len() == ROWS);
+        let upsert = upsert.build().persistent(is_common(images.len()));
         upsert.execute(self.connection()).await.map_err(StoreError::sqlite("remembering images"))?;
         Ok(())
     }

@@ -75,6 +75,13 @@ impl Store {
         self.created_at
     }
 
+    /// True while no statement is under way and no transaction is open: whoever lets virtual time pass waits for that, because
+    /// the thread of `SQLite` takes real time.
+    pub fn is_at_rest(&self) -> bool {
+        let pools = [&self.writer, &self.reader, &self.askers];
+        pools.iter().all(|pool| u32::try_from(pool.num_idle()) == Ok(pool.size()))
+    }
+
     /// Commits and syncs a real write that says nothing. Nothing may be deleted unless this succeeds (S-28).
     pub async fn check_writable(&self) -> Result<(), StoreError> {
         let mut write = self.begin_untimed().await?;

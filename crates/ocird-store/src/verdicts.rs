@@ -6,7 +6,7 @@ use ocird_model::{Decision, DeleteReason, Digest, ImageId, KeepReason, Verdict};
 use sqlx::{QueryBuilder, Sqlite};
 
 use crate::StoreError;
-use crate::column::ROWS;
+use crate::column::{ROWS, is_common};
 use crate::record::PassId;
 use crate::seen::Present;
 use crate::store::Write;
@@ -49,7 +49,6 @@ impl Write<'_> {
         news: &[(i64, StoredVerdict)],
     ) -> Result<(), StoreError> {
         let doing = "recording verdicts";
-        let is_common = news.len() == ROWS;
         let mut insert: QueryBuilder<Sqlite> =
             QueryBuilder::new("INSERT INTO verdicts (image, pass, decision, reason, detail) ");
         insert.push_values(news, |mut row, (image, StoredVerdict { decision, reason, detail })| {
@@ -59,7 +58,7 @@ impl Write<'_> {
                 .push_bind(reason.as_str())
                 .push_bind(detail.as_deref());
         });
-        let insert = insert.build().persistent(is_common);
+        let insert = insert.build().persistent(is_common(news.len()));
         insert.execute(self.connection()).await.map_err(StoreError::sqlite(doing))?;
         let mut update: QueryBuilder<Sqlite> =
             QueryBuilder::new("WITH news (image, decision, reason, detail) AS (");
@@ -73,7 +72,7 @@ impl Write<'_> {
             ") UPDATE images SET decision = news.decision, reason = news.reason, detail = news.detail \
              FROM news WHERE images.id = news.image",
         );
-        let update = update.build().persistent(is_common);
+        let update = update.build().persistent(is_common(news.len()));
         update.execute(self.connection()).await.map_err(StoreError::sqlite(doing))?;
         Ok(())
     }

@@ -54,7 +54,9 @@ fn held(world: &World<'_>) -> Vec<bool> {
     let standing = holds.filter(|hold| hold.until.is_none_or(|end| end > world.now));
     let standing: BTreeSet<&HoldOn> = standing.map(|hold| &hold.on).collect();
     world.those(|_, image| {
+        let head = world.repository.rests.get(&image.digest);
         standing.contains(&HoldOn::Digest(image.digest))
+            || head.is_some_and(|head| standing.contains(&HoldOn::Digest(*head)))
             || image.tags.keys().any(|tag| standing.contains(&HoldOn::Tag(tag.clone())))
     })
 }

@@ -63,6 +63,19 @@ fn a_hold_that_has_ended_holds_nothing() {
 }
 
 #[test]
+fn a_hold_on_a_head_that_is_gone_holds_what_is_left_of_its_family() {
+    let fleet = || newest().image("arm", days(90), &[]).image("amd", days(90), &[]).delete_old();
+    let fleet = || fleet().rest("arm", "gone").rest("amd", "elsewhere");
+    assert!(fleet().goes("arm") && fleet().goes("amd"));
+    let held = fleet().hold(on_digest("gone"));
+    assert!(!held.goes("arm"), "its head is wanted back");
+    assert!(held.goes("amd"), "another head's is not held");
+    let unheld = fleet().plan();
+    let refused = check(unheld, &held.inventory(), &held.policies, &held.in_use, now()).unwrap_err();
+    assert!(refused.to_string().contains("S-27"), "{refused}");
+}
+
+#[test]
 fn a_hold_on_a_member_holds_its_whole_family() {
     let family = || {
         newest().index("app", days(90), &["v1"], &["arm", "amd"]).image("arm", days(90), &[]).image(

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use ocird::config;
-use ocird::pass::{Engine, Purpose, Survey, first_status};
+use ocird::pass::{Engine, Purpose, SharedStore, Survey, first_status};
 use ocird::status::Board;
 use ocird_model::{Clock as _, RepositoryState};
 use ocird_store::Store;
@@ -78,16 +78,27 @@ impl Daemon {
     ) -> Seen {
         let stop = CancellationToken::new();
         let only_observed = purpose == Purpose::Observe;
+        let mut store = Rest { shared: self.engine.store(), store: None };
         let pass = self.engine.pass(purpose, &stop);
         tokio::pin!(pass, died);
         let decided = loop {
+            let stands_still = async {
+                let died = tokio::select! {
+                    biased;
+                    () = &mut died => true,
+                    () = sim.wait_until_sleeping() => false,
+                };
+                store.rest().await;
+                died
+            };
             tokio::select! {
                 biased;
                 decided = &mut pass => break decided,
-                () = &mut died => return Seen { complete: None, only_observed, died: true },
-                () = sim.wait_until_sleeping() => {
-                    let next = sim.next_deadline().unwrap_or_else(|| sim.now());
-                    sim.advance_to(next);
+                died = stands_still => {
+                    if died {
+                        return Seen { complete: None, only_observed, died };
+                    }
+                    sim.advance_to(sim.next_deadline().unwrap_or_else(|| sim.now()));
                 }
             }
         };
@@ -97,6 +108,27 @@ impl Daemon {
         });
         let is_written = !self.board.read().checks.store.is_failed();
         Seen { complete: complete.filter(|_| is_written), only_observed, died: false }
+    }
+}
+
+/// The store of a pass, which works on a thread of its own, in real time. Nothing may depend on how fast that is: time passes,
+/// and a daemon dies, while it rests.
+struct Rest {
+    shared: SharedStore,
+    /// The store as it was shared last: one that has failed is shared no more, and is still asked.
+    store: Option<Arc<Store>>,
+}
+
+impl Rest {
+    async fn rest(&mut self) {
+        loop {
+            self.store = self.shared.get().ok().or(self.store.take());
+            if self.store.as_ref().is_none_or(|store| store.is_at_rest()) {
+                return;
+            }
+            std::thread::yield_now();
+            tokio::task::yield_now().await;
+        }
     }
 }
 

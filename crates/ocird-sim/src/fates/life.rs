@@ -19,9 +19,6 @@ use crate::registry::Reference;
 use crate::settings::{EtagChanges, PullAccounting, parsed};
 use crate::state::{Hand, State};
 
-/// Top-level images beyond which nobody pushes into a repository: worlds stay small, so that many can be lived.
-const ENOUGH: usize = 14;
-
 /// Things that happen within one pass at most.
 const EVENTS_IN_A_PASS: u32 = 4;
 
@@ -79,7 +76,7 @@ impl Scene {
     }
 
     fn push(&mut self, repository: &RepositoryName) -> Option<String> {
-        if self.all_present(repository).len() > ENOUGH {
+        if self.all_present(repository).len() > self.enough {
             return None;
         }
         self.n_builds += 1;
@@ -123,7 +120,7 @@ impl Scene {
 
     /// A new index over what is there, a signature of it, something attached to it, or the same build once more.
     fn build_upon(&mut self, repository: &RepositoryName) -> Option<String> {
-        if !self.may_build_upon(repository) || self.n_available(repository) > 5 * ENOUGH {
+        if !self.may_build_upon(repository) || self.n_available(repository) > 5 * self.enough {
             return None;
         }
         let target = self.present(repository)?;

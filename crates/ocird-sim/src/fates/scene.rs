@@ -53,6 +53,8 @@ pub(super) struct Scene {
     pub(super) table: FaultTable,
     pub(super) allowed: Allowed,
     pub(super) rates: Rates,
+    /// Top-level images beyond which nobody pushes into a repository: worlds stay small, so that many can be lived.
+    pub(super) enough: usize,
     pub(super) repositories: Vec<RepositoryName>,
     pub(super) policies: Vec<Drawn>,
     pub(super) floor: Floor,
@@ -71,6 +73,8 @@ pub(super) struct Scene {
     /// Number of calls of the pass that runs, and the one at which the daemon dies.
     pub(super) n_calls: u64,
     pub(super) dies_at: Option<u64>,
+    /// It has died: nothing that it asks is answered any more.
+    pub(super) is_dead: bool,
     pub(super) ledger: Ledger,
     /// Number of images that were brought back because somebody wanted them.
     pub(super) n_restored: u64,
@@ -90,6 +94,7 @@ impl Scene {
             table: FaultTable::default(),
             allowed,
             rates,
+            enough: usize::try_from(dice.between(5, 14)).unwrap_or(5),
             repositories: Vec::new(),
             policies: Vec::new(),
             floor: Floor {
@@ -109,6 +114,7 @@ impl Scene {
             window: None,
             n_calls: 0,
             dies_at: None,
+            is_dead: false,
             ledger: Ledger::default(),
             n_restored: 0,
             tenancy,
@@ -293,6 +299,7 @@ impl Scene {
         self.window = Some(Window::default());
         self.n_calls = 0;
         self.dies_at = dies_at;
+        self.is_dead = false;
         let (state, _) = self.tenancy.lock();
         let usage = super::judge::usage(&state);
         let n_deletions = state.deletions.len();

@@ -46,7 +46,9 @@ impl Weaver {
         self.died.notified().await;
     }
 
-    fn dies(&self) -> Turn {
+    fn dies(&self, scene: &mut Scene) -> Turn {
+        scene.deal(Misfortune::Crash);
+        scene.is_dead = true;
         self.died.notify_one();
         Turn::Dies
     }
@@ -55,6 +57,9 @@ impl Weaver {
 impl Bystander for Weaver {
     fn before(&self, call: Call<'_>) -> Turn {
         let mut scene = self.scene();
+        if scene.is_dead {
+            return Turn::Dies;
+        }
         scene.n_calls += 1;
         let now = scene.tenancy.now();
         scene.log.note(now, format_args!("{} {:?}", call.operation.as_str(), call.about));
@@ -64,8 +69,7 @@ impl Bystander for Weaver {
         scene.pass_time();
         scene.move_world();
         if scene.dies_at == Some(2 * scene.n_calls) {
-            scene.deal(Misfortune::Crash);
-            return self.dies();
+            return self.dies(&mut scene);
         }
         if call.operation == Operation::DeleteContainerImage
             && let About::Image(id) = call.about
@@ -84,9 +88,11 @@ impl Bystander for Weaver {
         if call.operation == Operation::DeleteContainerImage {
             scene.judge_case();
         }
+        if scene.is_dead {
+            return Turn::Dies;
+        }
         if scene.dies_at == Some(2 * scene.n_calls + 1) {
-            scene.deal(Misfortune::Crash);
-            return self.dies();
+            return self.dies(&mut scene);
         }
         Turn::Goes
     }

@@ -3,9 +3,11 @@
 
 use chrono::TimeDelta;
 use ocird::status::RefusalCode;
+use ocird_sim::manifest::{Manifest, OCI_MANIFEST};
 use ocird_sim::{Fault, Operation, When};
+use serde_json::json;
 
-use crate::world::{World, build, ripe_shop};
+use crate::world::{SHOP_POLICY, World, build, name, play, ripe_shop, tag};
 
 /// Reads of images by a pass before it acts: the seven whose marks are ripe.
 const N_READS: u64 = 7;
@@ -73,4 +75,29 @@ async fn a_deletion_that_is_put_off_again_and_again_is_not_sent_on_what_was_read
     world.stage.tenancy.clear_faults();
     world.act().await;
     world.assert_shop_is_tidy();
+}
+
+#[tokio::test]
+async fn manifests_that_fill_the_memory_are_read_in_portions_and_each_of_them_once() {
+    const N: usize = 20;
+    let mut world = World::open(play(SHOP_POLICY));
+    world.create("shop-big");
+    for number in 0..N {
+        let padded = json!({
+            "schemaVersion": 2, "mediaType": OCI_MANIFEST, "layers": [],
+            "config": {"mediaType": "application/vnd.oci.empty.v1+json", "size": 2,
+                "digest": "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"},
+            "annotations": {"padding": "x".repeat(1024 * 1024), "number": number.to_string()},
+        });
+        let manifest = Manifest::raw(OCI_MANIFEST, padded.to_string().into_bytes());
+        let tag = tag(&format!("big-{number}"));
+        world.stage.tenancy.put_manifest(&name("shop-big"), &manifest, Some(&tag), "ci").unwrap();
+    }
+    world.start();
+    world.live(TimeDelta::minutes(20)).await;
+    let seen = &world.status().repositories[&name("shop-big")];
+    assert_eq!((seen.n_images, &seen.unreadable), (N as u64, &None));
+    let requests = &world.stage.server.requests();
+    assert_eq!(requests.of(Operation::GetManifest), N as u64);
+    assert!(requests.of(Operation::ListContainerImages) > 2, "a list for each portion of two megabytes");
 }

@@ -4,13 +4,14 @@
 
 use chrono::TimeDelta;
 use ocird::status::{Arming, RefusalCode};
-use ocird_model::CompartmentId;
 use ocird_sim::iam::{Iam, Scope};
-use ocird_sim::stage::{Play, Timers};
+use ocird_sim::stage::Timers;
 use ocird_sim::view::RepositoryKind;
-use ocird_sim::{Fault, NewRepository, Operation, Settings, When};
+use ocird_sim::{Fault, NewRepository, Operation, When};
 
-use crate::world::{HOST, SHOP_POLICY, World, build, name, play, ripe, ripe_shop, shop_of};
+use crate::world::{
+    HOST, SHOP_POLICY, World, build, name, play, ripe, ripe_shop, shop_in_two_compartments, shop_of,
+};
 
 /// Long enough for every batch of the shop, at one acting pass an hour.
 const LONG_ENOUGH: TimeDelta = TimeDelta::hours(6);
@@ -59,22 +60,8 @@ async fn what_ocird_took_itself_freezes_nothing() {
 
 #[tokio::test]
 async fn a_compartment_that_cannot_be_listed_holds_its_own_repositories_and_no_others() {
-    let settings = Settings::default();
-    let other: CompartmentId = "ocid1.compartment.oc1..aaaaaaaaother".parse().unwrap();
-    let compartments = [settings.compartments.clone(), vec![other.clone()]].concat();
-    let world = shop_of(Play { settings: Settings { compartments, ..settings }, ..play(SHOP_POLICY) });
+    let world = shop_in_two_compartments();
     let tenancy = world.stage.tenancy.clone();
-    tenancy.move_repository(&name("shop-api"), other.clone()).unwrap();
-    let (ours, both) =
-        (format!("[\"{}\"]", tenancy.compartment()), format!("[\"{}\", \"{other}\"]", tenancy.compartment()));
-    world.edit_config(
-        &format!("[oci]\nauth = \"instance_principal\"\ncompartments = {ours}"),
-        &format!("[oci]\nauth = \"instance_principal\"\ncompartments = {both}"),
-    );
-    world.edit_config(
-        &format!("compartments = {ours}\nmetadata"),
-        &format!("compartments = {both}\nmetadata"),
-    );
     let mut world = ripe(world).await;
     let lost = Fault::status(404, "NotAuthorizedOrNotFound");
     tenancy.inject(Operation::ListContainerRepositories, When::Every(2), lost);

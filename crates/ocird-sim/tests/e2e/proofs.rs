@@ -7,7 +7,7 @@ use ocird_sim::{Fault, Operation, When};
 use ocird_store::Proof;
 use serde_json::json;
 
-use crate::world::{N_DUE, World, name, ripe_shop, tag};
+use crate::world::{N_DUE, World, name, ripe_shop, shop_in_two_compartments, tag};
 
 const RESTORE: Operation = Operation::RestoreContainerImage;
 
@@ -86,6 +86,38 @@ async fn a_proof_that_was_due_while_nobody_ran_is_made_by_the_next_pass() {
     assert_eq!(results(&made)[1], (ProofKind::AfterAnHour, ProofResult::Clean));
     assert!(late(&made[1]) >= 8 * 60, "{made:#?}");
     assert_eq!(open, [ProofKind::AfterADay]);
+}
+
+#[tokio::test]
+async fn after_days_in_which_nobody_ran_what_somebody_runs_is_still_noticed() {
+    let (mut world, digest, _) = after_the_act().await;
+    world.stop().await;
+    world.live(TimeDelta::days(3)).await;
+    say_that_it_runs(&world, "shop-api:v1", &digest);
+    world.start();
+    world.live(TimeDelta::minutes(1)).await;
+    let (made, open) = proofs(&mut world).await;
+    let missing = [ProofKind::AfterAnHour, ProofKind::AfterADay].map(|kind| (kind, ProofResult::Missing));
+    assert_eq!((&results(&made)[1..], open), (&missing[..], vec![]));
+    assert_eq!(n_restores(&world), 0, "the registry has purged it");
+    world.live(TimeDelta::minutes(30)).await;
+    let status = world.status();
+    let frozen = status.refusals.iter().find(|refusal| refusal.code == RefusalCode::Frozen).unwrap();
+    assert!(frozen.text.contains("more than 48 h ago"), "{}", frozen.text);
+}
+
+#[tokio::test]
+async fn what_cannot_be_listed_is_not_proved_and_in_the_end_unknown() {
+    let mut world = crate::world::ripe(shop_in_two_compartments()).await;
+    world.act().await;
+    assert!(world.n_deleted_from("shop-api") > 0, "from the other compartment, too");
+    let lost = Fault::status(404, "NotAuthorizedOrNotFound");
+    world.stage.tenancy.inject(Operation::ListContainerRepositories, When::Every(2), lost);
+    world.live(TimeDelta::hours(47)).await;
+    assert_eq!(proofs(&mut world).await.1, [ProofKind::AfterAnHour, ProofKind::AfterADay]);
+    world.live(TimeDelta::hours(2)).await;
+    let unknown = [ProofKind::AfterAnHour, ProofKind::AfterADay].map(|kind| (kind, ProofResult::Unknown));
+    assert_eq!(results(&proofs(&mut world).await.0)[1..], unknown);
 }
 
 #[tokio::test]

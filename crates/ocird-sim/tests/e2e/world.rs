@@ -10,13 +10,13 @@ use std::sync::Arc;
 
 use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
 use ocird::status::{RefusalCode, Status};
-use ocird_model::{Digest, RepositoryName, Tag};
+use ocird_model::{CompartmentId, Digest, RepositoryName, Tag};
 use ocird_sim::ci::Knobs;
 use ocird_sim::http::Options;
 use ocird_sim::manifest::Platform;
 use ocird_sim::stage::{Play, Running, Stage};
 use ocird_sim::workload::PullPolicy;
-use ocird_sim::{Build, Deletion, Hand, NewRepository, Oracle, Pushed, Reference};
+use ocird_sim::{Build, Deletion, Hand, NewRepository, Oracle, Pushed, Reference, Settings};
 use ocird_store::{BatchEnd, Store};
 use serde_json::Value;
 
@@ -73,6 +73,27 @@ pub(crate) fn shop_of(play: Play) -> World {
     }
     world.stage.tenancy.clock().advance(TimeDelta::days(1));
     world.run("shop-web", "v2");
+    world
+}
+
+/// The shop, with `shop-api` in a compartment of its own that is listed second.
+pub(crate) fn shop_in_two_compartments() -> World {
+    let settings = Settings::default();
+    let other: CompartmentId = "ocid1.compartment.oc1..aaaaaaaaother".parse().unwrap();
+    let compartments = [settings.compartments.clone(), vec![other.clone()]].concat();
+    let world = shop_of(Play { settings: Settings { compartments, ..settings }, ..play(SHOP_POLICY) });
+    let tenancy = &world.stage.tenancy;
+    tenancy.move_repository(&name("shop-api"), other.clone()).unwrap();
+    let ours = format!("[\"{}\"]", tenancy.compartment());
+    let both = format!("[\"{}\", \"{other}\"]", tenancy.compartment());
+    world.edit_config(
+        &format!("[oci]\nauth = \"instance_principal\"\ncompartments = {ours}"),
+        &format!("[oci]\nauth = \"instance_principal\"\ncompartments = {both}"),
+    );
+    world.edit_config(
+        &format!("compartments = {ours}\nmetadata"),
+        &format!("compartments = {both}\nmetadata"),
+    );
     world
 }
 

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ocird_model::{Census, Fall, OutcomeKind};
-use ocird_store::{Belief, ClockDoubt, Glance};
+use ocird_model::{Census, Fall, OutcomeKind, Repository, RepositoryState};
+use ocird_store::{Belief, ClockDoubt, Fresh, Glance};
 
-use crate::world::{World, at, details, image, intent, name, repository};
+use crate::world::{World, at, details, image, intent, inventory, name, pass, repository};
 
 /// A world whose repository has these images.
 async fn with_images(numbers: &[u64]) -> World {
@@ -75,6 +75,22 @@ async fn the_repositories_of_a_compartment_are_those_of_its_last_look() {
     assert_eq!(present, [(repository(1), name(1))]);
     let elsewhere = "ocid1.compartment.oc1..d".parse().unwrap();
     assert_eq!(world.store.repositories_in(&elsewhere).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_repository_that_was_looked_at_again_after_the_pass_hides_no_other_of_its_compartment() {
+    let world = World::new().await;
+    world.see(&[details(1, &["v1"])], at(1)).await;
+    let mut two = inventory(&[details(1, &["v1"])], at(2));
+    let (other, state) = (name(2), two.repositories[&name(1)].clone());
+    let RepositoryState::Complete(first) = state else { panic!("it was read whole") };
+    let second = Repository { id: repository(2), name: other.clone(), images: Vec::new(), ..first };
+    two.repositories.insert(other, RepositoryState::Complete(second));
+    world.store.record(&pass(Some(&two), at(2))).await.unwrap();
+    world.store.remember(&repository(1), &name(1), &Fresh::default(), at(3)).await.unwrap();
+    let compartment = "ocid1.compartment.oc1..c".parse().unwrap();
+    let present = world.store.repositories_in(&compartment).await.unwrap();
+    assert_eq!(present, [(repository(1), name(1)), (repository(2), name(2))]);
 }
 
 #[tokio::test]

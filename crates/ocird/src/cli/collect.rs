@@ -119,7 +119,7 @@ mod tests {
             .unwrap();
         let before = SystemClock::new().now();
         collect(args(&[&compose], &[], &output)).await.ok().unwrap();
-        let written = file::read(&output).await.unwrap();
+        let written = file::read(&output).unwrap();
         assert!(written.complete && written.host == "milan-1" && written.written_at >= before);
         let by = "compose project mgh, service docs".to_owned();
         let image = "lin.ocir.io/ns/mgh-docs:v1".to_owned();

@@ -16,14 +16,13 @@
 //! knowledge look new. `complete` is the writer's word that nothing is left out; a writer that could not ask for
 //! everything says `false`, and the file is then held for what it names and doubted for what it may lack.
 
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 use ocird_model::Pattern;
 use serde::{Deserialize, Serialize};
-use tokio::io::AsyncReadExt;
 
 use crate::in_use::source::Mention;
 
@@ -92,11 +91,11 @@ pub enum FileError {
 }
 
 /// Reads one file.
-pub async fn read(path: &Path) -> Result<ReferenceFile, FileError> {
+pub fn read(path: &Path) -> Result<ReferenceFile, FileError> {
     let failed = |source| FileError::Read { path: path.to_owned(), source };
     let mut bytes = Vec::new();
-    let file = tokio::fs::File::open(path).await.map_err(failed)?;
-    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).await.map_err(failed)?;
+    let file = std::fs::File::open(path).map_err(failed)?;
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > MAX_BYTES {
         return Err(FileError::TooLarge { path: path.to_owned() });
     }
@@ -145,7 +144,7 @@ fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// The files that `path` names: itself, or, when its last part is a pattern, every file of the directory that
 /// matches, in order. Hidden files are never meant: writers rename from them.
-pub async fn expand(path: &Path) -> Result<Vec<PathBuf>, FileError> {
+pub fn expand(path: &Path) -> Result<Vec<PathBuf>, FileError> {
     let Some(pattern) = path.file_name().and_then(|name| name.to_str()).filter(|name| is_pattern(name))
     else {
         return Ok(vec![path.to_owned()]);
@@ -153,9 +152,9 @@ pub async fn expand(path: &Path) -> Result<Vec<PathBuf>, FileError> {
     let directory = path.parent().unwrap_or(Path::new("."));
     let failed = |source| FileError::Read { path: directory.to_owned(), source };
     let pattern: Pattern = pattern.parse().map_err(|error| failed(io::Error::other(error)))?;
-    let mut entries = tokio::fs::read_dir(directory).await.map_err(failed)?;
     let mut found = Vec::new();
-    while let Some(entry) = entries.next_entry().await.map_err(failed)? {
+    for entry in std::fs::read_dir(directory).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
         let name = entry.file_name();
         if name.to_str().is_some_and(|name| !name.starts_with('.') && pattern.matches(name)) {
             found.push(entry.path());
@@ -176,77 +175,77 @@ mod tests {
     const GOOD: &str = r#"{"version":1,"host":"a","written_at":"2026-11-21T07:00:00Z","complete":true,
         "references":[{"image":"lin.ocir.io/ns/app:v1","by":"container web"}],"later":"fields are tolerated"}"#;
 
-    async fn read_text(text: &str) -> Result<ReferenceFile, FileError> {
+    fn read_text(text: &str) -> Result<ReferenceFile, FileError> {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.json");
         std::fs::write(&path, text).unwrap();
-        read(&path).await
+        read(&path)
     }
 
-    #[tokio::test]
-    async fn a_whole_file_reads() {
-        let file = read_text(GOOD).await.unwrap();
+    #[test]
+    fn a_whole_file_reads() {
+        let file = read_text(GOOD).unwrap();
         assert_eq!(file.host, "a");
         assert_eq!(file.references.len(), 1);
     }
 
-    #[tokio::test]
-    async fn every_cut_of_a_file_is_refused() {
+    #[test]
+    fn every_cut_of_a_file_is_refused() {
         for length in 0..GOOD.len() {
-            let error = read_text(&GOOD[..length]).await.unwrap_err();
+            let error = read_text(&GOOD[..length]).unwrap_err();
             assert!(matches!(error, FileError::Malformed { .. }), "cut at {length}: {error}");
         }
     }
 
-    #[tokio::test]
-    async fn another_version_or_a_missing_complete_is_refused() {
-        let newer = read_text(&GOOD.replace("\"version\":1", "\"version\":2")).await.unwrap_err();
+    #[test]
+    fn another_version_or_a_missing_complete_is_refused() {
+        let newer = read_text(&GOOD.replace("\"version\":1", "\"version\":2")).unwrap_err();
         assert!(matches!(newer, FileError::Version { found: 2, .. }), "{newer}");
-        assert!(read_text(&GOOD.replace("\"complete\":true,", "")).await.is_err());
+        assert!(read_text(&GOOD.replace("\"complete\":true,", "")).is_err());
     }
 
-    #[tokio::test]
-    async fn what_is_written_reads_back_and_nothing_is_left_beside() {
+    #[test]
+    fn what_is_written_reads_back_and_nothing_is_left_beside() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.json");
-        let file = read_text(GOOD).await.unwrap();
+        let file = read_text(GOOD).unwrap();
         std::fs::write(&path, "an older one").unwrap();
         write(&path, &file).unwrap();
-        assert_eq!(read(&path).await.unwrap(), file);
+        assert_eq!(read(&path).unwrap(), file);
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o644);
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 
-    #[tokio::test]
-    async fn a_link_that_somebody_put_there_is_not_followed() {
+    #[test]
+    fn a_link_that_somebody_put_there_is_not_followed() {
         let directory = tempfile::tempdir().unwrap();
         let (path, precious) = (directory.path().join("a.json"), directory.path().join("precious"));
         std::fs::write(&precious, "gold").unwrap();
         let beside = directory.path().join(format!(".a.json.{}", std::process::id()));
         std::os::unix::fs::symlink(&precious, &beside).unwrap();
         std::os::unix::fs::symlink(&precious, &path).unwrap();
-        write(&path, &read_text(GOOD).await.unwrap()).unwrap();
+        write(&path, &read_text(GOOD).unwrap()).unwrap();
         assert_eq!(std::fs::read_to_string(&precious).unwrap(), "gold");
-        assert_eq!(read(&path).await.unwrap().host, "a");
+        assert_eq!(read(&path).unwrap().host, "a");
     }
 
-    #[tokio::test]
-    async fn a_file_that_cannot_be_written_leaves_the_old_one() {
+    #[test]
+    fn a_file_that_cannot_be_written_leaves_the_old_one() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("is-a-directory");
         std::fs::create_dir(&path).unwrap();
-        let error = write(&path, &read_text(GOOD).await.unwrap()).unwrap_err();
+        let error = write(&path, &read_text(GOOD).unwrap()).unwrap_err();
         assert!(matches!(error, FileError::Write { .. }), "{error}");
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 
-    #[tokio::test]
-    async fn a_pattern_names_every_matching_file_but_no_hidden_one() {
+    #[test]
+    fn a_pattern_names_every_matching_file_but_no_hidden_one() {
         let directory = tempfile::tempdir().unwrap();
         for name in ["b.json", "a.json", ".a.json.tmp", ".c.json", "notes.txt"] {
             std::fs::write(directory.path().join(name), "").unwrap();
         }
-        let found = expand(&directory.path().join("*.json")).await.unwrap();
+        let found = expand(&directory.path().join("*.json")).unwrap();
         assert_eq!(found, [directory.path().join("a.json"), directory.path().join("b.json")]);
     }
 }

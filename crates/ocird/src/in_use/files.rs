@@ -1,5 +1,7 @@
 //! Reference files as a source: one, or every file of a directory that matches a pattern. What is in a file is `file`'s.
 
+use std::path::{Path, PathBuf};
+
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -18,27 +20,35 @@ impl Files {
         Self(source)
     }
 
+    /// All of them in one turn of a thread that may wait for a disk, and not a turn for each file and each piece of it.
     async fn read(&self) -> Vec<Report> {
+        let path = self.0.path.clone();
+        let read = tokio::task::spawn_blocking(move || reports(&path))
+            .await
+            .map_err(|error| ErrorChain(&error).to_string());
         let silent = |why: String| vec![Report { name: self.name(), host: None, answer: Err(why) }];
-        let paths = match file::expand(&self.0.path).await {
-            Ok(paths) if paths.is_empty() => return silent("no file is there yet".to_owned()),
-            Ok(paths) => paths,
-            Err(error) => return silent(ErrorChain(&error).to_string()),
-        };
-        let mut reports = Vec::with_capacity(paths.len());
-        for path in paths {
-            let name = path.display().to_string();
-            reports.push(match file::read(&path).await {
-                Ok(ReferenceFile { version: _, host, written_at, complete, references }) => Report {
-                    name,
-                    host: Some(host),
-                    answer: Ok(Answer { looked_at: written_at, is_complete: complete, mentions: references }),
-                },
-                Err(error) => Report { name, host: None, answer: Err(ErrorChain(&error).to_string()) },
-            });
-        }
-        reports
+        read.flatten().unwrap_or_else(silent)
     }
+}
+
+/// What each of the files that `path` names says, or why none can be asked.
+fn reports(path: &Path) -> Result<Vec<Report>, String> {
+    let paths = file::expand(path).map_err(|error| ErrorChain(&error).to_string())?;
+    if paths.is_empty() {
+        return Err("no file is there yet".to_owned());
+    }
+    let report = |path: PathBuf| {
+        let name = path.display().to_string();
+        match file::read(&path) {
+            Ok(ReferenceFile { version: _, host, written_at, complete, references }) => Report {
+                name,
+                host: Some(host),
+                answer: Ok(Answer { looked_at: written_at, is_complete: complete, mentions: references }),
+            },
+            Err(error) => Report { name, host: None, answer: Err(ErrorChain(&error).to_string()) },
+        }
+    };
+    Ok(paths.into_iter().map(report).collect())
 }
 
 impl Source for Files {

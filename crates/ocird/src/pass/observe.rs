@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use futures_util::stream::{self, StreamExt};
+use futures_util::stream::{self, FuturesUnordered, StreamExt};
 use ocird_model::{
     Content, Digest, FetchedManifest, Image, ImageDetails, ImageId, ImageRow, Lifecycle, OpaqueReason,
     ReadRegistry, RegistryError, Repository, RepositoryId, RepositoryRow, RepositoryState, Rule, Tag,
@@ -33,6 +33,10 @@ const MAX_TAGS: usize = 10_000;
 /// 160 × 50 ms / 8 = 1 s, and a service that throttles is met by the client's own back-off.
 const READS_AT_ONCE: usize = 8;
 
+/// The bytes of manifests that one look reads before they are remembered: a thousand usual ones. Whoever pushes can fill a
+/// repository with manifests of 4 MiB, and a first look at a large one is hundreds of megabytes in any case (S-34).
+const MAX_FRESH: usize = 2 * 1024 * 1024;
+
 /// Which images are read again although they are known.
 #[derive(Debug)]
 pub(crate) struct Rereads {
@@ -53,6 +57,13 @@ pub(crate) struct Sight {
     /// Number of images of before that the listing no longer shows, without those that ocird took itself (S-3). Means
     /// nothing where the repository was not read whole.
     pub(crate) n_missing: u64,
+}
+
+impl Sight {
+    /// Whether a look that knows what this one has read would see more.
+    pub(crate) const fn is_unfinished(&self) -> bool {
+        matches!(self.state, RepositoryState::Unreadable { id: _, why: Unreadable::Unfinished })
+    }
 }
 
 /// One image as it was read, now or before.
@@ -251,11 +262,21 @@ impl<R: ReadRegistry> Look<'_, R> {
             .map(|read| read.details.digest)
             .filter(|digest| !contents.contains_key(digest))
             .collect();
-        let reads: Vec<_> = to_read.into_iter().map(|digest| self.manifest(digest)).collect();
+        let mut unread = to_read.into_iter();
+        let mut reads = FuturesUnordered::new();
+        let mut n_bytes = 0;
         let mut failure = None;
-        for (digest, answer) in at_once(READS_AT_ONCE, reads).await {
+        loop {
+            while reads.len() < READS_AT_ONCE
+                && n_bytes < MAX_FRESH
+                && let Some(digest) = unread.next()
+            {
+                reads.push(self.manifest(digest));
+            }
+            let Some((digest, answer)) = reads.next().await else { break };
             match answer {
                 Ok(manifest) => {
+                    n_bytes += manifest.bytes.len();
                     let content = ocird_oci::interpret(&manifest);
                     contents.insert(digest, content.clone());
                     fresh.manifests.push((digest, manifest, content));
@@ -269,6 +290,7 @@ impl<R: ReadRegistry> Look<'_, R> {
                 }
             }
         }
+        let failure = failure.or((unread.len() > 0).then_some(Unreadable::Unfinished));
         failure.map_or(Ok(contents), Err)
     }
 

@@ -21,7 +21,7 @@ use crate::pass::observe::{self, REREAD_AFTER, Rereads};
 use crate::pass::prove::Proof;
 use crate::pass::survey::Decided;
 use crate::status::{RefusalCode, UndoStatus};
-use crate::undo::{self, RestoreOrder, Undo, Wanted};
+use crate::undo::{self, RestoreOrder, RestoredImage, Undo, Wanted};
 
 /// Who brings back what a proof missed.
 const BY: &str = "ocird";
@@ -54,11 +54,13 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
             );
             refusals.add(RefusalCode::NoRestore, text);
         }
-        let deletions = store.deletions_since(now - RESTORE_WINDOW).await?;
+        let open = store.open_proofs().await?;
+        // What an open proof is about is looked for however long ago it went: nobody may have run for days.
+        let since = open.iter().map(|proof| proof.first_at).fold(now - RESTORE_WINDOW, DateTime::min);
+        let deletions = store.deletions_since(since).await?;
         let in_use = &decided.gathered.in_use;
         let needed = ocird_plan::missing(&decided.inventory, in_use, &gone(&deletions));
         self.bring_back(store, &needed, refusals).await?;
-        let open = store.open_proofs().await?;
         let due: Vec<&Scheduled> = open.iter().filter(|proof| proof.due_at <= now).collect();
         if !needed.is_empty() {
             record_missing(store, &due, listed(needed.iter().map(ToString::to_string)), now).await?;
@@ -198,8 +200,18 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
         let keys = needed.iter().map(|missing| (missing.repository.clone(), missing.digest));
         let wanted = Wanted::These(keys.collect());
         let came = undo::bring_back(&undo, &wanted, BY, what, Some(RestoreOrder::HOLD_FOR)).await?;
-        let sum = format!("{} of {} images are back", came.n_there(), came.images.len());
-        Ok(if came.is_whole() {
+        let is_too_late = |missing: &&Missing| {
+            let is_it =
+                |image: &RestoredImage| image.repository == missing.name && image.digest == missing.digest;
+            !came.images.iter().any(is_it)
+        };
+        let n_too_late = needed.iter().filter(is_too_late).count();
+        let sum = format!("{} of {} images are back", came.n_there(), came.images.len() + n_too_late);
+        Ok(if n_too_late > 0 {
+            format!(
+                "{sum}; what went more than 48 h ago cannot be brought back and must be built and pushed anew"
+            )
+        } else if came.is_whole() {
             format!("{sum}, with all their tags")
         } else {
             format!("{sum}, and not all is as it was ({}); {by_hand}", listed(came.lines().into_iter()))
@@ -217,14 +229,13 @@ fn gone(deletions: &[Deletion]) -> BTreeMap<(RepositoryId, Digest), Gone> {
 }
 
 /// Whether this pass saw everything that a proof asks about: every repository that ocird deleted from, whole, and what runs
-/// from it. A repository that is no longer listed asks for nothing.
+/// from it. One that is no longer listed is not in sight: its compartment may not have been listed or its list have been short,
+/// and it may have moved to where nobody may look.
 fn is_in_sight(decided: &Decided, in_use: &InUse, deletions: &[Deletion], now: DateTime<Utc>) -> bool {
-    let touched: BTreeSet<&RepositoryId> = deletions.iter().map(|deletion| &deletion.repository).collect();
-    let mut rows = decided.rows.iter().filter(|row| touched.contains(&row.id));
-    let is_whole = |name: &RepositoryName| {
-        decided.inventory.repositories.get(name).is_some_and(|state| state.complete().is_some())
-    };
-    in_use.is_fresh(now) && rows.all(|row| is_whole(&row.name) && in_use.doubt_about(&row.name).is_none())
+    let is_known = |repository: &&Repository| in_use.doubt_about(&repository.name).is_none();
+    let seen = decided.inventory.complete().filter(is_known);
+    let seen: BTreeSet<&RepositoryId> = seen.map(|repository| &repository.id).collect();
+    in_use.is_fresh(now) && deletions.iter().all(|deletion| seen.contains(&deletion.repository))
 }
 
 /// The images that were to stay and are gone.

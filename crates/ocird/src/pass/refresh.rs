@@ -4,15 +4,18 @@
 //!
 //! Deliberately not here: more to delete. What goes was in the batch before, and is due by the new plan, too.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::TimeDelta;
-use ocird_model::{Clock, EffectivePolicy, Inventory, Policies, ReadRegistry, RepositoryName};
+use chrono::{DateTime, TimeDelta, Utc};
+use ocird_model::{
+    Census, Clock, EffectivePolicy, Inventory, Policies, ReadRegistry, RepositoryName, RepositoryRow,
+};
 use ocird_plan::{Due, Violations};
 
-use crate::pass::observe::{self, REREAD_AFTER, Rereads, at_once};
+use crate::pass::observe::{self, REREAD_AFTER, Rereads, Sight, at_once};
 use crate::pass::signed;
 use crate::pass::survey::{Decided, Survey};
+use crate::status::{Refusal, RefusalCode};
 
 /// A look that is older than this is taken again before anything is done by it: half of what a plan serves, so that there is
 /// time left to act in.
@@ -32,7 +35,8 @@ impl<R: ReadRegistry> Survey<R> {
     ) -> Result<Decided, Violations> {
         let now = clock.now();
         let names = self.concerned(decided, batch);
-        let mut seen = Inventory { taken_at: now, repositories: std::collections::BTreeMap::new() };
+        let mut seen = Inventory { taken_at: now, repositories: BTreeMap::new() };
+        let mut shrunk = BTreeMap::new();
         let rows: Vec<_> = decided.rows.iter().filter(|row| names.contains(&row.name)).collect();
         for chunk in rows.chunks(AT_ONCE) {
             let mut looks = Vec::with_capacity(chunk.len());
@@ -52,6 +56,7 @@ impl<R: ReadRegistry> Survey<R> {
                 })
                 .collect();
             for (row, sight) in at_once(AT_ONCE, looks).await {
+                shrunk.extend(fallen(decided, row, &sight, now).map(|why| (row.id.clone(), why)));
                 self.notebook.remember(&row.id, &row.name, sight.fresh, now).await;
                 seen.repositories.insert(row.name.clone(), sight.state);
             }
@@ -59,6 +64,7 @@ impl<R: ReadRegistry> Survey<R> {
         let unknown = signed::hold(&self.reader, &self.policies, &mut seen).await;
         let mut observe_only = decided.observe_only.clone();
         observe_only.extend(unknown);
+        observe_only.extend(shrunk);
         let mut inventory = decided.inventory.clone();
         inventory.repositories.extend(seen.repositories);
         inventory.taken_at = now;
@@ -92,6 +98,16 @@ impl<R: ReadRegistry> Survey<R> {
         }
         batch.iter().map(|due| due.repository_name().clone()).collect()
     }
+}
+
+/// Why nothing of a repository goes, by how many images there are since it was looked at first in this pass (S-3).
+fn fallen(decided: &Decided, row: &RepositoryRow, sight: &Sight, now: DateTime<Utc>) -> Option<Refusal> {
+    let before = decided.inventory.repositories.get(&row.name)?.complete()?;
+    let after = sight.state.complete()?;
+    let census = Census::first(before.images.len() as u64);
+    let fall = census.next(after.images.len() as u64, sight.n_missing, now).fall?;
+    let text = format!("between two looks of one pass, the number of its images {fall}");
+    Some(Refusal { code: RefusalCode::Shrunk, text })
 }
 
 /// Whether the account over all repositories may have had a word in this: the policy draws a line.

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ocird_model::{
-    ErrorKind, Intent, Inventory, Lifecycle, Outcome, OutcomeKind, ReadRegistry, RepositoryState, Rule,
+    ErrorKind, Intent, Inventory, Lifecycle, Outcome, OutcomeKind, RESTORE_WINDOW, ReadRegistry, Rule,
 };
 use ocird_store::{OpenIntent, Store, StoreError};
 
@@ -57,7 +57,9 @@ async fn came_of<R: ReadRegistry>(
             Lifecycle::Available => (now - intended_at >= ARRIVES_WITHIN).then_some(OutcomeKind::NotDone),
             Lifecycle::Unknown => None,
         },
-        Err(error) if error.kind() == ErrorKind::NotFound => gone_by_listing(intent, inventory),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            gone_by_listing(intent, intended_at, inventory, now)
+        }
         Err(error) => {
             let repository = &intent.repository_name;
             tracing::warn!(%repository, error = %ErrorChain(&error), "an open intent cannot be settled yet");
@@ -66,14 +68,73 @@ async fn came_of<R: ReadRegistry>(
     }
 }
 
-/// A 404 alone is no proof (S-2): only a complete listing without the image is, or a complete list of repositories
-/// without its repository.
-fn gone_by_listing(intent: &Intent, inventory: &Inventory) -> Option<OutcomeKind> {
-    match inventory.repositories.get(&intent.repository_name) {
-        Some(RepositoryState::Complete(repository)) => {
-            repository.image(&intent.digest).is_none().then_some(OutcomeKind::Deleted)
+/// A 404 alone is no proof (S-2): only a complete listing without the image is. The same manifest may be there under another
+/// OCID: somebody pushed it again since. Where the repository is no longer listed nobody can tell until the image could no
+/// longer be restored; by then it is gone, by ocird or with its repository.
+fn gone_by_listing(
+    intent: &Intent,
+    intended_at: DateTime<Utc>,
+    inventory: &Inventory,
+    now: DateTime<Utc>,
+) -> Option<OutcomeKind> {
+    let repository = inventory.complete().find(|repository| repository.id == intent.repository);
+    let is_unread = inventory.repositories.contains_key(&intent.repository_name);
+    match repository {
+        Some(repository) => {
+            let is_there = repository.images.iter().any(|image| image.id == intent.image);
+            (!is_there).then_some(OutcomeKind::Deleted)
         }
-        Some(RepositoryState::Unreadable { id: _, why: _ }) => None,
-        None => Some(OutcomeKind::AlreadyGone),
+        None if is_unread => None,
+        None => (now - intended_at >= RESTORE_WINDOW).then_some(OutcomeKind::AlreadyGone),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pass::fleet::{Fleet, fleet, now};
+
+    fn intent(fleet: &mut Fleet) -> Intent {
+        let image = fleet.repository().images[0].clone();
+        let repository = fleet.repository().clone();
+        Intent {
+            repository: repository.id,
+            repository_name: repository.name,
+            image: image.id,
+            digest: image.digest,
+            tags: image.tags,
+            media_type: String::new(),
+            manifest: Vec::new().into(),
+            etag: ocird_model::Etag(String::new()),
+            head: image.digest,
+            members: Vec::new(),
+            rule: "old".to_owned(),
+            evidence: String::new(),
+            frees: None,
+        }
+    }
+
+    fn came(intent: &Intent, minutes: i64, fleet: &Fleet) -> Option<OutcomeKind> {
+        gone_by_listing(intent, now() - TimeDelta::minutes(minutes), &fleet.inventory, now())
+    }
+
+    #[test]
+    fn the_same_manifest_under_another_ocid_is_another_image() {
+        let mut fleet = fleet(2);
+        let intent = intent(&mut fleet);
+        assert_eq!(came(&intent, 5, &fleet), None, "it is still listed");
+        fleet.repository().images[0].id = "ocid1.containerimage.oc1.eu-milan-1.ns.again".parse().unwrap();
+        assert_eq!(came(&intent, 5, &fleet), Some(OutcomeKind::Deleted));
+        fleet.repository().images.clear();
+        assert_eq!(came(&intent, 5, &fleet), Some(OutcomeKind::Deleted));
+    }
+
+    #[test]
+    fn of_a_repository_that_is_not_listed_nobody_can_tell_for_two_days() {
+        let mut fleet = fleet(2);
+        let intent = intent(&mut fleet);
+        fleet.inventory.repositories.clear();
+        assert_eq!(came(&intent, 47 * 60, &fleet), None);
+        assert_eq!(came(&intent, 48 * 60, &fleet), Some(OutcomeKind::AlreadyGone));
     }
 }

@@ -107,7 +107,7 @@ impl Observed {
     /// Takes down what is known of a repository before it is looked at.
     fn before(&mut self, row: &RepositoryRow, known: &Known, trust: &Trust) {
         self.observe_only.extend(trust.only_observed(known).map(|why| (row.id.clone(), why)));
-        let gap = trust.gap(known.last_certain_at);
+        let gap = trust.gap(known);
         self.gaps.extend(gap.map(|gap| (row.id.clone(), gap)));
     }
 
@@ -244,6 +244,13 @@ impl<R: ReadRegistry> Survey<R> {
         let mut observed = Observed { inventory, observe_only: BTreeMap::new(), gaps: BTreeMap::new() };
         let ripe = self.ripe(marks, now);
         let Self { reader, notebook, policies, .. } = self;
+        let rereads = |row: &RepositoryRow, known: &Known| {
+            let about_to_go = match purpose {
+                Purpose::Observe => BTreeSet::new(),
+                Purpose::Enforce => observe::families(known, ripe.get(&row.id)),
+            };
+            Rereads { about_to_go, after: reread_after(policies, &row.name) }
+        };
         let (mut rows, mut looks) = (rows.iter(), FuturesUnordered::new());
         loop {
             while looks.len() < REPOSITORIES_AT_ONCE
@@ -251,16 +258,19 @@ impl<R: ReadRegistry> Survey<R> {
             {
                 let known = notebook.known(&row.id).await;
                 observed.before(row, &known, trust);
-                let about_to_go = match purpose {
-                    Purpose::Observe => BTreeSet::new(),
-                    Purpose::Enforce => observe::families(&known, ripe.get(&row.id)),
-                };
-                let rereads = Rereads { about_to_go, after: reread_after(policies, &row.name) };
+                let rereads = rereads(row, &known);
                 looks.push(look(&*reader, row, known, rereads, now));
             }
             let Some((row, sight)) = looks.next().await else { return observed };
+            let is_unfinished = sight.is_unfinished();
             notebook.remember(&row.id, &row.name, sight.fresh, now).await;
-            observed.after(row, sight.state, sight.n_missing, trust);
+            if is_unfinished {
+                let known = notebook.known(&row.id).await;
+                let rereads = rereads(row, &known);
+                looks.push(look(&*reader, row, known, rereads, now));
+            } else {
+                observed.after(row, sight.state, sight.n_missing, trust);
+            }
         }
     }
 

@@ -39,6 +39,8 @@ pub(crate) enum Gap {
     Always,
     /// For this long.
     Since(TimeDelta),
+    /// For this long nobody looked at all, and that is a whole grace.
+    Away(TimeDelta),
 }
 
 impl Trust {
@@ -105,9 +107,9 @@ impl Trust {
     }
 
     fn is_after_gap(&self, known: &Known) -> Option<String> {
-        Some(match self.gap(known.last_certain_at)? {
+        Some(match self.gap(known)? {
             Gap::Always => "it was never read whole while it was known what runs from it".to_owned(),
-            Gap::Since(gap) => format!(
+            Gap::Since(gap) | Gap::Away(gap) => format!(
                 "nobody looked at it with certainty for {} min, and the first pass after a gap only observes; \
                  schedule.observe says a look every {} min: where another timer runs ocird, let it say that one's times",
                 gap.num_minutes(),
@@ -117,13 +119,15 @@ impl Trust {
     }
 
     /// How long nobody has looked at a repository with certainty, if that is too long to speak of consecutive passes.
-    pub(crate) fn gap(&self, last_certain_at: Option<DateTime<Utc>>) -> Option<Gap> {
+    pub(crate) fn gap(&self, known: &Known) -> Option<Gap> {
         if !Rule::S9.in_force() {
             return None;
         }
-        let Some(last_certain_at) = last_certain_at else { return Some(Gap::Always) };
+        let Some(last_certain_at) = known.last_certain_at else { return Some(Gap::Always) };
         let gap = self.now - last_certain_at;
-        (gap > self.interval * GAP_INTERVALS).then_some(Gap::Since(gap))
+        let was_looked_at = known.last_complete_at.is_some_and(|at| self.now - at < self.grace);
+        let kind = if was_looked_at { Gap::Since } else { Gap::Away };
+        (gap > self.interval * GAP_INTERVALS).then(|| kind(gap))
     }
 
     /// Why nothing of a repository goes, by how many there are now in it or beside it.
@@ -138,14 +142,15 @@ impl Trust {
     }
 }
 
-/// The marks as if the time in which nobody looked had not passed: a gap does not age a mark (S-16).
+/// The marks as if the time in which nobody was certain had not passed: a gap does not age a mark (S-16). Where nobody looked at
+/// all for a whole grace they start anew: the machine may have been put back from a copy of days ago (S-29).
 pub(crate) fn without_gaps(
     marks: BTreeMap<MarkKey, Mark>,
     gaps: &BTreeMap<RepositoryId, Gap>,
 ) -> BTreeMap<MarkKey, Mark> {
     let aged = marks.into_iter().filter_map(|(key, mark)| match gaps.get(&key.repository) {
         None => Some((key, mark)),
-        Some(Gap::Always) => None,
+        Some(Gap::Always | Gap::Away(_)) => None,
         Some(Gap::Since(gap)) => {
             let since = mark.since + *gap;
             Some((key, Mark { since, ..mark }))
@@ -193,7 +198,7 @@ mod tests {
     #[test]
     fn a_pass_that_read_without_knowing_what_runs_ends_no_gap() {
         let never = Known { last_certain_at: None, ..known(1) };
-        assert_eq!(trust(None).gap(None), Some(Gap::Always));
+        assert_eq!(trust(None).gap(&never), Some(Gap::Always));
         assert!(why(&trust(None), &never).unwrap().contains("what runs from it"));
     }
 
@@ -231,7 +236,16 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_makes_marks_younger_and_a_repository_never_read_with_certainty_has_none() {
+    fn a_gap_in_which_nobody_looked_for_a_whole_grace_is_another_one() {
+        let away = |hours: i64| Known { last_complete_at: Some(at(-60 * hours)), ..known(60 * hours) };
+        assert_eq!(trust(None).gap(&away(23)), Some(Gap::Since(TimeDelta::hours(23))));
+        assert_eq!(trust(None).gap(&away(24)), Some(Gap::Away(TimeDelta::hours(24))));
+        let uncertain = Known { last_complete_at: Some(at(-5)), ..known(60 * 24) };
+        assert_eq!(trust(None).gap(&uncertain), Some(Gap::Since(TimeDelta::hours(24))));
+    }
+
+    #[test]
+    fn a_gap_makes_marks_younger_and_one_of_a_whole_grace_ends_them() {
         let marked = |id: &str| {
             let key = MarkKey {
                 repository: format!("ocid1.containerrepo.oc1.x.{id}").parse().unwrap(),
@@ -242,11 +256,13 @@ mod tests {
         };
         let gaps = BTreeMap::from([
             (marked("gap").0.repository, Gap::Since(TimeDelta::hours(10))),
+            (marked("away").0.repository, Gap::Away(TimeDelta::hours(24))),
             (marked("new").0.repository, Gap::Always),
         ]);
-        let marks = without_gaps(["gap", "new", "steady"].map(marked).into(), &gaps);
+        let marks = without_gaps(["gap", "away", "new", "steady"].map(marked).into(), &gaps);
         let since = |id: &str| marks.get(&marked(id).0).map(|mark| mark.since - DateTime::UNIX_EPOCH);
         assert_eq!(since("gap"), Some(TimeDelta::hours(10)));
-        assert_eq!((since("new"), since("steady")), (None, Some(TimeDelta::zero())));
+        assert_eq!((since("new"), since("away")), (None, None));
+        assert_eq!(since("steady"), Some(TimeDelta::zero()));
     }
 }

@@ -5,8 +5,8 @@ use std::cmp::Reverse;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ocird_model::{
-    Clock, Digest, ErrorChain, KeepReason, ReadRegistry, Repository, RepositoryId, Standing, Verdict,
-    WriteRegistry,
+    Clock, Decision, Digest, ErrorChain, Image, KeepReason, ReadRegistry, Repository, RepositoryId, Standing,
+    Verdict, WriteRegistry,
 };
 use ocird_store::{AccountSample, OpenIntent, PassRecord, Store, StoreError, UsageSample};
 
@@ -166,7 +166,7 @@ fn everything(usage: &[UsageSample]) -> AccountSample {
 }
 
 /// The rests of families that the plan keeps because something needs them by now. A doubt keeps a rest too, but adopts
-/// nothing: it passes.
+/// nothing: it passes. A hold on the head that is gone keeps them for the head's sake, and adopts nothing either.
 fn adopted(decided: &Decided) -> Vec<(RepositoryId, Digest)> {
     let needed = |verdict: &Verdict| {
         matches!(
@@ -183,8 +183,16 @@ fn adopted(decided: &Decided) -> Vec<(RepositoryId, Digest)> {
     };
     let of_repository = |repository: &Repository| {
         let decisions = decided.checked.plan().decisions(&repository.name).iter();
-        let kept = decisions
-            .filter(|decision| repository.rests.contains_key(&decision.digest) && needed(&decision.verdict));
+        let is_held_by_its_head = |decision: &Decision| {
+            let on_itself = |image: &Image| repository.holds.iter().any(|hold| hold.is_on(image));
+            matches!(decision.verdict, Verdict::Keep(KeepReason::Held { by: _ }))
+                && !repository.image(&decision.digest).is_some_and(on_itself)
+        };
+        let kept = decisions.filter(|decision| {
+            repository.rests.contains_key(&decision.digest)
+                && needed(&decision.verdict)
+                && !is_held_by_its_head(decision)
+        });
         kept.map(|decision| (repository.id.clone(), decision.digest)).collect::<Vec<_>>()
     };
     decided.inventory.complete().flat_map(of_repository).collect()

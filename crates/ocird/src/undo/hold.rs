@@ -103,7 +103,8 @@ pub(super) fn of(on: HoldOn, by: &str, why: &str, hold_for: Option<TimeDelta>, n
     Hold { on, by: plain(by, MAX_TEXT).into(), why: plain(why, MAX_TEXT).into(), since: now, until }
 }
 
-/// Why a due image is held at this very moment, whatever its plan knew: it, or a member of its family, has a hold on it.
+/// Why a due image is held at this very moment, whatever its plan knew: it, or a member of its family, has a hold on it, or
+/// the head of which it is left over.
 pub(crate) async fn held_now(
     store: &Store,
     planned: Option<&Repository>,
@@ -118,7 +119,8 @@ pub(crate) async fn held_now(
         planned.into_iter().flat_map(|planned| due.members().iter().filter_map(|m| planned.image(m)));
     let family: Vec<&Image> = members.chain([due.image()]).collect();
     let mut standing = holds.iter().filter(|hold| hold.is_in_force(now));
-    let held = standing.find(|hold| family.iter().any(|image| hold.is_on(image)));
+    let is_on_head = |hold: &Hold| hold.on == HoldOn::Digest(*due.head());
+    let held = standing.find(|hold| is_on_head(hold) || family.iter().any(|image| hold.is_on(image)));
     Ok(held.map(|hold| {
         format!("{}{}", hold, if hold.is_on(due.image()) { "" } else { " (a member of its family)" })
     }))

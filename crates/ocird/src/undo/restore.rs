@@ -288,6 +288,9 @@ fn absent(
     absent
 }
 
+/// How long a restoring call may be under way: it waits minutes while the registry throttles or gives no token.
+const UNDER_WAY: TimeDelta = TimeDelta::minutes(15);
+
 /// Reads what came of every restoring call whose answer was lost, and never repeats one (S-22).
 pub(crate) async fn settle<R: ReadRegistry>(
     reader: &R,
@@ -295,8 +298,8 @@ pub(crate) async fn settle<R: ReadRegistry>(
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     for open in store.open_restores().await? {
-        // One that was asked for a moment ago may be under way at this moment: people restore beside a pass.
-        if now - open.at < ARRIVES_WITHIN {
+        // It may be under way at this moment: people restore beside a pass.
+        if now - open.at < UNDER_WAY {
             continue;
         }
         if let Some(kind) = came_of(reader, &open, now).await {
