@@ -141,6 +141,8 @@ kinds! {
     Shortfall "shortfall"
     /// A repository cannot be read whole, so nothing of it goes.
     Unreadable "unreadable"
+    /// Images or repositories are gone that ocird did not take, and so many that nothing goes there until later passes agree.
+    Shrunk "shrunk"
     /// A manifest cannot be judged, so nothing of its repository goes.
     OpaqueManifest "opaque_manifest"
     /// Something runs that the registry does not have, or has no longer.

@@ -55,6 +55,7 @@ fn held(world: &World<'_>) -> Vec<bool> {
     let standing: BTreeSet<&HoldOn> = standing.map(|hold| &hold.on).collect();
     world.those(|_, image| {
         let head = world.repository.rests.get(&image.digest);
+        let head = head.filter(|head| world.repository.image(head).is_none());
         standing.contains(&HoldOn::Digest(image.digest))
             || head.is_some_and(|head| standing.contains(&HoldOn::Digest(*head)))
             || image.tags.keys().any(|tag| standing.contains(&HoldOn::Tag(tag.clone())))

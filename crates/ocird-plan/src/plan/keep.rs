@@ -235,11 +235,12 @@ pub(super) fn hold_by_hand(scene: &Scene<'_>, now: DateTime<Utc>, mut hold: impl
             HoldOn::Digest(digest) => {
                 if let Some(place) = scene.repository.position(digest) {
                     hold(place, number);
-                }
-                // The head is gone and somebody wants it: what is left of its family waits for it.
-                let rests = scene.repository.rests.iter().filter(|(_, head)| *head == digest);
-                for place in rests.filter_map(|(member, _)| scene.repository.position(member)) {
-                    hold(place, number);
+                } else {
+                    // The head is gone and somebody wants it: what is left of its family waits for it.
+                    let rests = scene.repository.rests.iter().filter(|(_, head)| *head == digest);
+                    for place in rests.filter_map(|(member, _)| scene.repository.position(member)) {
+                        hold(place, number);
+                    }
                 }
             }
             HoldOn::Tag(tag) => {

@@ -2,7 +2,7 @@
 //! or more at once than is allowed. What the daemon wrote is read only to see that it wrote at all.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::PathBuf;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ocird_model::{ImageId, Rule};
@@ -326,7 +326,7 @@ impl Ledger {
 
 /// What the journals of these state directories know of each deletion: whether it was of a head, if they know it at all.
 pub(super) async fn journaled(
-    state_dirs: &[&Path],
+    state_dirs: &[PathBuf],
     deleted: Vec<Deletion>,
 ) -> Result<Vec<(Deletion, Option<bool>)>, sqlx::Error> {
     let mut known: Vec<(Deletion, Option<bool>)> =

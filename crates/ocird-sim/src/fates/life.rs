@@ -355,10 +355,16 @@ impl Scene {
             let mut children = image.facts.children.iter();
             children.all(|(child, _)| state.available(home, child).is_some())
         };
+        // An index of artifacts, whose tag has gone over to a newer one, names nothing that runs.
+        let may_run = |image: &Image| {
+            let mut platforms = image.facts.children.iter().map(|(_, platform)| *platform);
+            image.facts.children.is_empty()
+                || platforms.any(|platform| matches!(platform, Some(Platform::Arm64 | Platform::Amd64)))
+        };
         images
             .filter(|image| image.life == Life::Available && image.facts.subject.is_none())
             // Nobody builds on an index of which half was brought back.
-            .filter(|image| is_whole(image))
+            .filter(|image| is_whole(image) && may_run(image))
             .filter(|image| {
                 let parents = home.parents.get(&image.manifest.digest).into_iter().flatten();
                 !parents.into_iter().any(|parent| state.available(home, parent).is_some())

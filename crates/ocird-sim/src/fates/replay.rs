@@ -154,7 +154,7 @@ impl Replay {
     /// The deletions of which the daemon's journal knows nothing.
     pub(super) async fn unjournaled(&self) -> anyhow::Result<Vec<String>> {
         let deleted = self.tenancy.deletions().into_iter().filter(|deletion| deletion.hand == Hand::Daemon);
-        let known = journaled(&[&self.place.directory.join("state")], deleted.collect()).await?;
+        let known = journaled(&[self.place.directory.join("state")], deleted.collect()).await?;
         let unknown = known.into_iter().filter(|(_, is_head)| is_head.is_none());
         Ok(unknown.map(|(deletion, _)| format!("nobody wrote {} down", deletion.digest.short())).collect())
     }

@@ -167,8 +167,12 @@ impl Course {
             self.bury(is_second)?;
         }
         self.n_passes += 1;
-        let (first, second) = (self.directory.join("state"), self.directory.join("state-2"));
-        self.judge(&[&first, &second], &seen).await?;
+        // Who acted knows best what it did; of what came to light late the other one may.
+        let mut state_dirs = [self.directory.join("state"), self.directory.join("state-2")];
+        if is_second {
+            state_dirs.reverse();
+        }
+        self.judge(&state_dirs, &seen).await?;
         let mut scene = weaver.scene();
         self.n_calls = scene.n_calls;
         let at = scene.tenancy.now();
@@ -184,7 +188,7 @@ impl Course {
         Ok(())
     }
 
-    async fn judge(&self, state_dirs: &[&Path], seen: &Seen) -> anyhow::Result<()> {
+    async fn judge(&self, state_dirs: &[PathBuf], seen: &Seen) -> anyhow::Result<()> {
         let deleted = self.weaver.scene().deleted_in_pass();
         let deleted = journaled(state_dirs, deleted).await?;
         self.weaver.scene().judge_pass(&deleted, seen);

@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use ocird::status::RefusalCode;
+use ocird_sim::stage::Timers;
 use ocird_sim::{Fault, When};
 
 use crate::world::{World, ripe_shop};
@@ -37,4 +38,20 @@ async fn ten_hours_without_the_cloud_are_caught_up() {
     world.act().await;
     world.assert_refuses(RefusalCode::Observing).await;
     assert_caught_up(world).await;
+}
+
+#[tokio::test]
+async fn after_three_days_away_what_is_due_waits_a_grace_although_hosts_were_silent_at_first() {
+    let mut world = ripe_shop().await;
+    world.stop().await;
+    world.stage.hosts = Timers::StandStill;
+    world.live(TimeDelta::days(3)).await;
+    world.start();
+    world.live(TimeDelta::minutes(5)).await;
+    world.assert_refuses(RefusalCode::InUseUnknown).await;
+    world.stage.hosts = Timers::Run;
+    world.live(TimeDelta::hours(20)).await;
+    assert_eq!(world.n_deleted(), 0, "a grace has not passed since anybody looked");
+    world.live(TimeDelta::hours(8)).await;
+    world.assert_shop_is_tidy();
 }

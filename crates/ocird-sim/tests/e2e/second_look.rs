@@ -2,9 +2,11 @@
 
 use chrono::TimeDelta;
 use ocird::status::RefusalCode;
+use ocird_sim::stage::Timers;
 use ocird_sim::{Fault, Operation, When};
+use serde_json::{Value, json};
 
-use crate::world::{SHOP_POLICY, World, build, name, play, ripe_shop, shop_of};
+use crate::world::{HOST, SHOP_POLICY, World, build, name, play, ripe_shop, shop_of};
 
 /// How long the slow read takes, by the tenancy's clock.
 const SLOW: TimeDelta = TimeDelta::minutes(1);
@@ -24,6 +26,25 @@ async fn an_image_deployed_while_the_pass_looks_stays() {
     let mut world = ripe_shop().await;
     while_the_pass_looks(&mut world).await;
     world.run("shop-api", "v1");
+    world.live(SLOW).await;
+    assert_eq!(world.tags("shop-api"), ["v1", "v5", "v6", "v7", "v8"]);
+    world.assert_nobody_misses_anything();
+}
+
+#[tokio::test]
+async fn an_image_pulled_a_moment_before_a_host_says_it_looked_stays() {
+    let mut world = ripe_shop().await;
+    world.stage.hosts = Timers::StandStill;
+    let path = world.stage.reference_file(HOST);
+    let mut file: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let slow = Fault::Slow(SLOW.to_std().unwrap());
+    world.stage.tenancy.inject(Operation::ListContainerImages, When::Call(1), slow);
+    world.live(TimeDelta::minutes(20) + SLOW / 2).await;
+    world.run("shop-api", "v1");
+    // Its clock is ahead: it has looked before the deployment, and claims to have looked after it.
+    let claimed = world.stage.tenancy.now() + TimeDelta::seconds(20);
+    file["written_at"] = json!(claimed.to_rfc3339());
+    std::fs::write(&path, file.to_string()).unwrap();
     world.live(SLOW).await;
     assert_eq!(world.tags("shop-api"), ["v1", "v5", "v6", "v7", "v8"]);
     world.assert_nobody_misses_anything();

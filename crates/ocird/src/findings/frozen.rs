@@ -11,6 +11,7 @@ use ocird_store::{Brakes, RefusedPlan, Stop};
 use super::look::{Look, repository};
 use super::words::{cut, listed};
 use super::{carried, finding};
+use crate::status::RefusalCode;
 
 /// From when on a doubt is nobody's passing trouble.
 const LASTING: TimeDelta = TimeDelta::hours(24);
@@ -26,6 +27,15 @@ pub(super) fn find(look: &Look<'_>, found: &mut Vec<Finding>) {
                 found.push(lasting(look, FindingKind::Unreadable, repository(name), what, remedy));
             }
         }
+    }
+    for row in look.rows {
+        let why = look.observe_only.get(&row.id).filter(|why| why.code == RefusalCode::Shrunk);
+        found.extend(why.map(|why| {
+            let what = format!("Nothing of {} goes: {}.", row.name, cut(&why.text));
+            let remedy = "If that was meant, wait: two later passes that agree lift it. If not, find out who deletes there; what \
+                 went is kept by the cloud for 48 h (`oci artifacts container image restore`).";
+            lasting(look, FindingKind::Shrunk, repository(&row.name), what, remedy)
+        }));
     }
     let doubts: Vec<String> = look
         .in_use

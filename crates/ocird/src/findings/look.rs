@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use ocird_model::{
-    FindingKey, InUse, Inventory, Patterns, Plan, Policies, Repository, RepositoryName, RepositoryRow,
-    Standing, Subject,
+    FindingKey, InUse, Inventory, Patterns, Plan, Policies, Repository, RepositoryId, RepositoryName,
+    RepositoryRow, Standing, Subject,
 };
 use ocird_store::{Brakes, Vanished};
 
 use super::Answers;
 use crate::config::FindingsConfig;
-use crate::status::Check;
+use crate::status::{Check, Refusal};
 
 /// One pass, as far as findings need it.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +28,8 @@ pub(crate) struct Look<'a> {
     pub(crate) rows: &'a [RepositoryRow],
     /// What was seen.
     pub(crate) inventory: &'a Inventory,
+    /// The repositories that are only observed, and why.
+    pub(crate) observe_only: &'a BTreeMap<RepositoryId, Refusal>,
     /// What runs.
     pub(crate) in_use: &'a InUse,
     /// What was decided.

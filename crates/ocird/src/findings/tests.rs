@@ -10,14 +10,14 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use ocird_model::{
     Bytes, Content, DeleteRule, Digest, Finding, FindingKey, FindingKind, Guardrails, Image, InUse,
-    Inventory, KeepRule, Layer, Lifecycle, Patterns, Policies, Policy, Repository, RepositoryRow,
-    RepositoryState, Selects, Severity, Standing, Unreadable,
+    Inventory, KeepRule, Layer, Lifecycle, Patterns, Policies, Policy, Repository, RepositoryId,
+    RepositoryRow, RepositoryState, Selects, Severity, Standing, Unreadable,
 };
 use ocird_store::{Brakes, Vanished};
 
 use super::*;
 use crate::config::FindingsConfig;
-use crate::status::Check;
+use crate::status::{Check, Refusal};
 
 /// A registry of two repositories under one policy each, of which nothing is odd.
 struct World {
@@ -27,6 +27,7 @@ struct World {
     policies: Policies,
     rows: Vec<RepositoryRow>,
     inventory: Inventory,
+    observe_only: BTreeMap<RepositoryId, Refusal>,
     in_use: InUse,
     answers: Answers,
     vanished: Option<Vec<Vanished>>,
@@ -50,6 +51,7 @@ impl World {
             },
             rows: Vec::new(),
             inventory: Inventory { taken_at: at, repositories: BTreeMap::new() },
+            observe_only: BTreeMap::new(),
             in_use: InUse::nothing(),
             answers: Answers::default(),
             vanished: Some(Vec::new()),
@@ -125,6 +127,7 @@ impl World {
             policies: &self.policies,
             rows: &self.rows,
             inventory: &self.inventory,
+            observe_only: &self.observe_only,
             in_use: &self.in_use,
             plan: &self.plan(),
             answers: &self.answers,

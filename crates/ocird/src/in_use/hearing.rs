@@ -17,7 +17,7 @@ use crate::plain::plain;
 use crate::status::SourceStatus;
 
 /// How far ahead of us a writer's clock may be before its time is not believed.
-const TOLERATED_AHEAD: TimeDelta = TimeDelta::minutes(5);
+pub(crate) const TOLERATED_AHEAD: TimeDelta = TimeDelta::minutes(5);
 /// The longest name of what uses an image, in characters: a source may say anything (S-34).
 const MAX_BY: usize = 160;
 

@@ -31,6 +31,7 @@ use ocird_store::UseHistory;
 
 use crate::config::InUseConfig;
 use crate::in_use::hearing::Hearing;
+pub(crate) use crate::in_use::hearing::TOLERATED_AHEAD;
 use crate::in_use::reference::Folder;
 use crate::in_use::rollback::Answers;
 use crate::status::SourceStatus;

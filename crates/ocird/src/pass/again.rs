@@ -3,16 +3,16 @@
 //!
 //! Deliberately not here: deciding anew. The next pass does that.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
 use ocird_model::{
     Clock, Digest, ErrorKind, Image, ImageDetails, ImageId, ImageRow, InUse, Inventory, Lifecycle,
     ReadRegistry, RegistryError, Repository, RepositoryId, RepositoryState, Rule, Tag, Verdict,
 };
 use ocird_plan::{CheckedPlan, Due};
 use ocird_store::{Store, StoreError};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
+use crate::in_use::TOLERATED_AHEAD;
 use crate::pass::observe;
 
 /// A second look serves the deletions of this long: a push that names what is about to go must not hide behind it.
@@ -199,7 +199,8 @@ impl<'a, R: ReadRegistry, C: Clock> Again<'a, R, C> {
         if self.store.n_pulls(&image.id).await?.is_none_or(|known| details.n_pulls > known) {
             return Ok(Found::Drifted("it was pulled, at a time that nobody knows".to_owned()));
         }
-        let looked_at = self.in_use.looked_at(&planned.name);
+        // A host whose clock is ahead has looked before it says it did, and is believed all the same.
+        let looked_at = self.in_use.looked_at(&planned.name).map(|at| at - TOLERATED_AHEAD);
         Ok(match (details.last_pulled_at, looked_at) {
             (Some(pulled_at), Some(looked_at)) if pulled_at > looked_at => {
                 Found::Held("it was pulled since anybody said what runs".to_owned())

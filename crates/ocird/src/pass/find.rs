@@ -75,6 +75,7 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
             policies: &self.survey.policies,
             rows: &decided.rows,
             inventory: &decided.inventory,
+            observe_only: &decided.observe_only,
             in_use: &decided.gathered.in_use,
             plan: decided.checked.plan(),
             answers: self.auditor.answers(),

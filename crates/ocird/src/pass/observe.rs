@@ -4,17 +4,20 @@
 //! has passed, a manifest once in its digest's life, because a read may count as a pull (S-17). What was read is handed back even when the
 //! repository as a whole could not be, so that the next pass starts from there.
 
+mod rows;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::stream::{self, FuturesUnordered, StreamExt};
 use ocird_model::{
-    Content, Digest, FetchedManifest, Image, ImageDetails, ImageId, ImageRow, Lifecycle, OpaqueReason,
-    ReadRegistry, RegistryError, Repository, RepositoryId, RepositoryRow, RepositoryState, Rule, Tag,
-    Unreadable,
+    Bytes, Content, Digest, FetchedManifest, Image, ImageDetails, ImageId, Lifecycle, OpaqueReason,
+    ReadRegistry, RegistryError, Repository, RepositoryRow, RepositoryState, Rule, Tag, Unreadable,
 };
 use ocird_store::{Fresh, Known};
 
+pub(crate) use self::rows::listed_digests;
+use self::rows::{Listed, agrees, group};
 use ocird_model::ErrorChain;
 
 /// Details are read again after this long even if the list shows no change: a list of one row per image shows only
@@ -33,9 +36,10 @@ const MAX_TAGS: usize = 10_000;
 /// 160 × 50 ms / 8 = 1 s, and a service that throttles is met by the client's own back-off.
 const READS_AT_ONCE: usize = 8;
 
-/// The bytes of manifests that one look reads before they are remembered: a thousand usual ones. Whoever pushes can fill a
-/// repository with manifests of 4 MiB, and a first look at a large one is hundreds of megabytes in any case (S-34).
-const MAX_FRESH: usize = 2 * 1024 * 1024;
+/// The size of manifests, give or take one, that one look reads before they are remembered: a thousand usual ones. Whoever
+/// pushes can fill a repository with manifests of 4 MiB, and a first look at a large one is hundreds of megabytes in any case
+/// (S-34).
+const MAX_FRESH: Bytes = Bytes(2 * 1024 * 1024);
 
 /// Which images are read again although they are known.
 #[derive(Debug)]
@@ -71,14 +75,6 @@ impl Sight {
 struct Read {
     details: ImageDetails,
     at: DateTime<Utc>,
-}
-
-/// One image by all its rows.
-#[derive(Debug, PartialEq, Eq)]
-struct Listed {
-    digest: Digest,
-    created_at: Option<DateTime<Utc>>,
-    tags: BTreeSet<Tag>,
 }
 
 /// Looks at one repository.
@@ -142,38 +138,6 @@ fn referrers(known: &Known) -> BTreeMap<Digest, Vec<Digest>> {
 fn subject_by_tag(tag: &Tag) -> Option<Digest> {
     let hex = tag.as_str().strip_prefix("sha256-")?.get(..64)?;
     format!("sha256:{hex}").parse().ok()
-}
-
-/// The images of a listing by digest, under the same rules as a look at the repository.
-pub(crate) fn listed_digests(
-    repository: &RepositoryId,
-    rows: Vec<ImageRow>,
-) -> Result<BTreeMap<Digest, ImageId>, Unreadable> {
-    Ok(group(repository, rows)?.into_iter().map(|(id, listed)| (listed.digest, id)).collect())
-}
-
-/// The rows of a repository by image. Rows on their way out are skipped knowingly; anything contradictory or unknown
-/// makes the whole listing worthless (S-1, S-7).
-fn group(repository: &RepositoryId, rows: Vec<ImageRow>) -> Result<BTreeMap<ImageId, Listed>, Unreadable> {
-    let mut images: BTreeMap<ImageId, Listed> = BTreeMap::new();
-    let mut owners: BTreeMap<Digest, ImageId> = BTreeMap::new();
-    for row in rows {
-        let ImageRow { id, digest, tag, repository: of, created_at, lifecycle } = row;
-        match lifecycle {
-            Lifecycle::Available => {}
-            Lifecycle::Unknown if Rule::S7.in_force() => return Err(Unreadable::UnknownState),
-            Lifecycle::Deleting | Lifecycle::Deleted | Lifecycle::Unknown => continue,
-        }
-        let listed =
-            images.entry(id.clone()).or_insert_with(|| Listed { digest, created_at, tags: BTreeSet::new() });
-        let owner = owners.entry(digest).or_insert_with(|| id.clone());
-        let is_contradiction = listed.digest != digest || *owner != id || of != *repository;
-        if is_contradiction && Rule::S1.in_force() {
-            return Err(Unreadable::Contradiction { image: id });
-        }
-        listed.tags.extend(tag);
-    }
-    Ok(images)
 }
 
 /// One look at one repository.
@@ -257,26 +221,26 @@ impl<R: ReadRegistry> Look<'_, R> {
         fresh: &mut Fresh,
     ) -> Result<BTreeMap<Digest, Content>, Unreadable> {
         let mut contents = std::mem::take(&mut known.contents);
-        let to_read: Vec<Digest> = details
+        let to_read: Vec<(Digest, Bytes)> = details
             .values()
-            .map(|read| read.details.digest)
-            .filter(|digest| !contents.contains_key(digest))
+            .map(|read| (read.details.digest, read.details.manifest_size))
+            .filter(|(digest, _)| !contents.contains_key(digest))
             .collect();
         let mut unread = to_read.into_iter();
         let mut reads = FuturesUnordered::new();
-        let mut n_bytes = 0;
+        let mut fresh_size = Bytes::ZERO;
         let mut failure = None;
         loop {
             while reads.len() < READS_AT_ONCE
-                && n_bytes < MAX_FRESH
-                && let Some(digest) = unread.next()
+                && fresh_size < MAX_FRESH
+                && let Some((digest, size)) = unread.next()
             {
+                fresh_size += size;
                 reads.push(self.manifest(digest));
             }
             let Some((digest, answer)) = reads.next().await else { break };
             match answer {
                 Ok(manifest) => {
-                    n_bytes += manifest.bytes.len();
                     let content = ocird_oci::interpret(&manifest);
                     contents.insert(digest, content.clone());
                     fresh.manifests.push((digest, manifest, content));
@@ -351,11 +315,6 @@ impl<R: ReadRegistry> Look<'_, R> {
 /// borrowing futures, held over an await, would keep the daemon from being spawned.
 pub(crate) async fn at_once<F: Future>(n: usize, futures: Vec<F>) -> Vec<F::Output> {
     stream::iter(futures).buffer_unordered(n).collect().await
-}
-
-/// Whether a read of an image speaks of the same image as its row.
-fn agrees(details: &ImageDetails, id: &ImageId, row: &Listed, repository: &RepositoryId) -> bool {
-    details.id == *id && details.digest == row.digest && details.repository == *repository
 }
 
 /// When an image was last pulled, if ever; [`NOBODY_KNOWS_WHEN`] for pulls without a time.

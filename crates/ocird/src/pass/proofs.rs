@@ -61,16 +61,24 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
         let in_use = &decided.gathered.in_use;
         let needed = ocird_plan::missing(&decided.inventory, in_use, &gone(&deletions));
         self.bring_back(store, &needed, refusals).await?;
-        let due: Vec<&Scheduled> = open.iter().filter(|proof| proof.due_at <= now).collect();
+        let due = open.iter().filter(|proof| proof.due_at <= now);
+        let keys: BTreeSet<_> = needed.iter().map(|missing| (&missing.repository, missing.digest)).collect();
+        let (missed, others): (Vec<&Scheduled>, Vec<&Scheduled>) = due.partition(|proof| {
+            about(proof, &deletions).any(|deletion| keys.contains(&(&deletion.repository, deletion.digest)))
+        });
         if !needed.is_empty() {
-            record_missing(store, &due, listed(needed.iter().map(ToString::to_string)), now).await?;
-        } else if is_in_sight(decided, in_use, &deletions, now) {
-            make(store, &due, ProofResult::Clean, String::new(), now).await?;
-        } else {
-            let is_over = |proof: &&Scheduled| now - proof.last_at >= RESTORE_WINDOW;
-            let over: Vec<&Scheduled> = due.into_iter().filter(is_over).collect();
-            let why = "in all that time a repository could not be read whole, or what runs was not known";
-            make(store, &over, ProofResult::Unknown, why.to_owned(), now).await?;
+            record_missing(store, &missed, listed(needed.iter().map(ToString::to_string)), now).await?;
+        }
+        for proof in others {
+            let out_of_sight = out_of_sight(decided, in_use, about(proof, &deletions), now);
+            if out_of_sight.is_empty() {
+                make(store, &[proof], ProofResult::Clean, String::new(), now).await?;
+            } else if now - proof.last_at >= RESTORE_WINDOW {
+                let names = listed(out_of_sight.into_iter().map(ToString::to_string));
+                let why =
+                    format!("for two days nobody could see all of, or did not know what runs from: {names}");
+                make(store, &[proof], ProofResult::Unknown, why, now).await?;
+            }
         }
         self.post_proofs(store).await
     }
@@ -122,7 +130,11 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
         self.bring_back(store, &needed, refusals).await?;
         proof.missing.extend(needed.iter().map(ToString::to_string));
         let open = store.open_proofs().await?;
-        let due: Vec<&Scheduled> = open.iter().filter(|proof| proof.kind == ProofKind::AtOnce).collect();
+        // Of this batch: one that could not be proved at once waits for a pass that sees all of it.
+        let is_of_this = |proof: &&Scheduled| {
+            proof.kind == ProofKind::AtOnce && proof.first_at >= decided.inventory.taken_at
+        };
+        let due: Vec<&Scheduled> = open.iter().filter(is_of_this).collect();
         if !proof.missing.is_empty() {
             let what = listed(proof.missing.iter().cloned());
             tracing::error!(code = RefusalCode::ProofFailed.as_str(), reason = what, "the proof has failed");
@@ -200,22 +212,26 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
         let keys = needed.iter().map(|missing| (missing.repository.clone(), missing.digest));
         let wanted = Wanted::These(keys.collect());
         let came = undo::bring_back(&undo, &wanted, BY, what, Some(RestoreOrder::HOLD_FOR)).await?;
-        let is_too_late = |missing: &&Missing| {
+        let was_tried = |missing: &&Missing| {
             let is_it =
                 |image: &RestoredImage| image.repository == missing.name && image.digest == missing.digest;
-            !came.images.iter().any(is_it)
+            came.images.iter().any(is_it)
         };
-        let n_too_late = needed.iter().filter(is_too_late).count();
-        let sum = format!("{} of {} images are back", came.n_there(), came.images.len() + n_too_late);
-        Ok(if n_too_late > 0 {
-            format!(
-                "{sum}; what went more than 48 h ago cannot be brought back and must be built and pushed anew"
-            )
-        } else if came.is_whole() {
-            format!("{sum}, with all their tags")
-        } else {
-            format!("{sum}, and not all is as it was ({}); {by_hand}", listed(came.lines().into_iter()))
-        })
+        let too_late = needed.iter().filter(|missing| !was_tried(missing));
+        let too_late: BTreeSet<_> = too_late.map(|missing| (&missing.name, missing.digest)).collect();
+        let mut text =
+            format!("{} of {} images are back", came.n_there(), came.images.len() + too_late.len());
+        if !came.is_whole() {
+            let how = listed(came.lines().into_iter());
+            text = format!("{text}, and not all is as it was ({how}); {by_hand}");
+        } else if too_late.is_empty() {
+            text += ", with all their tags";
+        }
+        if !too_late.is_empty() {
+            let names = listed(too_late.iter().map(|(name, digest)| format!("{name}@{}", digest.short())));
+            text = format!("{text}; what went more than 48 h ago must be built and pushed anew: {names}");
+        }
+        Ok(text)
     }
 }
 
@@ -228,14 +244,26 @@ fn gone(deletions: &[Deletion]) -> BTreeMap<(RepositoryId, Digest), Gone> {
     deletions.iter().map(of).collect()
 }
 
-/// Whether this pass saw everything that a proof asks about: every repository that ocird deleted from, whole, and what runs
-/// from it. One that is no longer listed is not in sight: its compartment may not have been listed or its list have been short,
-/// and it may have moved to where nobody may look.
-fn is_in_sight(decided: &Decided, in_use: &InUse, deletions: &[Deletion], now: DateTime<Utc>) -> bool {
+/// The deletions that a proof is about.
+fn about<'d>(proof: &Scheduled, deletions: &'d [Deletion]) -> impl Iterator<Item = &'d Deletion> {
+    let span = proof.first_at..=proof.last_at;
+    deletions.iter().filter(move |deletion| span.contains(&deletion.deleted_at))
+}
+
+/// Of what this pass did not see everything that a proof asks about: the repositories that ocird deleted from and that were
+/// not read whole, or of which it is not known what runs. One that is no longer listed is among them: its compartment may not
+/// have been listed or its list have been short, and it may have moved to where nobody may look.
+fn out_of_sight<'d>(
+    decided: &Decided,
+    in_use: &InUse,
+    deletions: impl Iterator<Item = &'d Deletion>,
+    now: DateTime<Utc>,
+) -> BTreeSet<&'d RepositoryName> {
     let is_known = |repository: &&Repository| in_use.doubt_about(&repository.name).is_none();
-    let seen = decided.inventory.complete().filter(is_known);
+    let seen = decided.inventory.complete().filter(|_| in_use.is_fresh(now)).filter(is_known);
     let seen: BTreeSet<&RepositoryId> = seen.map(|repository| &repository.id).collect();
-    in_use.is_fresh(now) && deletions.iter().all(|deletion| seen.contains(&deletion.repository))
+    let unseen = deletions.filter(|deletion| !seen.contains(&deletion.repository));
+    unseen.map(|deletion| &deletion.repository_name).collect()
 }
 
 /// The images that were to stay and are gone.
@@ -282,13 +310,12 @@ async fn make(
     }
     for proof in proofs {
         let (kind, result) = (proof.kind.as_str(), result.as_str());
-        tracing::info!(
-            proof = kind,
-            outcome = result,
-            n_deleted = proof.n_deleted,
-            detail,
-            "a proof is made"
-        );
+        let n_deleted = proof.n_deleted;
+        if result == ProofResult::Unknown.as_str() {
+            tracing::warn!(proof = kind, outcome = result, n_deleted, detail, "a proof could not be made");
+        } else {
+            tracing::info!(proof = kind, outcome = result, n_deleted, detail, "a proof is made");
+        }
     }
     let ids: Vec<_> = proofs.iter().map(|proof| proof.id).collect();
     store.make_proofs(&ids, &Made { at: now, result, detail }).await

@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ocird_model::{
-    ErrorKind, Intent, Inventory, Lifecycle, Outcome, OutcomeKind, RESTORE_WINDOW, ReadRegistry, Rule,
+    ErrorKind, Intent, Inventory, Lifecycle, Outcome, OutcomeKind, RESTORE_WINDOW, ReadRegistry,
+    RepositoryState, Rule,
 };
 use ocird_store::{OpenIntent, Store, StoreError};
 
@@ -28,7 +29,13 @@ pub(crate) async fn open_intents<R: ReadRegistry>(
         };
         match came {
             Some(kind) => {
-                let detail = "settled by reading after its answer was lost".to_owned();
+                let detail = match kind {
+                    OutcomeKind::AlreadyGone => {
+                        "its repository is no longer listed, and what came of it is not known"
+                    }
+                    _ => "settled by reading after its answer was lost",
+                };
+                let detail = detail.to_owned();
                 store.conclude(open.id, &Outcome { kind, at: now, detail }).await?;
                 tracing::info!(
                     repository = %open.intent.repository_name,
@@ -69,24 +76,25 @@ async fn came_of<R: ReadRegistry>(
 }
 
 /// A 404 alone is no proof (S-2): only a complete listing without the image is. The same manifest may be there under another
-/// OCID: somebody pushed it again since. Where the repository is no longer listed nobody can tell until the image could no
-/// longer be restored; by then it is gone, by ocird or with its repository.
+/// OCID: somebody pushed it again since. Where the repository itself is no longer listed, whatever has its name now, nobody can
+/// tell, and after the time in which the image could be restored it matters to nobody any more.
 fn gone_by_listing(
     intent: &Intent,
     intended_at: DateTime<Utc>,
     inventory: &Inventory,
     now: DateTime<Utc>,
 ) -> Option<OutcomeKind> {
-    let repository = inventory.complete().find(|repository| repository.id == intent.repository);
-    let is_unread = inventory.repositories.contains_key(&intent.repository_name);
-    match repository {
-        Some(repository) => {
-            let is_there = repository.images.iter().any(|image| image.id == intent.image);
-            (!is_there).then_some(OutcomeKind::Deleted)
-        }
-        None if is_unread => None,
-        None => (now - intended_at >= RESTORE_WINDOW).then_some(OutcomeKind::AlreadyGone),
+    if let Some(repository) = inventory.complete().find(|repository| repository.id == intent.repository) {
+        let is_there = repository.images.iter().any(|image| image.id == intent.image);
+        return (!is_there).then_some(OutcomeKind::Deleted);
     }
+    let is_unread = inventory.repositories.iter().any(|(name, state)| match state {
+        RepositoryState::Complete(_) => false,
+        RepositoryState::Unreadable { id, why: _ } => {
+            *id == intent.repository || *name == intent.repository_name
+        }
+    });
+    (!is_unread && now - intended_at >= RESTORE_WINDOW).then_some(OutcomeKind::AlreadyGone)
 }
 
 #[cfg(test)]
@@ -136,5 +144,19 @@ mod tests {
         fleet.inventory.repositories.clear();
         assert_eq!(came(&intent, 47 * 60, &fleet), None);
         assert_eq!(came(&intent, 48 * 60, &fleet), Some(OutcomeKind::AlreadyGone));
+    }
+
+    #[test]
+    fn a_repository_made_anew_under_the_name_is_another_one() {
+        let mut fleet = fleet(2);
+        let intent = intent(&mut fleet);
+        let other = "ocid1.containerrepo.oc1.eu-milan-1.ns.anew".parse().unwrap();
+        fleet.repository().id = other;
+        assert_eq!(came(&intent, 47 * 60, &fleet), None);
+        assert_eq!(came(&intent, 48 * 60, &fleet), Some(OutcomeKind::AlreadyGone));
+        let id = fleet.repository().id.clone();
+        let unread = RepositoryState::Unreadable { id, why: ocird_model::Unreadable::UnknownState };
+        fleet.inventory.repositories.insert(intent.repository_name.clone(), unread);
+        assert_eq!(came(&intent, 48 * 60, &fleet), None, "of two with one name neither is read");
     }
 }

@@ -171,8 +171,9 @@ impl<R: ReadRegistry> Survey<R> {
         let gathered = self.gather(folder.as_ref(), &inventory, &history, clock.now()).await;
         self.notebook.remember_uses(&history, &gathered.history, clock.now()).await;
         let certain = certain(&inventory, &gathered.in_use, now);
-        // A gap ends with the pass that is certain again; until then it is still the same gap.
-        gaps.retain(|id, _| certain.contains(id));
+        // A gap ends with the pass that is certain again; until then it is still the same gap. That nobody looked at all ends
+        // with this look, so that what follows from it follows now.
+        gaps.retain(|id, gap| certain.contains(id) || matches!(gap, Gap::Away(_)));
         self.notebook.believe(trust.into_counted(), certain, now).await;
         let previous = without_gaps(previous, &gaps);
         let plan = ocird_plan::plan(&inventory, &self.policies, &gathered.in_use, now);
@@ -214,9 +215,9 @@ impl<R: ReadRegistry> Survey<R> {
     /// What is believed before this pass.
     async fn trust(&mut self, now: DateTime<Utc>) -> Trust {
         let grace = self.policies.guardrails.grace;
-        let interval = self.config.schedule.observe.interval(now);
+        let schedule = self.config.schedule.observe.clone();
         let (census, migrated_at) = self.notebook.beliefs().await;
-        Trust::new(now, grace, interval, migrated_at, census)
+        Trust::new(now, grace, schedule, migrated_at, census)
     }
 
     async fn previous_marks(&mut self) -> BTreeMap<MarkKey, Mark> {
@@ -244,7 +245,7 @@ impl<R: ReadRegistry> Survey<R> {
         let mut observed = Observed { inventory, observe_only: BTreeMap::new(), gaps: BTreeMap::new() };
         let ripe = self.ripe(marks, now);
         let Self { reader, notebook, policies, .. } = self;
-        let rereads = |row: &RepositoryRow, known: &Known| {
+        let rereads_of = |row: &RepositoryRow, known: &Known| {
             let about_to_go = match purpose {
                 Purpose::Observe => BTreeSet::new(),
                 Purpose::Enforce => observe::families(known, ripe.get(&row.id)),
@@ -258,7 +259,7 @@ impl<R: ReadRegistry> Survey<R> {
             {
                 let known = notebook.known(&row.id).await;
                 observed.before(row, &known, trust);
-                let rereads = rereads(row, &known);
+                let rereads = rereads_of(row, &known);
                 looks.push(look(&*reader, row, known, rereads, now));
             }
             let Some((row, sight)) = looks.next().await else { return observed };
@@ -266,7 +267,7 @@ impl<R: ReadRegistry> Survey<R> {
             notebook.remember(&row.id, &row.name, sight.fresh, now).await;
             if is_unfinished {
                 let known = notebook.known(&row.id).await;
-                let rereads = rereads(row, &known);
+                let rereads = rereads_of(row, &known);
                 looks.push(look(&*reader, row, known, rereads, now));
             } else {
                 observed.after(row, sight.state, sight.n_missing, trust);

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use ocird_model::{Clock, ReadRegistry, WriteRegistry};
+use ocird_model::{Clock, ReadRegistry, Repository, RepositoryState, WriteRegistry};
 use ocird_plan::{Due, DueKind, Violations};
 use ocird_store::StoreError;
 use tokio_util::sync::CancellationToken;
@@ -16,7 +16,7 @@ use crate::pass::gate::Refusals;
 use crate::pass::guard::Guard;
 use crate::pass::refresh::LOOK_AGAIN_AFTER;
 use crate::pass::survey::Decided;
-use crate::status::RefusalCode;
+use crate::status::{Refusal, RefusalCode};
 
 /// Why the acting step ended early.
 enum SweepError {
@@ -75,6 +75,7 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
         }
         let began = self.clock.monotonic();
         let fresh = self.survey.refreshed(decided, &batch, &self.clock).await.map_err(SweepError::Refused)?;
+        tell_what_is_new(decided, &fresh, refusals);
         let batch: Vec<&Due> = fresh.due.iter().collect();
         self.carry_out(began, &fresh, &batch, acted, refusals, stop).await
     }
@@ -136,5 +137,23 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
         let proof = self.prove_batch(decided, acted, &again.in_use, refusals).await?;
         self.conclude(is_counted, acted, &proof, refusals).await?;
         Ok(())
+    }
+}
+
+/// Why less goes than the plan said, by the second look (S-33).
+fn tell_what_is_new(decided: &Decided, fresh: &Decided, refusals: &mut Refusals) {
+    for (name, state) in &fresh.inventory.repositories {
+        let before = decided.inventory.repositories.get(name).and_then(RepositoryState::complete);
+        match state {
+            RepositoryState::Unreadable { id: _, why } if before.is_some() => {
+                refusals.add(RefusalCode::Unreadable, format!("{name}: {why}"));
+            }
+            RepositoryState::Complete(Repository { id, .. }) if !decided.observe_only.contains_key(id) => {
+                if let Some(Refusal { code, text }) = fresh.observe_only.get(id) {
+                    refusals.add(*code, format!("{name}: {text}"));
+                }
+            }
+            RepositoryState::Unreadable { id: _, why: _ } | RepositoryState::Complete(_) => {}
+        }
     }
 }

@@ -7,23 +7,28 @@
 //! at all and the first certain pass only observes.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ocird_model::{Census, CompartmentId, Mark, MarkKey, RepositoryId, Rule};
 use ocird_store::Known;
 
+use crate::schedule::Schedule;
 use crate::status::{Refusal, RefusalCode};
 
 /// After this many intervals without a certain pass a repository is only observed once (S-9).
 const GAP_INTERVALS: i32 = 3;
+
+/// So many looks that were due and did not come, and a whole grace, make an absence of a gap.
+const LOOKS_MISSED: NonZeroUsize = NonZeroUsize::new(3).unwrap();
 
 /// What was believed before this pass, and what this pass adds.
 #[derive(Debug)]
 pub(crate) struct Trust {
     now: DateTime<Utc>,
     grace: TimeDelta,
-    /// How often somebody looks.
-    interval: TimeDelta,
+    /// When somebody is to look.
+    schedule: Schedule,
     /// When the schema of the store was last brought up to date.
     migrated_at: Option<DateTime<Utc>>,
     /// How many there were in each scope, before this pass and then after it.
@@ -48,11 +53,11 @@ impl Trust {
     pub(crate) const fn new(
         now: DateTime<Utc>,
         grace: TimeDelta,
-        interval: TimeDelta,
+        schedule: Schedule,
         migrated_at: Option<DateTime<Utc>>,
         census: BTreeMap<String, Census>,
     ) -> Self {
-        Self { now, grace, interval, migrated_at, census, counted: BTreeMap::new() }
+        Self { now, grace, schedule, migrated_at, census, counted: BTreeMap::new() }
     }
 
     /// When the pass began.
@@ -113,7 +118,7 @@ impl Trust {
                 "nobody looked at it with certainty for {} min, and the first pass after a gap only observes; \
                  schedule.observe says a look every {} min: where another timer runs ocird, let it say that one's times",
                 gap.num_minutes(),
-                self.interval.num_minutes()
+                self.schedule.interval(self.now).num_minutes()
             ),
         })
     }
@@ -125,9 +130,12 @@ impl Trust {
         }
         let Some(last_certain_at) = known.last_certain_at else { return Some(Gap::Always) };
         let gap = self.now - last_certain_at;
-        let was_looked_at = known.last_complete_at.is_some_and(|at| self.now - at < self.grace);
+        // A schedule may have nights and weekends in which nobody is to look.
+        let is_missed = |at| self.schedule.nth_after(at, LOOKS_MISSED).is_none_or(|due| due <= self.now);
+        let is_away = |at: DateTime<Utc>| self.now - at >= self.grace && is_missed(at);
+        let was_looked_at = known.last_complete_at.is_some_and(|at| !is_away(at));
         let kind = if was_looked_at { Gap::Since } else { Gap::Away };
-        (gap > self.interval * GAP_INTERVALS).then(|| kind(gap))
+        (gap > self.schedule.interval(self.now) * GAP_INTERVALS).then(|| kind(gap))
     }
 
     /// Why nothing of a repository goes, by how many there are now in it or beside it.
@@ -170,7 +178,13 @@ mod tests {
     }
 
     fn trust(migrated_at: Option<DateTime<Utc>>) -> Trust {
-        Trust::new(at(0), TimeDelta::hours(24), TimeDelta::minutes(15), migrated_at, BTreeMap::new())
+        Trust::new(
+            at(0),
+            TimeDelta::hours(24),
+            Schedule::parse("*/15 * * * *").unwrap(),
+            migrated_at,
+            BTreeMap::new(),
+        )
     }
 
     /// A repository that is long known and was looked at with certainty so many minutes ago.
@@ -242,6 +256,19 @@ mod tests {
         assert_eq!(trust(None).gap(&away(24)), Some(Gap::Away(TimeDelta::hours(24))));
         let uncertain = Known { last_complete_at: Some(at(-5)), ..known(60 * 24) };
         assert_eq!(trust(None).gap(&uncertain), Some(Gap::Since(TimeDelta::hours(24))));
+    }
+
+    #[test]
+    fn a_night_in_which_nobody_is_to_look_is_no_absence() {
+        let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+        let gap = |now: &str| {
+            let schedule = Schedule::parse("*/15 0-5 * * *").unwrap();
+            let trust = Trust { now: at(now), schedule, grace: TimeDelta::hours(12), ..trust(None) };
+            let seen = Some(at("2026-06-01T05:45:00Z"));
+            trust.gap(&Known { last_complete_at: seen, last_certain_at: seen, ..Known::default() })
+        };
+        assert_eq!(gap("2026-06-02T00:00:00Z"), Some(Gap::Since(TimeDelta::minutes(18 * 60 + 15))));
+        assert_eq!(gap("2026-06-02T00:30:00Z"), Some(Gap::Away(TimeDelta::minutes(18 * 60 + 45))));
     }
 
     #[test]

@@ -18,9 +18,6 @@ use super::step::Steps;
 use super::{Restorer, hold};
 use crate::pass::{REREAD_AFTER, Rereads, look_at};
 
-/// How long a call that was made may take to show. Before that, an image that is still away proves nothing.
-const ARRIVES_WITHIN: TimeDelta = TimeDelta::minutes(2);
-
 /// What undoing works with.
 #[derive(Clone, Copy)]
 pub struct Undo<'a, R, C> {
@@ -249,9 +246,15 @@ async fn look<R: ReadRegistry, C: Clock>(
     row: &RepositoryRow,
     now: DateTime<Utc>,
 ) -> Result<Place, StoreError> {
-    let known = undo.store.known(&row.id).await?;
     let rereads = Rereads { about_to_go: BTreeSet::new(), after: REREAD_AFTER };
-    let sight = look_at(undo.reader, row, known, &rereads, now).await;
+    let sight = loop {
+        let known = undo.store.known(&row.id).await?;
+        let sight = look_at(undo.reader, row, known, &rereads, now).await;
+        if !sight.is_unfinished() {
+            break sight;
+        }
+        undo.store.remember(&row.id, &row.name, &sight.fresh, now).await?;
+    };
     let seen = match sight.state {
         RepositoryState::Complete(repository) => Ok(repository),
         RepositoryState::Unreadable { id: _, why } => Err(why.to_string()),
@@ -288,7 +291,8 @@ fn absent(
     absent
 }
 
-/// How long a restoring call may be under way: it waits minutes while the registry throttles or gives no token.
+/// How long a restoring call may be under way: it waits minutes while the registry throttles or gives no token. Before that,
+/// an image that is still away proves nothing.
 const UNDER_WAY: TimeDelta = TimeDelta::minutes(15);
 
 /// Reads what came of every restoring call whose answer was lost, and never repeats one (S-22).
@@ -315,16 +319,15 @@ async fn came_of<R: ReadRegistry>(
     open: &OpenRestore,
     now: DateTime<Utc>,
 ) -> Option<RestoreOutcomeKind> {
-    let has_arrived = now - open.at >= ARRIVES_WITHIN;
     let is_over = now - open.at >= RESTORE_WINDOW;
     match reader.image(&open.image).await {
         Ok(details) => match details.lifecycle {
             Lifecycle::Available => match &open.step {
                 RestoreStep::Image { tag: _ } => Some(RestoreOutcomeKind::Done),
                 RestoreStep::Tag { tag } if details.tags.contains_key(tag) => Some(RestoreOutcomeKind::Done),
-                RestoreStep::Tag { tag: _ } => has_arrived.then_some(RestoreOutcomeKind::NotDone),
+                RestoreStep::Tag { tag: _ } => Some(RestoreOutcomeKind::NotDone),
             },
-            Lifecycle::Deleting | Lifecycle::Deleted => has_arrived.then_some(RestoreOutcomeKind::NotDone),
+            Lifecycle::Deleting | Lifecycle::Deleted => Some(RestoreOutcomeKind::NotDone),
             Lifecycle::Unknown => is_over.then_some(RestoreOutcomeKind::NotDone),
         },
         Err(error) => {

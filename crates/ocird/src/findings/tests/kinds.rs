@@ -9,6 +9,7 @@ use ocird_store::{RefusedPlan, Stop};
 
 use super::*;
 use crate::config::{Home, Recommended, WatchedUser};
+use crate::status::RefusalCode;
 
 fn name(text: &str) -> RepositoryName {
     text.parse().unwrap()
@@ -410,6 +411,21 @@ fn what_only_a_person_lets_go_on_is_told_with_the_command_that_does() {
     }
     world.brakes = Brakes::default();
     world.assert_nothing_is_odd();
+}
+
+#[test]
+fn a_repository_that_shrank_by_another_hand_is_told_and_one_that_is_only_new_is_not() {
+    let mut world = World::new();
+    let id = world.row("mgh-docs").id.clone();
+    let because = |code, text: &str| Refusal { code, text: text.to_owned() };
+    world.observe_only.insert(id.clone(), because(RefusalCode::Observing, "it is new"));
+    world.assert_nothing_is_odd();
+    world.observe_only.insert(id, because(RefusalCode::Shrunk, "the number of its images fell from 14 to 4"));
+    let found = world.only(FindingKind::Shrunk, "mgh-docs");
+    assert_eq!(found.severity, Severity::Info);
+    assert!(found.what.contains("fell from 14 to 4") && found.remedy.contains("48 h"), "{found:?}");
+    world.live(24);
+    assert_eq!(world.only(FindingKind::Shrunk, "mgh-docs").severity, Severity::Problem);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What one repository is made of, row by row.
 
+use ocird_model::{ImageRow, RepositoryId};
+
 use super::*;
 
 fn row(image: &str, digit: char, tag: Option<&str>, lifecycle: Lifecycle) -> ImageRow {
@@ -33,30 +35,44 @@ fn rows_of_one_image_become_one_image_with_all_its_tags() {
     assert_eq!(grouped(rows), Ok(vec![('1', 2), ('2', 0)]));
 }
 
+fn details(n_pulls: u64, last_pulled_at: Option<DateTime<Utc>>) -> ImageDetails {
+    let row = row("a", '1', None, Lifecycle::Available);
+    ImageDetails {
+        id: row.id,
+        digest: row.digest,
+        repository: row.repository,
+        tags: BTreeMap::new(),
+        layers: std::sync::Arc::from([]),
+        manifest_size: Bytes::ZERO,
+        n_pulls,
+        last_pulled_at,
+        created_at: None,
+        created_by: None,
+        resource_tags: None,
+        lifecycle: Lifecycle::Available,
+        etag: None,
+    }
+}
+
 #[test]
 fn a_pull_that_was_counted_without_a_time_is_no_absence_of_pulls() {
-    let pulled = |n_pulls, last_pulled_at| {
-        let row = row("a", '1', None, Lifecycle::Available);
-        let details = ImageDetails {
-            id: row.id,
-            digest: row.digest,
-            repository: row.repository,
-            tags: BTreeMap::new(),
-            layers: std::sync::Arc::from([]),
-            manifest_size: ocird_model::Bytes::ZERO,
-            n_pulls,
-            last_pulled_at,
-            created_at: None,
-            created_by: None,
-            resource_tags: None,
-            lifecycle: Lifecycle::Available,
-            etag: None,
-        };
-        super::last_pulled_at(&details)
-    };
+    let pulled = |n_pulls, at| last_pulled_at(&details(n_pulls, at));
     let at = DateTime::from_timestamp(1_700_000_000, 0);
     assert_eq!((pulled(0, None), pulled(3, at)), (None, at));
     assert_eq!(pulled(3, None), Some(NOBODY_KNOWS_WHEN), "which no rule believes");
+}
+
+#[test]
+fn an_image_of_ten_thousand_tags_is_judged_and_one_of_more_is_not() {
+    let content = |n_tags: usize| {
+        let details = details(0, None);
+        let contents = BTreeMap::from([(details.digest, Content::Manifest { subject: None })]);
+        let row_tags = (0..n_tags).map(|n| format!("v{n}").parse().unwrap()).collect();
+        let read = Read { details, at: NOBODY_KNOWS_WHEN };
+        assemble_image(read, &row_tags, &contents, NOBODY_KNOWS_WHEN).content
+    };
+    assert_eq!(content(10_000), Content::Manifest { subject: None });
+    assert_eq!(content(10_001), Content::Opaque { reason: OpaqueReason::TooManyTags });
 }
 
 #[test]
