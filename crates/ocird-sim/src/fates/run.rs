@@ -226,7 +226,7 @@ impl Course {
         }
         self.weaver.scene().want_no_more(false);
         if !self.throw(rate) {
-            return self.serve_people().await;
+            return self.serve_people(2_500).await;
         }
         let kind = {
             let mut scene = self.weaver.scene();
@@ -390,8 +390,8 @@ impl Course {
         Ok(true)
     }
 
-    /// People who look after the daemon: they lift what only people lift.
-    async fn serve_people(&mut self) -> anyhow::Result<()> {
+    /// People who look after the daemon, so often in ten thousand passes: they lift what only people lift.
+    async fn serve_people(&mut self, often: u32) -> anyhow::Result<()> {
         let daemon = self.running()?;
         let needs_people = {
             let status = daemon.board.read();
@@ -403,7 +403,7 @@ impl Course {
             })
         };
         let clock_is_right = self.weaver.scene().clock.skew().is_zero();
-        if !needs_people || !clock_is_right || !self.throw(2_500) {
+        if !needs_people || !clock_is_right || !self.throw(often) {
             return Ok(());
         }
         let daemon = self.daemon.take().context("a daemon runs between two misfortunes")?;
@@ -438,7 +438,7 @@ impl Course {
         while self.weaver.scene().tenancy.now() < end && !self.is_broken() {
             self.weaver.scene().live_until_next_pass(false);
             self.weaver.scene().collect()?;
-            self.serve_people().await?;
+            self.serve_people(10_000).await?;
             self.one_pass().await?;
         }
         self.look_over();
