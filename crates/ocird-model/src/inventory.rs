@@ -1,6 +1,6 @@
 //! Everything a pass saw. A repository is either seen whole or not at all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
@@ -70,6 +70,22 @@ impl Repository {
     /// The place of this digest in `images`.
     pub fn position(&self, digest: &Digest) -> Option<usize> {
         self.images.binary_search_by_key(digest, |image| image.digest).ok()
+    }
+
+    /// The listed ones of these digests, with every listed image that they name, however deep, each once.
+    pub fn with_what_they_name(&self, digests: impl IntoIterator<Item = Digest>) -> Vec<&Image> {
+        let mut open: Vec<Digest> = digests.into_iter().collect();
+        let mut seen = BTreeSet::new();
+        let mut images = Vec::new();
+        while let Some(digest) = open.pop() {
+            if seen.insert(digest)
+                && let Some(image) = self.image(&digest)
+            {
+                open.extend(image.content.children());
+                images.push(image);
+            }
+        }
+        images
     }
 }
 

@@ -3,10 +3,10 @@
 use chrono::TimeDelta;
 use ocird::status::RefusalCode;
 use ocird_sim::stage::Timers;
-use ocird_sim::{Fault, Operation, When};
+use ocird_sim::{Attestations, Fault, Operation, PullAccounting, Reference, When};
 use serde_json::{Value, json};
 
-use crate::world::{HOST, SHOP_POLICY, World, build, name, play, ripe_shop, shop_of};
+use crate::world::{HOST, SHOP_POLICY, World, build, name, play, ripe, ripe_shop, shop_of};
 
 /// How long the slow read takes, by the tenancy's clock.
 const SLOW: TimeDelta = TimeDelta::minutes(1);
@@ -47,6 +47,37 @@ async fn an_image_pulled_a_moment_before_a_host_says_it_looked_stays() {
     std::fs::write(&path, file.to_string()).unwrap();
     world.live(SLOW).await;
     assert_eq!(world.tags("shop-api"), ["v1", "v5", "v6", "v7", "v8"]);
+    world.assert_nobody_misses_anything();
+}
+
+/// A shop of one repository of images for two platforms, at a service that counts a pull for the child alone. Of `v1` there
+/// is an older index over the same children, `twin`, which goes first.
+async fn ripe_twins() -> World {
+    let mut play = play(SHOP_POLICY);
+    play.settings.pull_accounting = PullAccounting::Child;
+    let mut world = World::open(play);
+    world.create("shop-multi");
+    let twin = ("twin".to_owned(), build("shop-multi", "v1").attested(Attestations::Children));
+    let others =
+        (1..=5).map(|number| format!("v{number}")).map(|tag| (tag.clone(), build("shop-multi", &tag)));
+    for (tag, build) in [twin].into_iter().chain(others) {
+        world.push_build("shop-multi", &build, &tag);
+        world.stage.tenancy.clock().advance(TimeDelta::minutes(30));
+    }
+    world.stage.tenancy.clock().advance(TimeDelta::days(1));
+    world.run("shop-multi", "v5");
+    ripe(world).await
+}
+
+#[tokio::test]
+async fn an_image_stays_whose_pull_shows_only_in_a_child_that_two_indexes_share() {
+    let mut world = ripe_twins().await;
+    world.stage.hosts = Timers::StandStill;
+    while_the_pass_looks(&mut world).await;
+    let twin = Reference::Digest(world.digest("shop-multi", "twin"));
+    world.stage.tenancy.deploy(HOST, "web", &name("shop-multi"), twin).unwrap();
+    world.live(SLOW).await;
+    assert!(world.tags("shop-multi").contains(&"twin".to_owned()), "{:?}", world.tags("shop-multi"));
     world.assert_nobody_misses_anything();
 }
 

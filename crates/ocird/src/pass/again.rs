@@ -1,5 +1,6 @@
 //! Looks again at what is about to go, at the moment of its deletion (S-17): the repository is listed once more, and the
-//! image and every member of its family are read once more. Whatever differs from the plan holds the family back.
+//! image, every member of its family and everything that it names are read once more. Whatever differs from the plan holds
+//! the family back.
 //!
 //! Deliberately not here: deciding anew. The next pass does that.
 
@@ -97,9 +98,12 @@ impl<'a, R: ReadRegistry, C: Clock> Again<'a, R, C> {
         else {
             return Ok(Found::Held("its repository was not read whole".to_owned()));
         };
-        let members = due.members().iter().filter_map(|member| planned.image(member));
-        for member in members.filter(|member| member.digest != due.image().digest) {
-            match self.image(planned, member).await? {
+        // A pull through an index may be counted for its child alone, and that is no member when another index names it too,
+        // or when the index is itself left over from a family.
+        let family = due.members().iter().copied().chain([due.image().digest]);
+        let family = planned.with_what_they_name(family).into_iter();
+        for image in family.filter(|image| image.digest != due.image().digest) {
+            match self.image(planned, image).await? {
                 Found::Same(_) => {}
                 other => return Ok(other),
             }

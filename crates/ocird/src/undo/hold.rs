@@ -103,8 +103,8 @@ pub(super) fn of(on: HoldOn, by: &str, why: &str, hold_for: Option<TimeDelta>, n
     Hold { on, by: plain(by, MAX_TEXT).into(), why: plain(why, MAX_TEXT).into(), since: now, until }
 }
 
-/// Why a due image is held at this very moment, whatever its plan knew: it, or a member of its family, has a hold on it, or
-/// the head of which it is left over.
+/// Why a due image is held at this very moment, whatever its plan knew: it, a member of its family or anything that they name
+/// has a hold on it, or the head of which it is left over.
 pub(crate) async fn held_now(
     store: &Store,
     planned: Option<&Repository>,
@@ -115,9 +115,9 @@ pub(crate) async fn held_now(
         return Ok(None);
     }
     let holds = store.holds_of(due.repository_name()).await?;
-    let members =
-        planned.into_iter().flat_map(|planned| due.members().iter().filter_map(|m| planned.image(m)));
-    let family: Vec<&Image> = members.chain([due.image()]).collect();
+    let digests = || due.members().iter().copied().chain([due.image().digest]);
+    let named = planned.map(|planned| planned.with_what_they_name(digests())).unwrap_or_default();
+    let family: Vec<&Image> = named.into_iter().chain([due.image()]).collect();
     let mut standing = holds.iter().filter(|hold| hold.is_in_force(now));
     let is_on_head = |hold: &Hold| hold.on == HoldOn::Digest(*due.head());
     let held = standing.find(|hold| is_on_head(hold) || family.iter().any(|image| hold.is_on(image)));
