@@ -53,7 +53,7 @@ pub use fault::{Fault, Operation, RetryAfter, When};
 pub use iam::{Iam, Scope};
 pub use push::{Attestations, Build, Pushed};
 pub use registry::Reference;
-pub use settings::{EtagChanges, ListingShape, ManifestReads, PullAccounting, Repush, Settings};
+pub use settings::{EtagChanges, ListingShape, ManifestReads, PullAccounting, PullTimes, Repush, Settings};
 pub use state::{Deletion, Hand};
 pub use tenancy::{NewRepository, Tenancy};
 pub use truth::Oracle;

@@ -43,6 +43,8 @@ pub struct Settings {
     pub restore_window: TimeDelta,
     /// Whose pull data a pull through an index touches.
     pub pull_accounting: PullAccounting,
+    /// Whether a pull leaves its time beside its count.
+    pub pull_times: PullTimes,
     /// Whether a bare GET of a manifest by the daemon counts as a pull.
     pub manifest_reads: ManifestReads,
     /// What a push of a digest makes of an image with that digest that is deleted but not purged.
@@ -74,6 +76,15 @@ pub enum EtagChanges {
     Tags,
     /// Its lifecycle, its tags and every pull.
     TagsAndPulls,
+}
+
+/// What a pull leaves in the pull data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PullTimes {
+    /// It is counted, and its time is the last.
+    Known,
+    /// It is only counted: the time comes later than anybody looks, or never.
+    Missing,
 }
 
 /// Whose pull data a pull through an index touches.
@@ -140,6 +151,7 @@ impl Default for Settings {
             storage_lag: TimeDelta::hours(12),
             restore_window: TimeDelta::hours(48),
             pull_accounting: PullAccounting::Both,
+            pull_times: PullTimes::Known,
             manifest_reads: ManifestReads::CountAsPulls,
             repush: Repush::NewImage,
             rollback_keep: 1,

@@ -17,7 +17,7 @@ use crate::iam::Iam;
 use crate::image::{Image, Life, Stamp};
 use crate::manifest::{Facts, Manifest};
 use crate::repository::Repository;
-use crate::settings::{EtagChanges, Settings, parsed};
+use crate::settings::{EtagChanges, PullTimes, Settings, parsed};
 use crate::view::{AuthTokenView, SignatureView};
 use crate::violation::Violation;
 use crate::workload::Host;
@@ -276,10 +276,12 @@ impl State {
 
     /// Counts one pull.
     pub(crate) fn count_pull(&mut self, id: &ImageId, now: DateTime<Utc>) {
-        let changes = self.settings.etag;
+        let (changes, times) = (self.settings.etag, self.settings.pull_times);
         let image = self.images.get_mut(id).expect("the caller has looked it up");
         image.n_pulls += 1;
-        image.last_pulled_at = Some(now);
+        if times == PullTimes::Known {
+            image.last_pulled_at = Some(now);
+        }
         if changes == EtagChanges::TagsAndPulls {
             image.version += 1;
         }

@@ -209,10 +209,15 @@ impl Store {
             .execute(write.connection())
             .await
             .map_err(StoreError::sqlite("writing an outcome"))?;
-        if *kind == OutcomeKind::Deleted {
-            write.leave_rests(id, &family).await?;
-            write.drop_marks_of(&family).await?;
-            write.schedule_proofs(*at).await?;
+        match kind {
+            OutcomeKind::Deleted => {
+                write.leave_rests(id, &family).await?;
+                write.drop_marks_of(&family).await?;
+                write.schedule_proofs(*at).await?;
+            }
+            // It may have gone and have been brought back by hand.
+            OutcomeKind::NotDone => write.drop_marks_of(&family).await?,
+            OutcomeKind::Drifted | OutcomeKind::AlreadyGone | OutcomeKind::Failed(_) => {}
         }
         write.commit().await
     }

@@ -70,6 +70,7 @@ pub use past::{
 };
 pub use plans::{Approval, PlanId, PlannedFamily, RefusedPlan};
 pub use proofs::{Made, Proof, ProofId};
+pub use pulls::{Pulls, Rise};
 pub use record::{PassId, PassRecord, Recording};
 pub use remember::Fresh;
 pub use samples::{AccountSample, UsageSample};

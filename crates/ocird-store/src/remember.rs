@@ -97,7 +97,10 @@ impl Write<'_> {
             " ON CONFLICT (ocid) DO UPDATE SET repository = excluded.repository, digest = excluded.digest, \
              read_at = excluded.read_at, row_tags = excluded.row_tags, details = excluded.details, \
              layers = excluded.layers, last_seen_at = NULL, gone_at = NULL, \
-             first_seen_at = iif(gone_at IS NULL, first_seen_at, excluded.first_seen_at)",
+             first_seen_at = iif(gone_at IS NULL, first_seen_at, excluded.first_seen_at), \
+             (pulls_rose_at, fewer_pulls_at) = (SELECT iif(rose, excluded.read_at, pulls_rose_at), \
+             iif(rose, read_at, fewer_pulls_at) FROM (SELECT \
+             json_extract(excluded.details, '$.n_pulls') > json_extract(details, '$.n_pulls') AS rose))",
         );
         let upsert = upsert.build().persistent(is_common(images.len()));
         upsert.execute(self.connection()).await.map_err(StoreError::sqlite("remembering images"))?;

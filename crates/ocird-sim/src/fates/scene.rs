@@ -18,7 +18,9 @@ use super::log::Log;
 use super::policies::Drawn;
 use crate::clock::ClockView;
 use crate::push::Build;
-use crate::settings::{EtagChanges, ListingShape, ManifestReads, PullAccounting, Repush, Settings, parsed};
+use crate::settings::{
+    EtagChanges, ListingShape, ManifestReads, PullAccounting, PullTimes, Repush, Settings, parsed,
+};
 use crate::tenancy::{NewRepository, Tenancy};
 
 /// The repository that holds what every host runs, and at the end what is certain to go.
@@ -326,6 +328,7 @@ fn settings(dice: &mut Dice, seed: u64, allowed: &Allowed) -> Settings {
         listing_lag: if lags { TimeDelta::minutes(dice.within(1, 10)) } else { TimeDelta::zero() },
         storage_lag: minutes(dice, Misfortune::CountsLag, 24 * 60),
         pull_accounting: dice.one_of([PullAccounting::Index, PullAccounting::Child, PullAccounting::Both]),
+        pull_times: if seed.is_multiple_of(8) { PullTimes::Missing } else { PullTimes::Known },
         manifest_reads: dice.one_of([ManifestReads::CountAsPulls, ManifestReads::AreFree]),
         repush: dice.one_of([Repush::NewImage, Repush::Revives]),
         page_size: usize::try_from(dice.between(4, 40)).unwrap_or(4),

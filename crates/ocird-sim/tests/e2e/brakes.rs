@@ -170,6 +170,21 @@ async fn an_image_deployed_during_a_look_that_took_long_stays() {
 }
 
 #[tokio::test]
+async fn an_image_signed_since_a_look_that_took_long_stays() {
+    let mut world = ripe_shop().await;
+    let slow = |minutes| Fault::Slow(TimeDelta::minutes(minutes).to_std().unwrap());
+    let tenancy = world.stage.tenancy.clone();
+    tenancy.inject(READ, When::Call(1), slow(12));
+    // Each repository is listed once, and once more by the look that is taken again.
+    tenancy.inject(Operation::ListContainerImages, When::Call(3), slow(2));
+    world.live(TimeDelta::minutes(33)).await;
+    let v1 = tenancy.find(&name("shop-api"), &world.digest("shop-api", "v1")).unwrap();
+    tenancy.sign_image(&v1, "ocid1.user.oc1..signer").unwrap();
+    world.live(TimeDelta::minutes(15)).await;
+    assert_eq!(world.tags("shop-api"), ["v1", "v5", "v6", "v7", "v8"]);
+}
+
+#[tokio::test]
 async fn a_cloud_that_is_always_too_slow_is_seen_and_deletes_nothing() {
     let mut world = ripe_shop().await;
     let slow = TimeDelta::minutes(4).to_std().unwrap();

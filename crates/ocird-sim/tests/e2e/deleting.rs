@@ -86,6 +86,9 @@ async fn a_deletion_answered_503_stays_open_until_a_read_says_what_came_of_it() 
     assert_eq!((world.n_deleted(), n_delete_requests(&world)), (0, 1), "not tried again, and nothing else");
     world.assert_refuses(RefusalCode::OpenIntent).await;
     world.act().await;
+    assert_eq!(world.tags("shop-api"), ["v1", "v5", "v6", "v7", "v8"]);
+    assert_eq!(n_delete_requests(&world), 7, "it may have gone and been brought back, and has a whole grace");
+    world.live(TimeDelta::hours(26)).await;
     world.assert_shop_is_tidy();
     assert_eq!(n_delete_requests(&world), 8);
 }

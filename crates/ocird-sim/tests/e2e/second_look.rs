@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use ocird::status::RefusalCode;
 use ocird_sim::stage::Timers;
-use ocird_sim::{Attestations, Fault, Operation, PullAccounting, Reference, When};
+use ocird_sim::{Attestations, Fault, Operation, PullAccounting, PullTimes, Reference, When};
 use serde_json::{Value, json};
 
 use crate::world::{HOST, SHOP_POLICY, World, build, name, play, ripe, ripe_shop, shop_of};
@@ -78,6 +78,20 @@ async fn an_image_stays_whose_pull_shows_only_in_a_child_that_two_indexes_share(
     world.stage.tenancy.deploy(HOST, "web", &name("shop-multi"), twin).unwrap();
     world.live(SLOW).await;
     assert!(world.tags("shop-multi").contains(&"twin".to_owned()), "{:?}", world.tags("shop-multi"));
+    world.assert_nobody_misses_anything();
+}
+
+#[tokio::test]
+async fn an_image_stays_that_was_pulled_at_an_unknown_time_since_its_host_looked() {
+    let mut play = play(SHOP_POLICY);
+    play.settings.pull_times = PullTimes::Missing;
+    let mut world = ripe(shop_of(play)).await;
+    world.stage.hosts = Timers::StandStill;
+    while_the_pass_looks(&mut world).await;
+    let v1 = Reference::Digest(world.digest("shop-api", "v1"));
+    world.stage.tenancy.deploy(HOST, "web", &name("shop-api"), v1).unwrap();
+    world.live(SLOW).await;
+    assert_eq!(world.tags("shop-api"), ["v1", "v5", "v6", "v7", "v8"]);
     world.assert_nobody_misses_anything();
 }
 

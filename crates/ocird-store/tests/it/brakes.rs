@@ -1,7 +1,9 @@
 //! What stops deletion, and what lets it go on: over restarts, and only by the word of a person.
 
 use ocird_model::{Bytes, Intent, OutcomeKind, RepositoryId};
-use ocird_store::{BatchEnd, Brakes, OpenBatch, PlanId, PlannedFamily, Ramp, Stop, Store, StoreError};
+use ocird_store::{
+    BatchEnd, Brakes, OpenBatch, PlanId, PlannedFamily, Pulls, Ramp, Rise, Stop, Store, StoreError,
+};
 
 use crate::world::{World, at, details, digest, image, intent, name, read, repository, tags};
 
@@ -256,11 +258,21 @@ fn first() -> RepositoryId {
 #[tokio::test]
 async fn pulls_are_known_by_the_last_read_and_not_of_what_is_gone() {
     let world = world().await;
-    assert_eq!(world.store.n_pulls(&image(1)).await.unwrap(), Some(7));
-    assert_eq!(world.store.n_pulls(&image(2)).await.unwrap(), None);
-    let pulled = ocird_model::ImageDetails { n_pulls: 8, ..details(1, &[]) };
-    world.store.remember(&repository(1), &name(1), &read(&[pulled]), at(1)).await.unwrap();
-    assert_eq!(world.store.n_pulls(&image(1)).await.unwrap(), Some(8));
-    world.see(&[], at(2)).await;
-    assert_eq!(world.store.n_pulls(&image(1)).await.unwrap(), None);
+    let store = &world.store;
+    let pulls = async || store.pulls(&image(1)).await.unwrap().map(|Pulls { n, rose }| (n, rose));
+    let reread = async |n_pulls, minute| {
+        let now = ocird_model::ImageDetails { n_pulls, ..details(1, &[]) };
+        store.remember(&repository(1), &name(1), &read(&[now]), at(minute)).await.unwrap();
+    };
+    assert_eq!(pulls().await, Some((7, None)));
+    assert_eq!(store.pulls(&image(2)).await.unwrap(), None);
+    reread(7, 1).await;
+    assert_eq!(pulls().await, Some((7, None)), "it has not risen");
+    reread(8, 2).await;
+    let rose = Some(Rise { after: at(1), seen_at: at(2) });
+    assert_eq!(pulls().await, Some((8, rose)));
+    reread(8, 3).await;
+    assert_eq!(pulls().await, Some((8, rose)), "it has not risen since");
+    world.see(&[], at(4)).await;
+    assert_eq!(pulls().await, None);
 }

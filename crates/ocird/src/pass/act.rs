@@ -312,7 +312,12 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Act<'_, R, W, C> {
             Ok(Found::Same(details)) => Ok(*details),
             Ok(Found::Drifted(why)) => Err(Step::Drifted(why)),
             Ok(Found::Held(why)) => Err(Step::Held(why)),
-            Ok(Found::NotThere(image, digest)) => Err(self.not_there(due, &image, &digest).await),
+            Ok(Found::NotThere(image, digest)) => Err(match self.not_there(due, &image, &digest).await {
+                Step::Settled(_) if image != due.image().id => {
+                    Step::Held(format!("{} went by another hand, and belongs to it", digest.short()))
+                }
+                step => step,
+            }),
             Err(LookError::Registry(error)) => Err(unread(due, &error)),
             Err(LookError::Store(error)) => return Err(error),
         })

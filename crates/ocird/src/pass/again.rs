@@ -4,17 +4,18 @@
 //!
 //! Deliberately not here: deciding anew. The next pass does that.
 
-use ocird_model::{
-    Clock, Digest, ErrorKind, Image, ImageDetails, ImageId, ImageRow, InUse, Inventory, Lifecycle,
-    ReadRegistry, RegistryError, Repository, RepositoryId, RepositoryState, Rule, Tag, Verdict,
-};
-use ocird_plan::{CheckedPlan, Due};
-use ocird_store::{Store, StoreError};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::in_use::TOLERATED_AHEAD;
 use crate::pass::observe;
+use chrono::{DateTime, Utc};
+use ocird_model::{
+    Clock, Digest, ErrorKind, Image, ImageDetails, ImageId, ImageRow, InUse, Inventory, Lifecycle,
+    ReadRegistry, RegistryError, Repository, RepositoryId, RepositoryState, Rule, Tag, Verdict,
+};
+use ocird_plan::{CheckedPlan, Due};
+use ocird_store::{Rise, Store, StoreError};
 
 /// A second look serves the deletions of this long: a push that names what is about to go must not hide behind it.
 const LOOK_SERVES: Duration = Duration::from_secs(30);
@@ -105,6 +106,10 @@ impl<'a, R: ReadRegistry, C: Clock> Again<'a, R, C> {
         for image in family.filter(|image| image.digest != due.image().digest) {
             match self.image(planned, image).await? {
                 Found::Same(_) => {}
+                // What stays and is only named by it may be pulled or tagged for the sake of what else names it.
+                Found::Drifted(why) if !due.members().contains(&image.digest) => {
+                    return Ok(Found::Held(format!("of {}, which it names: {why}", image.digest.short())));
+                }
                 other => return Ok(other),
             }
         }
@@ -200,12 +205,13 @@ impl<'a, R: ReadRegistry, C: Clock> Again<'a, R, C> {
             return Ok(Found::Drifted(difference));
         }
         // A pull without a time shows in the number of pulls only.
-        if self.store.n_pulls(&image.id).await?.is_none_or(|known| details.n_pulls > known) {
+        let known = self.store.pulls(&image.id).await?;
+        let Some(known) = known.filter(|known| details.n_pulls <= known.n) else {
             return Ok(Found::Drifted("it was pulled, at a time that nobody knows".to_owned()));
-        }
+        };
         // A host whose clock is ahead has looked before it says it did, and is believed all the same.
         let looked_at = self.in_use.looked_at(&planned.name).map(|at| at - TOLERATED_AHEAD);
-        Ok(match (details.last_pulled_at, looked_at) {
+        Ok(match (pulled_by(details.last_pulled_at, known.rose), looked_at) {
             (Some(pulled_at), Some(looked_at)) if pulled_at > looked_at => {
                 Found::Held("it was pulled since anybody said what runs".to_owned())
             }
@@ -230,6 +236,15 @@ fn retagged(planned: &Repository, rows: &[ImageRow]) -> Option<String> {
     rows.iter().filter(|row| row.lifecycle == Lifecycle::Available).find_map(lost)
 }
 
+/// The latest time at which an image may have been pulled. A time that did not move with the number of pulls is that of an
+/// earlier one: the pull was some time before the higher number was read.
+fn pulled_by(last_pulled_at: Option<DateTime<Utc>>, rose: Option<Rise>) -> Option<DateTime<Utc>> {
+    match rose {
+        Some(Rise { after, seen_at }) if last_pulled_at.is_none_or(|at| at < after) => Some(seen_at),
+        Some(_) | None => last_pulled_at,
+    }
+}
+
 /// How an image differs from the one the plan decided about; `None` when it is the same.
 fn difference(planned: &Image, repository: &RepositoryId, now: &ImageDetails) -> Option<String> {
     if now.lifecycle != Lifecycle::Available {
@@ -244,5 +259,22 @@ fn difference(planned: &Image, repository: &RepositoryId, now: &ImageDetails) ->
         Some("its resource tags changed".to_owned())
     } else {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pass::fleet::now;
+
+    #[test]
+    fn a_time_that_did_not_move_with_the_number_of_pulls_says_nothing() {
+        let minute = |minute| now() + chrono::TimeDelta::minutes(minute);
+        let rose = Some(Rise { after: minute(5), seen_at: minute(9) });
+        assert_eq!(pulled_by(None, None), None);
+        assert_eq!(pulled_by(None, rose), Some(minute(9)));
+        assert_eq!(pulled_by(Some(minute(4)), rose), Some(minute(9)));
+        assert_eq!(pulled_by(Some(minute(6)), rose), Some(minute(6)));
+        assert_eq!(pulled_by(Some(minute(4)), None), Some(minute(4)));
     }
 }

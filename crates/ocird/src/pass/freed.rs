@@ -10,12 +10,10 @@ use ocird_model::{Clock, Inventory, ReadRegistry, RegistryError, Repository, Ver
 use ocird_plan::CheckedPlan;
 
 use crate::pass::observe::{self, at_once};
+use crate::pass::survey::REPOSITORIES_AT_ONCE;
 
 /// One such look serves the deletions of this long.
 const SERVES: Duration = Duration::from_mins(2);
-
-/// Lists under way at once.
-const LISTS_AT_ONCE: usize = 4;
 
 /// Looks at the account again during one acting step.
 pub(crate) struct Freed<'a, R, C> {
@@ -48,7 +46,7 @@ impl<'a, R: ReadRegistry, C: Clock> Freed<'a, R, C> {
         }
         let looks: Vec<_> = self.inventory.complete().map(|repository| self.gone_from(repository)).collect();
         let mut found = None;
-        for gone in at_once(LISTS_AT_ONCE, looks).await {
+        for gone in at_once(REPOSITORIES_AT_ONCE, looks).await {
             found = found.or(gone?);
         }
         self.last = Some((now, found.clone()));

@@ -104,9 +104,10 @@ fn n_missing(known: &Known, repository: &Repository) -> u64 {
     before.filter(|(_, image)| repository.image(&image.details.digest).is_none()).count() as u64
 }
 
-/// These heads with everything that belongs to them by what is known, and all rests of families.
+/// These heads and all rests of families, with everything that belongs to them by what is known.
 pub(crate) fn families(known: &Known, heads: Option<&BTreeSet<Digest>>) -> BTreeSet<Digest> {
-    let mut family: BTreeSet<Digest> = heads.into_iter().flatten().copied().collect();
+    let mut family: BTreeSet<Digest> =
+        heads.into_iter().flatten().chain(known.rests.keys()).copied().collect();
     if !family.is_empty() {
         let referrers = referrers(known);
         let mut unvisited: Vec<Digest> = family.iter().copied().collect();
@@ -116,7 +117,6 @@ pub(crate) fn families(known: &Known, heads: Option<&BTreeSet<Digest>>) -> BTree
             unvisited.extend(children.iter().chain(referrers).filter(|member| family.insert(**member)));
         }
     }
-    family.extend(known.rests.keys());
     family
 }
 

@@ -14,15 +14,12 @@ use ocird_plan::{Due, Violations};
 
 use crate::pass::observe::{self, REREAD_AFTER, Rereads, Sight, at_once};
 use crate::pass::signed;
-use crate::pass::survey::{Decided, Survey};
+use crate::pass::survey::{Decided, REPOSITORIES_AT_ONCE, Survey};
 use crate::status::{Refusal, RefusalCode};
 
 /// A look that is older than this is taken again before anything is done by it: half of what a plan serves, so that there is
 /// time left to act in.
 pub(crate) const LOOK_AGAIN_AFTER: TimeDelta = TimeDelta::minutes(5);
-
-/// Repositories that are looked at at once.
-const AT_ONCE: usize = 4;
 
 impl<R: ReadRegistry> Survey<R> {
     /// What was decided, decided again on a fresh look at the repositories that the batch takes from; at all repositories
@@ -38,7 +35,7 @@ impl<R: ReadRegistry> Survey<R> {
         let mut seen = Inventory { taken_at: now, repositories: BTreeMap::new() };
         let mut shrunk = BTreeMap::new();
         let rows: Vec<_> = decided.rows.iter().filter(|row| names.contains(&row.name)).collect();
-        for chunk in rows.chunks(AT_ONCE) {
+        for chunk in rows.chunks(REPOSITORIES_AT_ONCE) {
             let mut looks = Vec::with_capacity(chunk.len());
             for row in chunk {
                 let known = self.notebook.known(&row.id).await;
@@ -55,20 +52,20 @@ impl<R: ReadRegistry> Survey<R> {
                     (row, observe::repository(reader, row, known, &rereads, now).await)
                 })
                 .collect();
-            for (row, sight) in at_once(AT_ONCE, looks).await {
+            for (row, sight) in at_once(REPOSITORIES_AT_ONCE, looks).await {
                 shrunk.extend(fallen(decided, row, &sight, now).map(|why| (row.id.clone(), why)));
                 self.notebook.remember(&row.id, &row.name, sight.fresh, now).await;
                 seen.repositories.insert(row.name.clone(), sight.state);
             }
         }
-        let unknown = signed::hold(&self.reader, &self.policies, &mut seen).await;
-        let mut observe_only = decided.observe_only.clone();
-        observe_only.extend(unknown);
-        observe_only.extend(shrunk);
         let mut inventory = decided.inventory.clone();
         inventory.repositories.extend(seen.repositories);
         inventory.taken_at = now;
+        // The holds by hand replace all others.
         self.notebook.hold(&mut inventory).await;
+        let mut observe_only = decided.observe_only.clone();
+        observe_only.extend(signed::hold(&self.reader, &self.policies, &mut inventory).await);
+        observe_only.extend(shrunk);
         let history = self.notebook.use_history().await;
         let gathered = self.gather(decided.folder.as_ref(), &inventory, &history, clock.now()).await;
         let plan = ocird_plan::plan(&inventory, &self.policies, &gathered.in_use, now);

@@ -1,26 +1,38 @@
 //! Settles intents that a crash or a lost answer left open: by reading, never by repeating the deletion (S-22).
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use ocird_model::{
     ErrorKind, Intent, Inventory, Lifecycle, Outcome, OutcomeKind, RESTORE_WINDOW, ReadRegistry,
-    RepositoryState, Rule,
+    RepositoryId, RepositoryName, RepositoryState, Rule,
 };
 use ocird_store::{OpenIntent, Store, StoreError};
 
 use ocird_model::ErrorChain;
 
-/// How long a deletion that was asked for may take to show. Before that, an image that still looks available proves
-/// nothing.
-const ARRIVES_WITHIN: TimeDelta = TimeDelta::minutes(2);
+/// How long a deletion that was asked for may take to arrive and to show. Before that, an image that still looks available
+/// proves nothing. Nothing acts in between but the next hour's pass.
+const ARRIVES_WITHIN: TimeDelta = TimeDelta::minutes(15);
 
-/// Reads what came of every open intent. Answers those that stay open.
+/// What settling left.
+#[derive(Debug, Default)]
+pub(crate) struct Settled {
+    /// The intents that stay open.
+    pub(crate) open: Vec<OpenIntent>,
+    /// Where something is there after all that was to go. The plan at hand was made before anybody knew, and it may have gone
+    /// and have been brought back by hand.
+    pub(crate) not_done: BTreeMap<RepositoryId, RepositoryName>,
+}
+
+/// Reads what came of every open intent.
 pub(crate) async fn open_intents<R: ReadRegistry>(
     reader: &R,
     store: &Store,
     inventory: &Inventory,
     now: DateTime<Utc>,
-) -> Result<Vec<OpenIntent>, StoreError> {
-    let mut still_open = Vec::new();
+) -> Result<Settled, StoreError> {
+    let mut settled = Settled::default();
     for open in store.open_intents().await? {
         let came = if Rule::S22.in_force() {
             came_of(reader, &open.intent, open.intended_at, inventory, now).await
@@ -37,6 +49,10 @@ pub(crate) async fn open_intents<R: ReadRegistry>(
                 };
                 let detail = detail.to_owned();
                 store.conclude(open.id, &Outcome { kind, at: now, detail }).await?;
+                if kind == OutcomeKind::NotDone {
+                    let Intent { repository, repository_name, .. } = &open.intent;
+                    settled.not_done.insert(repository.clone(), repository_name.clone());
+                }
                 tracing::info!(
                     repository = %open.intent.repository_name,
                     digest = %open.intent.digest,
@@ -44,10 +60,10 @@ pub(crate) async fn open_intents<R: ReadRegistry>(
                     "an open intent is settled"
                 );
             }
-            None => still_open.push(open),
+            None => settled.open.push(open),
         }
     }
-    Ok(still_open)
+    Ok(settled)
 }
 
 /// What came of an intent, if a read can tell.

@@ -25,7 +25,7 @@ use crate::status::Refusal;
 
 /// Repositories that are looked at at once: as many as the client ever asks at a time, since most of them are a single page.
 /// How many requests the service really sees the client finds out by itself.
-const REPOSITORIES_AT_ONCE: usize = 32;
+pub(crate) const REPOSITORIES_AT_ONCE: usize = 32;
 
 /// Looks and decides.
 pub struct Survey<R> {

@@ -12,7 +12,7 @@ use ocird_store::{AccountSample, OpenIntent, PassRecord, Store, StoreError, Usag
 
 use crate::pass::engine::{Engine, Purpose};
 use crate::pass::gate::Refusals;
-use crate::pass::settle;
+use crate::pass::settle::{self, Settled};
 use crate::pass::survey::{Decided, SurveyError};
 use crate::status::RefusalCode;
 
@@ -58,7 +58,7 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
             return self.no_store(&error, refusals);
         }
         match settled {
-            Ok(open) => self.hold_unsettled(open, started_at, refusals),
+            Ok(settled) => self.hold_unsettled(settled, started_at, refusals),
             Err(error) => self.no_store(&error, refusals),
         }
     }
@@ -77,8 +77,14 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
 
     /// A deletion whose answer was lost a moment ago holds everything until it is settled. One that cannot be settled,
     /// because its image may no longer be read, holds its own repository only: the janitor must not freeze for it.
-    fn hold_unsettled(&mut self, open: Vec<OpenIntent>, now: DateTime<Utc>, refusals: &mut Refusals) {
+    fn hold_unsettled(&mut self, settled: Settled, now: DateTime<Utc>, refusals: &mut Refusals) {
+        let Settled { open, not_done } = settled;
         self.unsettled.clear();
+        for (repository, name) in not_done {
+            let text = format!("{name}: what was to go is still there; the next pass decides anew");
+            refusals.add(RefusalCode::Moved, text);
+            self.unsettled.insert(repository);
+        }
         for OpenIntent { id: _, intended_at, intent } in open {
             let name = &intent.repository_name;
             let text =

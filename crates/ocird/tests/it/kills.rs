@@ -40,7 +40,7 @@ async fn whenever_it_is_killed_each_deletion_has_its_intent_and_the_next_start_s
             world.check_deletions(&journal);
             n_left_open += usize::from(n_open(&journal) > 0);
             if n_never_left(&world, &journal) > 0 {
-                // It stops every deletion of this world for two minutes.
+                // It stops every deletion of this world for a quarter of an hour.
                 break;
             }
         }
@@ -65,7 +65,7 @@ async fn a_deletion_that_never_left_is_not_repeated_but_read_and_found_not_done(
     assert_eq!((world.tap.asked().len(), world.tenancy.deletions().len()), (1, 0));
     assert_eq!(n_open(&world.journal().await), 1);
 
-    world.pass_in_process(&[3]).await;
+    world.pass_in_process(&[16]).await;
     let outcomes: Vec<_> = world.journal().await.into_iter().map(|entry| entry.outcome).collect();
     assert_eq!(outcomes, [Some(OutcomeKind::NotDone)]);
 }
@@ -107,7 +107,7 @@ async fn kill_once(world: &World, kill: usize) {
 }
 
 /// A clean start: settles by reading what is open, all but an intent whose deletion never left. That one is found not
-/// done two minutes after it was written; they pass on the tenancy's clock.
+/// done a quarter of an hour after it was written; they pass on the tenancy's clock.
 pub(crate) async fn settle(mut world: World) {
     world.tap.set_deletions(Deletions::AnswerAfter(Duration::ZERO));
     let clean = world.ocird(&["run", "--once"]).await;
@@ -117,7 +117,7 @@ pub(crate) async fn settle(mut world: World) {
     world.check_deletions(&journal);
     assert_eq!(n_open(&journal), n_never_left(&world, &journal), "{journal:?}");
     if n_open(&journal) > 0 {
-        world.pass_in_process(&[3]).await;
+        world.pass_in_process(&[16]).await;
         assert_eq!(n_open(&world.journal().await), 0);
     }
 }

@@ -87,15 +87,21 @@ impl Kubernetes {
         for pod in &pods {
             found.pod(pod);
         }
-        for (kind, workloads) in [
-            ("deployment", &deployments),
-            ("statefulset", &stateful_sets),
-            ("daemonset", &daemon_sets),
-            ("job", &jobs),
-        ] {
+        for (kind, workloads) in
+            [("deployment", &deployments), ("statefulset", &stateful_sets), ("daemonset", &daemon_sets)]
+        {
             for Workload { metadata, spec } in workloads {
                 found.spec(&spec.template.spec, &named(kind, metadata), UseKind::Running);
             }
+        }
+        for Workload { metadata, spec } in &jobs {
+            // Those of a CronJob have another name each time; the CronJob has not.
+            let by = if metadata.controller().is_some() {
+                found.workload(metadata)
+            } else {
+                named("job", metadata)
+            };
+            found.spec(&spec.template.spec, &by, UseKind::Running);
         }
         for CronJob { metadata, spec } in &cron_jobs {
             let spec = &spec.job_template.spec.template.spec;

@@ -175,11 +175,17 @@ async fn the_last_revisions_of_workloads_are_what_a_rollback_would_pull() {
     let cron = json!({"metadata": {"name": "nightly", "namespace": "prod", "uid": "c1"},
         "spec": {"jobTemplate": {"spec": {"template": template("r/job:1")}}}});
     world.holds("apis/batch/v1/cronjobs", &json!([cron]));
+    let job = |number: u32| {
+        json!({"metadata": owned(&format!("nightly-{number}"), &format!("j{number}"), ("CronJob", "nightly", "c1")),
+            "spec": {"template": template("r/job:0")}})
+    };
+    world.holds("apis/batch/v1/jobs", &json!([job(1), job(2)]));
     let mut mentions = world.mentions().await.unwrap();
     mentions.sort();
     assert_eq!(
         mentions,
         [
+            "cronjob prod/nightly: r/job:0",
             "cronjob prod/nightly: r/job:1",
             "deployment prod/web, revision 10: r/web:10 (previous)",
             "deployment prod/web, revision 9: r/web:9 (previous)",
