@@ -90,8 +90,8 @@ impl Due {
 
 /// Everything that is due now, oldest first (S-19); what is equally old comes by name and digest.
 ///
-/// A head is due when its mark has at least [`MIN_PASSES`] passes, is at least the guardrail's grace old, and bears the
-/// present fingerprint (S-14). A rest is due at once. In a repository of `observe_only` nothing is (S-9, S-15).
+/// A head is due when its mark has at least [`MIN_PASSES`] passes, is at least the guardrail's grace old, was earned under the
+/// rule that takes it now, and bears the present fingerprint (S-14). A rest is due at once. In a repository of `observe_only` nothing is (S-9, S-15).
 /// `marks` are those that [`crate::advance`] gave for this same plan, and `inventory` is the plan's own.
 pub fn due(
     checked: &CheckedPlan,
@@ -148,10 +148,12 @@ fn due_in(
         };
         let key = MarkKey { repository: repository.id.clone(), head: decision.digest };
         let (kind, head, mark) = match reason {
-            DeleteReason::Rule { rule: _ } => match marks.get(&key).filter(|mark| is_ripe(mark)) {
-                Some(mark) => (DueKind::Head, decision.digest, Some(mark.clone())),
-                None => continue,
-            },
+            DeleteReason::Rule { rule } => {
+                match marks.get(&key).filter(|mark| mark.rule == *rule && is_ripe(mark)) {
+                    Some(mark) => (DueKind::Head, decision.digest, Some(mark.clone())),
+                    None => continue,
+                }
+            }
             DeleteReason::Rest => match repository.rests.get(&decision.digest) {
                 Some(head) => (DueKind::Rest, *head, None),
                 None => continue,

@@ -13,9 +13,10 @@ use crate::{CheckedPlan, fingerprint};
 
 /// The marks after one more pass.
 ///
-/// A head that a rule selects, or could select by a line and spares for now, gets one more pass, or a new mark; a new one too when the fingerprint of what governs its
-/// repository has changed (S-14), and when the old mark claims to begin after `now`, which only a clock or a store set
-/// back can cause (S-9, S-29). A repository that was decided keeps no other marks: one contrary pass clears. A repository
+/// A head that a rule selects, or could select by a line and spares for now, gets one more pass, or a new mark; a new one too
+/// when another rule selects it than before, as what was pending under that one was not this deletion (S-16), when the
+/// fingerprint of what governs its repository has changed (S-14), and when the old mark claims to begin after `now`, which
+/// only a clock or a store set back can cause (S-9, S-29). A repository that was decided keeps no other marks: one contrary pass clears. A repository
 /// that was not decided, or is not in the plan at all, keeps its marks as they are: what could not be read speaks
 /// neither for nor against. So it is with a head of which only that is known that nobody can tell what runs: a pass in
 /// doubt is not complete for it (S-4). Whoever calls this sees to it that a long time of either does not age a mark. Rests
@@ -70,7 +71,7 @@ fn is_in_doubt(decision: &Decision) -> bool {
 
 fn one_more(mark: Option<&Mark>, rule: &RuleName, policy: u64, now: DateTime<Utc>) -> Mark {
     let is_same = |mark: &Mark| mark.policy == policy || !Rule::S14.in_force();
-    let unbroken = mark.filter(|mark| is_same(mark) && mark.since <= now);
+    let unbroken = mark.filter(|mark| mark.rule == *rule && is_same(mark) && mark.since <= now);
     Mark {
         rule: rule.clone(),
         policy,

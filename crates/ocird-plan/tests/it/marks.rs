@@ -126,6 +126,22 @@ fn a_changed_policy_or_guardrail_starts_the_grace_anew() {
 }
 
 #[test]
+fn a_mark_earned_under_one_rule_ripens_no_deletion_by_another() {
+    let fleet = fleet();
+    let mut marks = passes(&fleet, &[0, 12, 24]);
+    assert_eq!(due_after(&fleet, &marks, 24).len(), 2);
+    // The policy is the same: only the rule that takes the image is another by now.
+    marks.get_mut(&key("old")).unwrap().rule = "beyond".parse().unwrap();
+    let heads = |marks| due_after(&fleet, marks, 25).iter().map(|due| *due.head()).collect::<Vec<_>>();
+    assert_eq!(heads(&marks), [digest("app")], "a plan made again before acting may name another rule");
+    let marks = pass(&marks, &fleet, 25);
+    assert_eq!(heads(&marks), [digest("app")]);
+    let mark = &marks[&key("old")];
+    assert_eq!((mark.n_passes, mark.since), (1, now() + TimeDelta::hours(25)));
+    assert_eq!(mark.rule, "old".parse().unwrap());
+}
+
+#[test]
 fn a_mark_from_the_future_is_never_ripe() {
     let marks = passes(&fleet(), &[48, 49, 50]);
     assert_eq!(due_after(&fleet(), &marks, 0), Vec::new());
