@@ -10,7 +10,7 @@ use ocird_model::{
 
 /// The version of the planner's semantics. It goes up whenever the same inventory and policy could lead to other
 /// verdicts, and so restarts the grace of every mark (S-14).
-pub const PLANNER_VERSION: u32 = 3;
+pub const PLANNER_VERSION: u32 = 4;
 
 /// The fingerprint of what governs one repository. Two policies that read differently have different
 /// fingerprints, even where they would decide alike: restarting a grace only ever waits longer.

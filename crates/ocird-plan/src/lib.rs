@@ -61,7 +61,7 @@
 //! # Doubt
 //! Where it is not known what runs, or where a manifest cannot be judged (it may refer to anything, tagged images
 //! included), everything that would go stays, and says that this is why. A pusher can freeze a repository so; that is
-//! visible, and the safe side.
+//! visible, and the safe side. To the account what stays so has gone while others are asked, so that none of them pays for it.
 //!
 //! # Asked why
 //! [`explain`] is the planner talking: the rules, holds and facts that a verdict came from, one by one. [`tally`] counts what each

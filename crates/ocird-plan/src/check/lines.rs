@@ -1,5 +1,6 @@
 //! Whether the account asked for what goes by a line (S-13, S-16): a tally of its own, from which the families of the plan are
-//! crossed out in their order, each looked at when everything before it has gone.
+//! crossed out in their order, each looked at when everything before it has gone. Where nothing may go, what could is
+//! crossed out all the same, so that no other repository pays for it (S-34).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,10 +10,10 @@ use ocird_model::{
     Rule, RuleName, Verdict,
 };
 
-use super::needed::kept_by;
+use super::needed::{kept_by, must_stay};
 use super::rule::Reach;
-use super::world::{Ties, World, times};
-use super::{Report, Violation};
+use super::world::{Ties, World, above_circles, times};
+use super::{Report, Violation, nothing_may_go};
 
 /// What counts in one repository.
 struct Tally {
@@ -29,7 +30,17 @@ struct Tally {
     is_headless: Vec<bool>,
 }
 
-/// A head that the plan lets go, or spares, by a rule.
+/// What the plan makes of a head that a rule could take.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Goes,
+    /// It stays, as older ones are enough.
+    Spared,
+    /// It stays, as nothing may go from its repository.
+    Closed,
+}
+
+/// A head that a rule could take.
 struct Claim<'a> {
     time: Option<DateTime<Utc>>,
     name: &'a RepositoryName,
@@ -40,7 +51,7 @@ struct Claim<'a> {
     place: usize,
     /// It may go while the account is above this; `None` for at any account.
     above: Option<Bytes>,
-    is_spared: bool,
+    fate: Fate,
 }
 
 /// Checks the plans of all repositories together. `is_whole` tells whether each of them was read whole.
@@ -49,18 +60,22 @@ pub(super) fn check(worlds: &[World<'_>], is_whole: bool, found: &mut Vec<Violat
     let mut claims: Vec<Claim<'_>> = Vec::new();
     for (number, (world, ties)) in worlds.iter().zip(&ties).enumerate() {
         if let EffectivePolicy::One(policy) = world.policies.governing(&world.repository.name) {
-            claims.extend(claims_in(world, ties, policy, number));
+            if nothing_may_go(world).is_empty() {
+                claims.extend(claims_in(world, ties, policy, number));
+            } else {
+                claims.extend(claims_in_vain(world, ties, policy, number));
+            }
         }
     }
     claims.sort_by_key(|claim| (claim.time, claim.name, claim.digest));
     let tallies: Option<Vec<Tally>> =
         worlds.iter().zip(&ties).map(|(world, ties)| Tally::of(world, ties)).collect();
-    match tallies.filter(|_| is_whole || !Rule::S7.in_force()) {
-        Some(tallies) => cross_out(worlds, &ties, &claims, tallies, found),
-        None => {
-            for claim in claims.iter().filter(|claim| claim.above.is_some()) {
-                claim.refuse("S-7", "it is to go by a line, and the account is not known", found);
-            }
+    if let Some(tallies) = tallies.filter(|_| is_whole || !Rule::S7.in_force()) {
+        cross_out(worlds, &ties, &claims, tallies, found);
+    } else {
+        let by_line = |claim: &&Claim<'_>| claim.above.is_some() && claim.fate != Fate::Closed;
+        for claim in claims.iter().filter(by_line) {
+            claim.refuse("S-7", "it is to go by a line, and the account is not known", found);
         }
     }
 }
@@ -74,7 +89,7 @@ fn cross_out(
     found: &mut Vec<Violation>,
 ) {
     for claim in claims.iter().filter(|claim| claim.above.is_none()) {
-        if claim.is_spared {
+        if claim.fate == Fate::Spared {
             claim.refuse("S-16", "it is spared, and no line speaks of it", found);
         } else {
             tallies[claim.world].cross_out(&worlds[claim.world], &ties[claim.world], claim.place);
@@ -84,18 +99,25 @@ fn cross_out(
     let at_first = Some(account);
     let mut is_one_passed_over = false;
     for claim in claims.iter().filter(|claim| claim.above.is_some()) {
-        if claim.is_spared {
-            if at_first <= claim.above {
-                claim.refuse("S-16", "it is spared, and its line is not exceeded", found);
+        let is_asked_for = Some(account) > claim.above;
+        match claim.fate {
+            Fate::Spared => {
+                if at_first <= claim.above {
+                    claim.refuse("S-16", "it is spared, and its line is not exceeded", found);
+                }
+                is_one_passed_over |= is_asked_for;
+                continue;
             }
-            is_one_passed_over |= Some(account) > claim.above;
-            continue;
-        }
-        if Some(account) <= claim.above {
-            claim.refuse("S-16", "the account is at its line without it", found);
-        }
-        if is_one_passed_over {
-            claim.refuse("S-16", "an older one is spared in its place", found);
+            Fate::Closed if !is_asked_for => continue,
+            Fate::Closed => {}
+            Fate::Goes => {
+                if !is_asked_for {
+                    claim.refuse("S-16", "the account is at its line without it", found);
+                }
+                if is_one_passed_over {
+                    claim.refuse("S-16", "an older one is spared in its place", found);
+                }
+            }
         }
         let freed = tallies[claim.world].cross_out(&worlds[claim.world], &ties[claim.world], claim.place);
         account = account.saturating_sub(freed);
@@ -117,9 +139,9 @@ fn claims_in<'a>(world: &World<'a>, ties: &Ties, policy: &Policy, number: usize)
         takers.map(|(known, _)| known.while_usage_above).min()
     };
     let claim = |(place, decision): (usize, &'a ocird_model::Decision)| {
-        let (rule, is_spared) = match &decision.verdict {
-            Verdict::Delete(DeleteReason::Rule { rule }) => (rule, false),
-            Verdict::Keep(KeepReason::Spared { rule }) => (rule, true),
+        let (rule, fate) = match &decision.verdict {
+            Verdict::Delete(DeleteReason::Rule { rule }) => (rule, Fate::Goes),
+            Verdict::Keep(KeepReason::Spared { rule }) => (rule, Fate::Spared),
             Verdict::Delete(DeleteReason::WithHead { rule: _ } | DeleteReason::Rest) | Verdict::Keep(_) => {
                 return None;
             }
@@ -132,7 +154,29 @@ fn claims_in<'a>(world: &World<'a>, ties: &Ties, policy: &Policy, number: usize)
             place,
             // Where no rule takes it that is another violation, found elsewhere.
             above: lowest_line(rule, place)?.max(lent[place]),
-            is_spared,
+            fate,
+        })
+    };
+    world.decisions.iter().enumerate().filter_map(claim).collect()
+}
+
+/// The heads that could go if their repository were not closed.
+fn claims_in_vain<'a>(world: &World<'a>, ties: &Ties, policy: &Policy, number: usize) -> Vec<Claim<'a>> {
+    let reach: Vec<Reach> = policy.delete.iter().map(|rule| Reach::of(world, ties, rule)).collect();
+    let lent = lent(world, ties, policy);
+    let stays = must_stay(world, ties, policy);
+    let (headless, circular) = (world.headless(), above_circles(ties));
+    let claim = |(place, decision): (usize, &'a ocird_model::Decision)| {
+        let is_fixed = !ties.holders[place].is_empty() || stays[place] || headless[place] || circular[place];
+        let takers = policy.delete.iter().zip(&reach).filter(|(_, reach)| !is_fixed && reach.takes(place));
+        Some(Claim {
+            time: times(&world.repository.images[place]).flatten().max(),
+            name: &world.repository.name,
+            digest: decision.digest,
+            world: number,
+            place,
+            above: takers.map(|(known, _)| known.while_usage_above).min()?.max(lent[place]),
+            fate: Fate::Closed,
         })
     };
     world.decisions.iter().enumerate().filter_map(claim).collect()

@@ -11,14 +11,32 @@ use super::Report;
 use super::world::{Ties, World, is_chosen, is_named, times};
 
 pub(super) fn check(world: &World<'_>, ties: &Ties, policy: &Policy, report: &mut Report<'_>) {
-    let guardrails = &world.policies.guardrails;
-    let mut refuse = |rule: &'static str, needed: Vec<bool>, text: &str| {
+    each_need(world, ties, policy, &mut |rule, needed, text| {
         for (decision, is_held) in world.decisions.iter().zip(ties.above(&needed)) {
             if is_held && is_chosen(&decision.verdict) {
                 report.image(decision.digest, rule, text);
             }
         }
-    };
+    });
+}
+
+/// What must stay whatever the account, for its own sake or that of what it carries.
+pub(super) fn must_stay(world: &World<'_>, ties: &Ties, policy: &Policy) -> Vec<bool> {
+    let mut all = vec![false; world.decisions.len()];
+    each_need(world, ties, policy, &mut |_, needed, _| {
+        all.iter_mut().zip(needed).for_each(|(known, needed)| *known |= needed);
+    });
+    ties.above(&all)
+}
+
+/// Each reason for which something must stay, as the safety rule, the images that it is about themselves, and words for people.
+fn each_need(
+    world: &World<'_>,
+    ties: &Ties,
+    policy: &Policy,
+    refuse: &mut dyn FnMut(&'static str, Vec<bool>, &str),
+) {
+    let guardrails = &world.policies.guardrails;
     refuse("S-4", used(world), "something runs from it or from what it carries");
     refuse("S-27", held(world), "a person holds it or what it carries");
     for rule in policy.keep.iter().filter(|_| Rule::S5.in_force()) {

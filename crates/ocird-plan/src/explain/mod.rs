@@ -118,7 +118,8 @@ pub enum AccountSays {
     Known {
         /// What everything takes.
         now: Bytes,
-        /// What it takes without what goes at any account. Rules with a line are asked from here on.
+        /// What it takes without what goes at any account, or would if nothing closed its repository. Rules with a line are
+        /// asked from here on.
         at_first: Bytes,
         /// What it takes when everything in the plan is gone.
         after: Bytes,

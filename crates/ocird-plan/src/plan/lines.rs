@@ -12,6 +12,11 @@
 //! bring the account to a line; and to delete some of them, from the oldest on, and plan again selects exactly the others.
 //! A family takes with it what it shares with families that have gone before: with the last of its heads an image has gone.
 //!
+//! # What is closed
+//! Where nothing may go, for a doubt or a manifest that cannot be judged, families come in the same order and are taken out of the
+//! account as if they went, while they stay. So no other repository gives more for it than it would if nothing were closed:
+//! doubt about one must not cost another an image. What is said of the account afterwards is what it will really be.
+//!
 //! # What a keep rule costs
 //! A keep rule never adds the deletion of a family that it holds, and where no policy has a line it adds none at all. With lines,
 //! what it holds stays in the account, or waits for its turn there instead of going at any account; so families whose fate is a
@@ -95,6 +100,14 @@ impl Accounts {
         let freed = self.ledgers[bench].take_out(from.repository(), from.graph(), head);
         self.total = self.total.saturating_sub(freed);
     }
+
+    /// Enters again whatever was taken out of one repository.
+    fn put_back(&mut self, number: usize, bench: &Bench<'_>) {
+        let whole = Ledger::of(bench.repository(), bench.graph());
+        let whole = whole.expect("it was known before, and has not changed");
+        self.total = self.total.saturating_sub(self.ledgers[number].size()) + whole.size();
+        self.ledgers[number] = whole;
+    }
 }
 
 /// Lets every family that waits for the account to be known stay.
@@ -113,19 +126,19 @@ pub(super) fn stay(benches: &mut [Bench<'_>]) {
 pub(super) struct Settled {
     /// Everything.
     pub(super) now: Bytes,
-    /// Everything but what goes at any account.
+    /// Everything but what goes at any account, or would if its repository were not closed.
     pub(super) at_first: Bytes,
 }
 
-/// Says of every family whether the account lets it go, and takes out of the accounts what does.
+/// Says of every family whether the account lets it go, and takes out of the accounts what does. What stays because its
+/// repository is closed is out of them only while the others are asked.
 pub(super) fn settle(benches: &mut [Bench<'_>], accounts: &mut Accounts) -> Settled {
     let now = accounts.total();
     let mut candidates = Vec::new();
     for (number, bench) in benches.iter().enumerate() {
         for (place, wish) in bench.wishes() {
             match wish {
-                Wish::Goes if bench.is_open() => accounts.take_out(number, bench, place),
-                Wish::Goes => {}
+                Wish::Goes => accounts.take_out(number, bench, place),
                 Wish::GoesAbove(above) => {
                     candidates.push(Candidate { time: bench.time(place), bench: number, place, above });
                 }
@@ -135,18 +148,21 @@ pub(super) fn settle(benches: &mut [Bench<'_>], accounts: &mut Accounts) -> Sett
     candidates.sort_unstable_by_key(|candidate| (candidate.time, candidate.bench, candidate.place));
     let at_first = accounts.total();
     for Candidate { time: _, bench, place, above } in candidates {
-        let standing = if at_first > above && !benches[bench].is_open() {
-            // It would go, and what closes the repository is the reason why it does not.
-            Standing::Goes
-        } else if accounts.total() > above {
+        let standing = if accounts.total() > above {
             accounts.take_out(bench, &benches[bench], place);
             Standing::Goes
-        } else if at_first > above {
+        } else if at_first <= above {
+            Standing::Stays
+        } else if benches[bench].is_open() {
             Standing::Spared
         } else {
-            Standing::Stays
+            // It could go, and what closes the repository is the reason why it does not.
+            Standing::Goes
         };
         benches[bench].stand(place, standing);
+    }
+    for (number, bench) in benches.iter().enumerate().filter(|(_, bench)| !bench.is_open()) {
+        accounts.put_back(number, bench);
     }
     Settled { now, at_first }
 }

@@ -212,6 +212,21 @@ proptest! {
     }
 
     #[test]
+    fn closing_repositories_adds_no_deletion_anywhere(lined in estate(), closed in 1..4_u8, how in 0..3_u8) {
+        let open = lined.build();
+        let mut less = open.clone();
+        for (number, fleet) in less.fleets.values_mut().enumerate().filter(|(number, _)| closed >> number & 1 == 1) {
+            match how {
+                0 => fleet.in_use.doubt(crate::fleet::patterns(&["*"]), "a source is silent"),
+                1 => fleet.repository.is_public = true,
+                // Somebody pushes what cannot be judged, and fresh, so that it is no candidate itself.
+                _ => *fleet = fleet.clone().opaque(&format!("odd{number}"), chrono::TimeDelta::hours(1)),
+            }
+        }
+        prop_assert!(less.deletions().is_subset(&open.deletions()));
+    }
+
+    #[test]
     fn a_keep_rule_costs_another_family_only_in_place_of_one_it_holds(lined in estate(), rule in keep_rule()) {
         let before = lined.build().heads();
         let mut more = lined;

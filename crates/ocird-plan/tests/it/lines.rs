@@ -126,11 +126,42 @@ fn what_anything_holds_is_passed_over() {
 }
 
 #[test]
-fn what_is_closed_is_passed_over_and_says_why() {
+fn what_is_closed_stays_and_says_why_and_costs_no_other_repository() {
+    let mut estate = estate(500, 500);
+    assert_eq!(gone(&estate), ["a70", "a90", "w80"]);
+    estate.fleet("api").in_use.doubt(crate::fleet::patterns(&["api"]), "a source is silent");
+    assert_eq!(gone(&estate), ["w80"]);
+    let why = "keep: what runs from this repository is not known";
+    assert_snapshot!(estate.show().replace(why, "doubt"), @r#"
+    api a02: keep: among the newest that always stay
+    api a50: doubt
+    api a70: doubt
+    api a90: doubt
+    web w02: keep: among the newest that always stay
+    web w60: keep: rule "beyond" could take it, but older ones are enough
+    web w80: delete: rule "beyond"
+    "#);
+    let Usage::Known { now, after, shortfall } = estate.plan().usage else { panic!("the account is known") };
+    assert_eq!((now, after), (Bytes(707), Bytes(606)), "what stays is in the account");
+    assert_eq!(shortfall.unwrap().held.values().copied().sum::<Bytes>(), Bytes(606));
+}
+
+#[test]
+fn what_is_closed_counts_as_gone_where_it_would_go_at_any_account() {
+    let mut estate = estate(500, 600);
+    let old = DeleteRule::about("old".parse().unwrap(), Selects::Tagged);
+    *estate.fleet("api") = estate.fleet("api").clone().delete_rule(old);
+    assert_eq!(gone(&estate), ["a50", "a70", "a90"]);
+    estate.fleet("api").repository.is_public = true;
+    assert_eq!(gone(&estate), [""; 0], "404 of 707 would be left");
+}
+
+#[test]
+fn an_open_repository_that_pays_for_a_closed_one_is_refused() {
     let mut estate = estate(500, 500);
     estate.fleet("api").in_use.doubt(crate::fleet::patterns(&["api"]), "a source is silent");
-    assert_eq!(gone(&estate), ["w60", "w80"]);
-    assert!(estate.show().contains("api a90: keep: what runs from this repository is not known"));
+    let text = refused(&estate, &[("web", "w60", goes())]);
+    assert_eq!(text, "S-16 web@773630000000: the account is at its line without it");
 }
 
 #[test]

@@ -91,6 +91,12 @@ pub(crate) fn decide(world: &World) -> Fates {
         ask_the_account(&Ledger::of(&world.inventory, &graphs), &images, &mut fates, &mut going);
     }
     fates.extend(going);
+    for (judge, image) in &images {
+        // To the account it may have gone, so that nothing else pays for it.
+        if let Some(why) = judge.why_closed() {
+            fates.insert(judge.place(image.digest), Fate::Needed(why));
+        }
+    }
     fates
 }
 
@@ -215,23 +221,28 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// The policy in force, or why nothing may go from this repository at all.
+    /// The policy in force, or why there is none.
     fn policy(&self) -> Result<&'a Policy, &'static str> {
+        match self.policies.governing(&self.scene.repository.name) {
+            EffectivePolicy::One(policy) => Ok(policy),
+            EffectivePolicy::None => Err("no policy governs it"),
+            EffectivePolicy::Contested(_, _) => Err("two policies claim it"),
+        }
+    }
+
+    /// Why nothing may go from this repository at all, whatever its policy takes.
+    fn why_closed(&self) -> Option<&'static str> {
         let repository = self.scene.repository;
         let is_opaque = |image: &Image| matches!(image.content, Content::Opaque { reason: _ });
-        let policy = match self.policies.governing(&repository.name) {
-            EffectivePolicy::One(policy) => policy,
-            EffectivePolicy::None => return Err("no policy governs it"),
-            EffectivePolicy::Contested(_, _) => return Err("two policies claim it"),
-        };
+        let policy = self.policy().ok()?;
         if repository.is_public && !policy.enforce_public {
-            Err("its repository is public")
+            Some("its repository is public")
         } else if self.in_use.doubt_about(&repository.name).is_some() || !self.in_use.is_fresh(now()) {
-            Err("it is not known what runs")
+            Some("it is not known what runs")
         } else if repository.images.iter().any(is_opaque) {
-            Err("something of its repository cannot be judged")
+            Some("something of its repository cannot be judged")
         } else {
-            Ok(policy)
+            None
         }
     }
 
