@@ -2,9 +2,10 @@
 //! to the best rule whose tag requirement it meets and goes by that rule or not at all; worse rules still count it.
 //! <https://docs.aws.amazon.com/AmazonECR/latest/userguide/LifecyclePolicies.html>
 //!
-//! Three things are stricter than there. An image whose push time is not known neither goes nor takes a place from others.
+//! Four things are stricter than there. An image whose push time is not known neither goes nor takes a place from others.
 //! What ties with the last of the newest stays. And a rule about any image neither takes nor counts what speaks about an image
-//! of another repository: it is no image of this one, and only a rule that spells its tags out is about it.
+//! of another repository: it is no image of this one, and only a rule that spells its tags out is about it. And an image that is
+//! said to take no place, as a person held it, is not counted among the newest.
 //!
 //! Not here: families, keep reasons and guardrails, which are the planner's.
 
@@ -20,6 +21,8 @@ pub struct EcrImage<'a> {
     pub pushed_at: Option<DateTime<Utc>>,
     /// It speaks about an image that is not in its repository.
     pub is_abroad: bool,
+    /// A rule about so many newest does not count it, and takes it only when it is older than all that it keeps.
+    pub takes_no_place: bool,
 }
 
 /// By which rule an image expires.
@@ -67,7 +70,7 @@ fn limit(
     match rule.expires {
         EcrCount::DaysSincePush(days) => now.checked_sub_signed(TimeDelta::days(days.get().into())),
         EcrCount::BeyondNewest(n_kept) => {
-            let counted = images.iter().zip(meets).filter(|(_, meets)| **meets);
+            let counted = images.iter().zip(meets).filter(|(image, meets)| **meets && !image.takes_no_place);
             let mut times: Vec<_> = counted.filter_map(|(image, _)| image.pushed_at).collect();
             let last = times.len().checked_sub(usize::try_from(n_kept.get()).ok()?)?;
             Some(*times.select_nth_unstable(last).1)

@@ -26,7 +26,8 @@
 //! Places among the newest are counted over heads that bear a plain tag and have believable times. Children, referrers,
 //! orphaned signatures and what is left of a family, tagged or not, take no place; a tagged one among them that is as new
 //! as the last place holds its head all the same. So what is left of a deleted family never pushes another out. What a person
-//! holds takes no place either: an old image that was restored, and so bears tags of today, must not push out a newer one.
+//! holds, or held until the hold ended, takes no place either: an old image that was restored, and so bears tags of today, must
+//! not push out a newer one. It stays while it is as new as the last place. So it is in a lifecycle document.
 //!
 //! # Tagged and untagged
 //! A head is tagged when it bears a tag, or when something below it bears a plain one; it is untagged when nothing of its

@@ -4,7 +4,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use ocird_model::{EcrCount, EcrPattern, EcrRule, EcrSelection, EcrTags, Image};
 
-use super::needed::is_believable;
+use super::needed::{held, held_at_any_time, is_believable};
 use super::world::{Ties, World, times};
 
 /// For each image whether this rule of the document leaves it alone.
@@ -19,10 +19,12 @@ pub(super) fn not_about(world: &World<'_>, ties: &Ties, selection: &EcrSelection
     };
     let carries_one_of_others = ties.above(&ties.abroad);
     let is_spared = spared(world, ties, rule, &is_about);
+    let held = held(world);
     world.those(|place, image| {
         let owner = rules.iter().position(|rule| is_about(rule, place, image));
         owner != Some(selection.rule())
-            || !is_counted(ties, place)
+            || !is_image(ties, place)
+            || held[place]
             || ties.carried[place].iter().any(|&carried| named[carried])
             || is_spared[place]
             || (is_any(rule) && carries_one_of_others[place])
@@ -30,7 +32,7 @@ pub(super) fn not_about(world: &World<'_>, ties: &Ties, selection: &EcrSelection
 }
 
 /// True for what the document sees as an image: nothing holds it, and it is no leftover.
-fn is_counted(ties: &Ties, place: usize) -> bool {
+fn is_image(ties: &Ties, place: usize) -> bool {
     ties.holders[place].is_empty() && !ties.leftover[place]
 }
 
@@ -64,9 +66,12 @@ fn limit(world: &World<'_>, ties: &Ties, rule: &EcrRule, is_about: IsAbout<'_>) 
     match rule.expires {
         EcrCount::DaysSincePush(days) => world.now.checked_sub_signed(TimeDelta::days(days.get().into())),
         EcrCount::BeyondNewest(n_kept) => {
-            let counted = world
-                .images()
-                .filter(|(other, image)| is_counted(ties, *other) && is_about(rule, *other, image));
+            // What a person held may be an old image under new tags, which must not cost a newer one its place.
+            let is_out = held_at_any_time(world);
+            let is_counted = |other: usize, image: &Image| {
+                is_image(ties, other) && !is_out[other] && is_about(rule, other, image)
+            };
+            let counted = world.images().filter(|(other, image)| is_counted(*other, image));
             let mut dates: Vec<_> = counted.filter_map(|(_, image)| pushed_at(world, image)).collect();
             dates.sort_unstable();
             let older = dates.len().checked_sub(usize::try_from(n_kept.get()).ok()?)?;

@@ -67,9 +67,20 @@ fn each_need(
     }
 }
 
-fn held(world: &World<'_>) -> Vec<bool> {
+/// What a person holds now.
+pub(super) fn held(world: &World<'_>) -> Vec<bool> {
+    held_until(world, Some(world.now))
+}
+
+/// What a person holds or held before.
+pub(super) fn held_at_any_time(world: &World<'_>) -> Vec<bool> {
+    held_until(world, None)
+}
+
+/// What a hold is on that ends after this instant, or at any.
+fn held_until(world: &World<'_>, instant: Option<DateTime<Utc>>) -> Vec<bool> {
     let holds = world.repository.holds.iter().filter(|_| Rule::S27.in_force());
-    let standing = holds.filter(|hold| hold.until.is_none_or(|end| end > world.now));
+    let standing = holds.filter(|hold| hold.until.is_none_or(|end| Some(end) > instant));
     let standing: BTreeSet<&HoldOn> = standing.map(|hold| &hold.on).collect();
     world.those(|_, image| {
         let head = world.repository.rests.get(&image.digest);
@@ -156,7 +167,7 @@ fn is_younger(world: &World<'_>, image: &Image, limit: TimeDelta) -> bool {
 }
 
 /// The tagged images that in one of their groups are no older than the last of so many newest named heads of believable
-/// time, of which none is left of a family or held by a person.
+/// time, of which none is left of a family or was ever held by a person.
 fn newest<'w>(
     world: &World<'w>,
     ties: &Ties,
@@ -164,7 +175,7 @@ fn newest<'w>(
     groups: &dyn Fn(&'w Image) -> BTreeSet<&'w str>,
 ) -> Vec<bool> {
     let headless = world.headless();
-    let held = held(world);
+    let held = held_at_any_time(world);
     let mut places = BTreeMap::<&str, Vec<DateTime<Utc>>>::new();
     for (place, image) in world.images().filter(|(_, image)| is_named(image)) {
         let is_believed = times(image).all(|time| is_believable(world, time));

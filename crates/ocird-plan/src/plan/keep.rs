@@ -224,13 +224,26 @@ impl<'s, 'a> KeepAsks<'s, 'a> {
 }
 
 /// What a person holds, by digest and by tag (S-27). Of several holds on one image any may be named.
-pub(super) fn hold_by_hand(scene: &Scene<'_>, now: DateTime<Utc>, mut hold: impl FnMut(usize, usize)) {
+pub(super) fn hold_by_hand(scene: &Scene<'_>, now: DateTime<Utc>, hold: impl FnMut(usize, usize)) {
+    hold_by(scene, |held| held.is_in_force(now), hold);
+}
+
+/// What a person holds, or held until the hold ended.
+pub(super) fn ever_held(scene: &Scene<'_>, mut hold: impl FnMut(usize)) {
+    hold_by(scene, |_| true, |place, _| hold(place));
+}
+
+fn hold_by(
+    scene: &Scene<'_>,
+    is_meant: impl Fn(&ocird_model::Hold) -> bool,
+    mut hold: impl FnMut(usize, usize),
+) {
     if !Rule::S27.in_force() {
         return;
     }
     let mut by_tag = BTreeMap::<&Tag, usize>::new();
     let holds = scene.repository.holds.iter().enumerate();
-    for (number, held) in holds.filter(|(_, held)| held.is_in_force(now)) {
+    for (number, held) in holds.filter(|(_, held)| is_meant(held)) {
         match &held.on {
             HoldOn::Digest(digest) => {
                 if let Some(place) = scene.repository.position(digest) {

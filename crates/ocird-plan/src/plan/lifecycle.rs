@@ -3,6 +3,9 @@
 //!
 //! What a deletion by another hand left of a family is an image each, as at Amazon's: its children are images that nothing names
 //! any more, and rules about untagged images and about any take and count them.
+//!
+//! What a person holds goes by no document and takes no place from others, so that old images which were restored, and bear tags of
+//! today, push nothing out. When the hold has ended they still take none, and go as soon as they are older than what does.
 
 use ocird_model::{EcrSelection, EcrTags};
 
@@ -28,6 +31,7 @@ pub(super) fn taken_by(scene: &Scene<'_>, law: &Law<'_>, selection: &EcrSelectio
         let carries_a_name = || scene.graph.carried_by(place).iter().any(|edge| is_named[edge.carried]);
         taken[place] = expiry.is_some_and(|expiry| {
             expiry.rule == selection.rule()
+                && !scene.facts[place].is_held
                 && scene.facts[place].newest_below.is_some_and(|time| time < expiry.before)
                 && !carries_a_name()
                 && !(is_about_any && scene.facts[place].is_abroad_below)
@@ -42,5 +46,6 @@ fn seen<'a>(tags: &[Borne<'a>], facts: &Facts) -> EcrImage<'a> {
         tags: tags.iter().map(|borne| borne.tag).collect(),
         pushed_at: facts.time.filter(|_| facts.is_plausible),
         is_abroad: facts.is_abroad,
+        takes_no_place: facts.was_held,
     }
 }

@@ -107,14 +107,15 @@ impl<'a> Newest<'a, '_> {
 }
 
 /// The time of an image that takes a place: a head that bears a plain tag and has believable times. What is left of a family
-/// takes none, tagged or not: no deletion may push another image out. Nor does what a person holds: it stays anyway, and an old
-/// image that was brought back under new tags must not cost a newer one.
+/// takes none, tagged or not: no deletion may push another image out. Nor does what a person holds, or held until the hold
+/// ended: an old image that was brought back under new tags must never cost a newer one, and is itself held while it is as new as
+/// the last place.
 fn takes_a_place(scene: &Scene<'_>, place: usize) -> Option<DateTime<Utc>> {
     let facts = &scene.facts[place];
     let counts = facts.tagging == Tagging::Plain
         && facts.is_plausible
         && !facts.has_lost_its_head
-        && !facts.is_held
+        && !facts.was_held
         && scene.graph.is_head(place);
     facts.time.filter(|_| counts)
 }

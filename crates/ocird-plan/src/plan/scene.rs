@@ -38,6 +38,8 @@ pub(super) struct Facts {
     pub(super) is_opaque: bool,
     /// A person holds it, by its digest or a tag of its own.
     pub(super) is_held: bool,
+    /// A person holds it so, or did until the hold ended.
+    pub(super) was_held: bool,
     /// Every time of its own is one that an image can have.
     pub(super) is_plausible: bool,
     /// Its own newest time.
@@ -84,10 +86,14 @@ impl<'a> Scene<'a> {
                 facts.tagging = facts.tagging.max(Tagging::Orphaned);
             }
         }
-        let mut held = Vec::new();
+        let (mut held, mut ever_held) = (Vec::new(), Vec::new());
         keep::hold_by_hand(&scene, law.now, |place, _| held.push(place));
+        keep::ever_held(&scene, |place| ever_held.push(place));
         for place in held {
             scene.facts[place].is_held = true;
+        }
+        for place in ever_held {
+            scene.facts[place].was_held = true;
         }
         if !repository.rests.is_empty() {
             scene.find_rests();

@@ -51,7 +51,12 @@ pub(crate) fn document(rules: Vec<(u32, EcrTags, EcrCount)>) -> EcrLifecycle {
 
 /// An image pushed so many hours ago.
 fn image<'a>(tags: &[&'a str], hours: i64) -> EcrImage<'a> {
-    EcrImage { is_abroad: false, tags: tags.to_vec(), pushed_at: Some(now() - TimeDelta::hours(hours)) }
+    EcrImage {
+        is_abroad: false,
+        takes_no_place: false,
+        tags: tags.to_vec(),
+        pushed_at: Some(now() - TimeDelta::hours(hours)),
+    }
 }
 
 /// The letters of the images that expire; the first image is A.
@@ -149,6 +154,7 @@ fn the_limit_of_an_age_is_strict() {
     let exactly = [image(&[], 14 * DAY)];
     assert_eq!(gone(&document(vec![(1, Untagged, in_days(14))]), &exactly), "");
     let older = [EcrImage {
+        takes_no_place: false,
         is_abroad: false,
         tags: vec![],
         pushed_at: Some(now() - TimeDelta::days(14) - TimeDelta::seconds(1)),
@@ -177,6 +183,7 @@ fn some_tags() -> impl Strategy<Value = Vec<&'static str>> {
 fn some_image() -> impl Strategy<Value = EcrImage<'static>> {
     (some_tags(), proptest::option::weighted(0.9, 0..20_i64)).prop_map(|(tags, hours)| EcrImage {
         is_abroad: false,
+        takes_no_place: false,
         tags,
         pushed_at: hours.map(|hours| now() - TimeDelta::hours(12 * hours)),
     })

@@ -131,6 +131,21 @@ fn what_is_held_takes_no_place_among_the_newest() {
 }
 
 #[test]
+fn what_was_restored_pushes_out_nothing_newer_when_its_hold_has_ended_either() {
+    let lapsed = |name| Hold { until: Some(now() - days(1)), ..on_digest(name) };
+    let fleet = || {
+        // An image of last year that was restored 31 days ago bears tags of then, and the good ones are older than that.
+        let fleet = Fleet::new().image("good", days(60), &["v2"]).image("back", days(31), &["v0"]);
+        fleet.image("old", days(70), &["v1"]).delete_old()
+    };
+    assert!(fleet().goes("good"), "the floor of one is the newer one's");
+    let ended = fleet().hold(lapsed("back"));
+    assert!(!ended.goes("good") && ended.goes("old"), "the floor holds the really newest");
+    assert!(!ended.goes("back"), "and what is as new as the last place");
+    assert!(ended.image("newer", days(20), &["v3"]).goes("back"), "which is no protection for ever");
+}
+
+#[test]
 fn a_hold_changes_no_fingerprint() {
     let print = |fleet: &Fleet| fingerprint(fleet.governing(), &fleet.policies.guardrails);
     assert_eq!(print(&fleet()), print(&fleet().hold(on_digest("app"))));

@@ -2,12 +2,14 @@
 //! families. What the document alone would expire is in `ecr`.
 
 use chrono::TimeDelta;
-use ocird_model::{DeleteReason, EcrLifecycle, EcrSelection, EcrTags, KeepRule, RepositoryPlan, Verdict};
+use ocird_model::{
+    DeleteReason, EcrLifecycle, EcrSelection, EcrTags, Hold, HoldOn, KeepRule, RepositoryPlan, Verdict,
+};
 use ocird_plan::{check, fingerprint};
 use proptest::prelude::*;
 
 use crate::ecr::{beyond, document, in_days, prefixes, some_document};
-use crate::fleet::{Fleet, days, name, now, patterns};
+use crate::fleet::{Fleet, days, digest, name, now, patterns};
 use crate::world::world;
 
 fn governed_by(lifecycle: EcrLifecycle) -> Fleet {
@@ -52,6 +54,39 @@ fn guardrails_uses_and_keep_rules_hold_against_a_document() {
     let mut floor = one_stays();
     floor.policies.guardrails.min_newest = 2.try_into().unwrap();
     assert!(!floor.goes("old"));
+}
+
+/// Thirty images of last year that were restored today, and ten good ones, under a document that keeps ten.
+fn restored(until: TimeDelta, restored: TimeDelta) -> Fleet {
+    let tags = |number: i64| format!("v{number}");
+    let mut fleet = governed_by(document(vec![(1, EcrTags::Any, beyond(10))]));
+    for number in 0..30 {
+        let name = format!("b{number:02}");
+        fleet = fleet.image(&name, restored, &[&tags(number)]).hold(Hold {
+            on: HoldOn::Digest(digest(&name)),
+            by: "a restore".into(),
+            why: "".into(),
+            since: now() - restored,
+            until: Some(now() + until),
+        });
+    }
+    (30..40).fold(fleet, |fleet, number| fleet.image(&format!("g{number}"), days(number), &[&tags(number)]))
+}
+
+#[test]
+fn what_was_restored_pushes_no_image_out_of_a_document_while_it_is_held_or_after() {
+    let gone = |fleet: &Fleet| fleet.decisions().iter().filter(|d| d.verdict.is_delete()).count();
+    assert_eq!(gone(&restored(days(30), days(2))), 0, "held");
+    assert_eq!(gone(&restored(days(0), days(30))), 0, "as new as what stays");
+    let pushed = (0..10).fold(restored(days(0), days(30)), |fleet, number| {
+        fleet.image(&format!("n{number}"), days(5 + number), &[&format!("n{number}")])
+    });
+    assert_eq!(gone(&pushed), 40, "old images like any others, when ten newer ones have been pushed");
+    assert_eq!(
+        gone(&restored(days(30), days(30)).image("g0", days(99), &["v99"])),
+        1,
+        "the eleventh good one"
+    );
 }
 
 #[test]
@@ -156,6 +191,26 @@ proptest! {
             decision.verdict = Verdict::Delete(DeleteReason::Rule { rule: rule.name.clone() });
             let refused = check(plan, &fleet.inventory(), &fleet.policies, &fleet.in_use, now());
             prop_assert!(refused.is_err(), "{} by {}", flipped, rule.name);
+        }
+    }
+
+    /// A hold costs no other image, in force or ended, and the check agrees to that too.
+    #[test]
+    fn a_hold_adds_no_deletion_to_a_document(
+        world in world(), lifecycle in some_document(), held in 0..9_usize, hours in -1..2_i64,
+    ) {
+        let mut fleet = world.build();
+        fleet.policies.policies[0].delete = EcrSelection::rules(lifecycle);
+        let held = fleet.repository.images[held % fleet.repository.images.len()].digest;
+        let goes = |fleet: &Fleet| -> Vec<bool> {
+            fleet.decisions().iter().map(|decision| decision.verdict.is_delete()).collect()
+        };
+        let before = goes(&fleet);
+        let until = Some(now() + TimeDelta::hours(hours));
+        let since = now() - days(30);
+        let hold = Hold { on: HoldOn::Digest(held), by: "ada".into(), why: "".into(), since, until };
+        for (before, after) in before.into_iter().zip(goes(&fleet.hold(hold))) {
+            prop_assert!(before || !after);
         }
     }
 
