@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use ocird::status::RefusalCode;
 use ocird_sim::{EtagChanges, Fault, Operation, When};
 
-use crate::world::{N_DUE, World, build, name, ripe_shop, tag};
+use crate::world::{N_DUE, SHOP_POLICY, World, build, name, play, ripe, ripe_shop, tag};
 
 const DELETE: Operation = Operation::DeleteContainerImage;
 const READ: Operation = Operation::GetContainerImage;
@@ -133,5 +133,25 @@ async fn an_index_pushed_between_listing_and_delete_voids_its_repository_for_the
     }
     assert!(world.n_deleted_from("shop-api") > 0, "the others go in later passes");
     assert!(world.stage.tenancy.find(&name("shop-api"), &child).is_some(), "the index keeps it");
+    world.assert_nobody_misses_anything();
+}
+
+#[tokio::test]
+async fn a_family_with_a_signature_on_a_child_goes_completely() {
+    let mut world = World::open(play(SHOP_POLICY));
+    world.create("shop-multi");
+    for number in 1..=5 {
+        let tag = format!("v{number}");
+        let pushed = world.push_build("shop-multi", &build("shop-multi", &tag), &tag);
+        world.stage.tenancy.cosign(&name("shop-multi"), &pushed.children[0], "ci").unwrap();
+        world.stage.tenancy.clock().advance(TimeDelta::minutes(30));
+    }
+    world.run("shop-multi", "v5");
+    let mut world = ripe(world).await;
+    for _ in 0..40 {
+        world.act().await;
+    }
+    assert_eq!(world.n_deleted(), 4, "the index, its two children and the signature of one of them");
+    assert_eq!(world.tags("shop-multi").iter().filter(|tag| tag.ends_with(".sig")).count(), 4);
     world.assert_nobody_misses_anything();
 }

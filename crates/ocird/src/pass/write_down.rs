@@ -174,32 +174,45 @@ fn everything(usage: &[UsageSample]) -> AccountSample {
 /// The rests of families that the plan keeps because something needs them by now. A doubt keeps a rest too, but adopts
 /// nothing: it passes. A hold on the head that is gone keeps them for the head's sake, and adopts nothing either.
 fn adopted(decided: &Decided) -> Vec<(RepositoryId, Digest)> {
-    let needed = |verdict: &Verdict| {
-        matches!(
-            verdict,
-            Verdict::Keep(
-                KeepReason::InUse { .. }
-                    | KeepReason::Held { .. }
-                    | KeepReason::RollbackRoom { .. }
-                    | KeepReason::Rule { .. }
-                    | KeepReason::ChildOf { .. }
-                    | KeepReason::ReferrerOf { .. }
-            )
-        )
-    };
     let of_repository = |repository: &Repository| {
-        let decisions = decided.checked.plan().decisions(&repository.name).iter();
-        let is_held_by_its_head = |decision: &Decision| {
-            let on_itself = |image: &Image| repository.holds.iter().any(|hold| hold.is_on(image));
-            matches!(decision.verdict, Verdict::Keep(KeepReason::Held { by: _ }))
-                && !repository.image(&decision.digest).is_some_and(on_itself)
-        };
-        let kept = decisions.filter(|decision| {
-            repository.rests.contains_key(&decision.digest)
-                && needed(&decision.verdict)
-                && !is_held_by_its_head(decision)
-        });
+        let decisions = decided.checked.plan().decisions(&repository.name);
+        let rests = decisions.iter().filter(|decision| repository.rests.contains_key(&decision.digest));
+        let kept = rests.filter(|decision| is_needed(repository, decisions, decision));
         kept.map(|decision| (repository.id.clone(), decision.digest)).collect::<Vec<_>>()
     };
     decided.inventory.complete().flat_map(of_repository).collect()
+}
+
+/// Whether something needs a rest. What another rest carries is needed only as far as that is: a signature of a child goes
+/// after the child, and must not be taken for somebody's own until then.
+fn is_needed(repository: &Repository, decisions: &[Decision], rest: &Decision) -> bool {
+    let mut decision = rest;
+    // No way up is longer than this, unless it goes round in a circle, and what is on one stays.
+    for _ in decisions {
+        let holder = match &decision.verdict {
+            Verdict::Keep(
+                KeepReason::ChildOf { parent: holder } | KeepReason::ReferrerOf { subject: holder },
+            ) => holder,
+            Verdict::Keep(KeepReason::Held { by: _ }) => {
+                let on_itself = |image: &Image| repository.holds.iter().any(|hold| hold.is_on(image));
+                return repository.image(&decision.digest).is_some_and(on_itself);
+            }
+            verdict => {
+                return matches!(
+                    verdict,
+                    Verdict::Keep(
+                        KeepReason::InUse { .. } | KeepReason::RollbackRoom { .. } | KeepReason::Rule { .. }
+                    )
+                );
+            }
+        };
+        if !repository.rests.contains_key(holder) {
+            return true;
+        }
+        match repository.position(holder).and_then(|place| decisions.get(place)) {
+            Some(holder) => decision = holder,
+            None => return true,
+        }
+    }
+    true
 }
