@@ -30,9 +30,17 @@ pub struct Known {
     pub images: BTreeMap<ImageId, KnownImage>,
     /// What each manifest refers to, for exactly those that [`Store::manifest`] can answer.
     pub contents: BTreeMap<Digest, Content>,
-    /// The members of families whose head ocird deleted, with that head; whoever asks leaves out what is no longer
-    /// listed (S-6).
-    pub rests: BTreeMap<Digest, Digest>,
+    /// The members of families whose head ocird deleted; whoever asks leaves out what is no longer listed (S-6).
+    pub rests: BTreeMap<Digest, Rest>,
+}
+
+/// What a member of a family is left over from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rest {
+    /// The head that ocird deleted.
+    pub head: Digest,
+    /// When it was about to.
+    pub since: DateTime<Utc>,
 }
 
 /// One image as it was read last.
@@ -198,15 +206,19 @@ async fn contents(
     contents.collect()
 }
 
-async fn rests(connection: &mut SqliteConnection, id: i64) -> Result<BTreeMap<Digest, Digest>, StoreError> {
-    let rows: Vec<(Vec<u8>, Vec<u8>)> = sqlx::query_as("SELECT member, head FROM rests WHERE repository = ?")
+async fn rests(connection: &mut SqliteConnection, id: i64) -> Result<BTreeMap<Digest, Rest>, StoreError> {
+    let select = "SELECT rests.member, rests.head, intents.at FROM rests JOIN intents ON intents.id = rests.intent \
+         WHERE rests.repository = ?";
+    let rows: Vec<(Vec<u8>, Vec<u8>, i64)> = sqlx::query_as(select)
         .bind(id)
         .fetch_all(connection)
         .await
         .map_err(StoreError::sqlite("reading the rests of a repository"))?;
-    let rests =
-        rows.iter().map(|(member, head)| Ok((digest("rests.member", member)?, digest("rests.head", head)?)));
-    rests.collect()
+    let rest = |(member, head, since): &(Vec<u8>, Vec<u8>, i64)| {
+        let rest = Rest { head: digest("rests.head", head)?, since: time("intents.at", *since)? };
+        Ok((digest("rests.member", member)?, rest))
+    };
+    rows.iter().map(rest).collect()
 }
 
 impl StoredDetails {

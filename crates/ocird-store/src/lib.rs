@@ -60,7 +60,7 @@ pub use fold::Step;
 pub use glance::Glance;
 pub use history::{PassSummary, UsagePoint};
 pub use journal::{Deleted, IntentId, OpenIntent, SettledIntent};
-pub use known::{Known, KnownImage};
+pub use known::{Known, KnownImage, Rest};
 pub use lock::is_held;
 pub use open_error::OpenError;
 pub use past::{

@@ -2,8 +2,9 @@
 
 use chrono::TimeDelta;
 use ocird::status::RefusalCode;
+use ocird_sim::manifest::Platform;
 use ocird_sim::stage::Timers;
-use ocird_sim::{Attestations, Fault, Operation, PullAccounting, PullTimes, Reference, When};
+use ocird_sim::{Attestations, Fault, Operation, PullAccounting, PullTimes, Pushed, Reference, When};
 use serde_json::{Value, json};
 
 use crate::world::{HOST, SHOP_POLICY, World, build, name, play, ripe, ripe_shop, shop_of};
@@ -137,13 +138,14 @@ async fn the_time_in_which_nobody_looked_does_not_count_towards_the_grace() {
     world.assert_shop_is_tidy();
 }
 
-#[tokio::test]
-async fn the_rest_of_a_family_waits_while_its_restored_head_is_not_listed_yet() {
+/// A shop of images for two platforms, of whose oldest only the index has gone.
+async fn a_family_without_its_head() -> (World, Pushed) {
     let mut world = World::open(play(SHOP_POLICY));
     world.create("shop-multi");
+    let mut pushed = Vec::new();
     for number in 1..=5 {
         let tag = format!("v{number}");
-        world.push_build("shop-multi", &build("shop-multi", &tag), &tag);
+        pushed.push(world.push_build("shop-multi", &build("shop-multi", &tag), &tag));
         world.stage.tenancy.clock().advance(TimeDelta::minutes(30));
     }
     world.run("shop-multi", "v5");
@@ -153,6 +155,12 @@ async fn the_rest_of_a_family_waits_while_its_restored_head_is_not_listed_yet() 
         world.act().await;
     }
     assert_eq!(world.n_deleted(), 1, "the head goes first");
+    (world, pushed.remove(0))
+}
+
+#[tokio::test]
+async fn the_rest_of_a_family_waits_while_its_restored_head_is_not_listed_yet() {
+    let (mut world, _) = a_family_without_its_head().await;
     let head = world.deletions()[0].image.clone();
     world.stage.tenancy.configure(|settings| settings.listing_lag = TimeDelta::hours(2));
     world.stage.tenancy.restore_image(&head, None, None).unwrap();
@@ -160,6 +168,19 @@ async fn the_rest_of_a_family_waits_while_its_restored_head_is_not_listed_yet() 
     assert_eq!(world.n_deleted(), 1, "its children wait");
     world.assert_refuses(RefusalCode::Moved).await;
     world.assert_nobody_misses_anything();
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_family_stays_when_somebody_pulls_it() {
+    let (mut world, family) = a_family_without_its_head().await;
+    let wanted = Reference::Digest(family.children[0]);
+    world.stage.tenancy.clock().advance(TimeDelta::seconds(1));
+    world.stage.tenancy.pull(&name("shop-multi"), &wanted, Platform::Arm64).unwrap();
+    for _ in 0..30 {
+        world.act().await;
+    }
+    assert_eq!(world.n_deleted(), 2, "the other child goes");
+    assert!(world.stage.tenancy.manifest_head(&name("shop-multi"), &wanted).is_ok());
 }
 
 #[tokio::test]

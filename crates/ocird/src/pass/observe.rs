@@ -283,16 +283,18 @@ impl<R: ReadRegistry> Look<'_, R> {
             })
             .collect();
         images.sort_by_key(|image| image.digest);
-        let rests = known.rests.iter().map(|(member, head)| (*member, *head));
-        let rests =
-            rests.filter(|(member, _)| images.binary_search_by_key(member, |image| image.digest).is_ok());
+        let listed = |member| images.binary_search_by_key(member, |image| image.digest).ok();
+        let rests = known.rests.iter().filter_map(|(member, rest)| Some((&images[listed(member)?], rest)));
+        // Whoever pulls what is left of a family wants it for its own sake.
+        let rests = rests.filter(|(image, rest)| image.last_pulled_at.is_none_or(|at| at <= rest.since));
+        let rests = rests.map(|(image, rest)| (image.digest, rest.head)).collect();
         Repository {
             id: self.row.id.clone(),
             name: self.row.name.clone(),
             compartment: self.row.compartment.clone(),
             namespace: self.row.namespace.clone(),
             is_public: self.row.is_public,
-            rests: rests.collect(),
+            rests,
             holds: Vec::new(),
             images,
         }
