@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ocird_model::{Bytes, Content, Decision, Digest, Image, Layer, Repository, Rule};
 
 use crate::graph::Graph;
-use crate::tag::Tags;
+use crate::tag::{Tags, subject_named_by};
 
 /// What one repository takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,10 +83,21 @@ fn counted(repository: &Repository) -> Vec<&Image> {
     repository.images.iter().zip(counts).filter(|(_, counts)| *counts).map(|(image, _)| image).collect()
 }
 
-/// True when ocird deleted the head of the image's family, and the listing no longer shows that head.
+/// True for a rest: ocird deleted the head of the image's family, the listing no longer shows that head, and the image bears no
+/// plain tag. What bears one is an image like any other.
 pub(crate) fn has_lost_its_head(repository: &Repository, image: &Image) -> bool {
+    is_left_over(repository, image) && !has_name(image)
+}
+
+/// True when ocird deleted the head of the image's family, and the listing no longer shows that head.
+pub(crate) fn is_left_over(repository: &Repository, image: &Image) -> bool {
     let head = repository.rests.get(&image.digest);
     head.is_some_and(|head| repository.position(head).is_none())
+}
+
+/// True when the image bears a plain tag: one that is no tie to a subject. Such an image is no rest of a family.
+pub fn has_name(image: &Image) -> bool {
+    image.tags.keys().any(|tag| subject_named_by(tag.as_str()).is_none())
 }
 
 /// For each image of the repository whether it counts.

@@ -1,14 +1,12 @@
 //! Who may go with whom (S-6): heads by a rule, members with their head, rests after it. What anything else holds stays.
 
-use std::collections::BTreeSet;
-
-use ocird_model::{Decision, DeleteReason, Digest, KeepReason, RuleName, Verdict};
+use ocird_model::{Decision, DeleteReason, KeepReason, RuleName, Verdict};
 
 use super::Report;
 use super::world::{Ties, World, above_circles, is_chosen, times};
 
 pub(super) fn check(world: &World<'_>, ties: &Ties, report: &mut Report<'_>) {
-    let present: BTreeSet<Digest> = world.images().map(|(_, image)| image.digest).collect();
+    let headless = world.headless();
     let heads = newest_heads(world, ties);
     let circular = above_circles(ties);
     for (place, decision) in world.decisions.iter().enumerate() {
@@ -23,8 +21,7 @@ pub(super) fn check(world: &World<'_>, ties: &Ties, report: &mut Report<'_>) {
                 check_member(world, ties, place, rule, &heads, report);
             }
             Verdict::Delete(DeleteReason::Rest) => {
-                let head = world.repository.rests.get(&decision.digest);
-                if head.is_none_or(|head| present.contains(head)) {
+                if !headless[place] {
                     report.image(decision.digest, "S-6", "it is no rest of a family whose head is gone");
                 }
                 check_head(decision, place, ties, report);

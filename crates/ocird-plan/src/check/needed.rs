@@ -174,12 +174,12 @@ fn newest<'w>(
     n_places: NonZeroU32,
     groups: &dyn Fn(&'w Image) -> BTreeSet<&'w str>,
 ) -> Vec<bool> {
-    let headless = world.headless();
+    let orphaned = world.orphaned();
     let held = held_at_any_time(world);
     let mut places = BTreeMap::<&str, Vec<DateTime<Utc>>>::new();
     for (place, image) in world.images().filter(|(_, image)| is_named(image)) {
         let is_believed = times(image).all(|time| is_believable(world, time));
-        if ties.holders[place].is_empty() && is_believed && !headless[place] && !held[place] {
+        if ties.holders[place].is_empty() && is_believed && !orphaned[place] && !held[place] {
             let time = times(image).flatten().max();
             for group in groups(image) {
                 places.entry(group).or_default().extend(time);

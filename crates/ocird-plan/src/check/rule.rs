@@ -37,10 +37,8 @@ pub(super) fn check(world: &World<'_>, ties: &Ties, policy: &Policy, report: &mu
                 }
             }
             Verdict::Delete(DeleteReason::Rest) => {
-                let mut at_any_account = reach.iter().filter(|reach| !reach.has_line);
-                let is_taken = at_any_account.any(|reach| reach.takes(place));
-                if has_tag[place] && !is_taken && Rule::S18.in_force() {
-                    report.image(decision.digest, "S-18", "somebody tagged this rest, and no rule takes it");
+                if has_tag[place] && Rule::S18.in_force() {
+                    report.image(decision.digest, "S-18", "somebody tagged this rest, or what it carries");
                 }
             }
             Verdict::Keep(_) => {}
@@ -55,9 +53,7 @@ pub(super) struct Reach {
     /// The image or something it carries is too young.
     is_young: Vec<bool>,
     /// The image or something it carries was pulled too lately, or may have been.
-    is_pulled: Vec<bool>,
-    /// It takes only while the account is above a line.
-    has_line: bool,
+    pulled_lately: Vec<bool>,
 }
 
 impl Reach {
@@ -74,17 +70,16 @@ impl Reach {
         Self {
             is_bound: not_about(world, ties, &rule.selects),
             is_young,
-            is_pulled: is_pushed
+            pulled_lately: is_pushed
                 .into_iter()
                 .zip(is_pulled)
                 .map(|(pushed, pulled)| pushed || pulled)
                 .collect(),
-            has_line: rule.while_usage_above.is_some(),
         }
     }
 
     pub(super) fn takes(&self, place: usize) -> bool {
-        !self.is_bound[place] && !self.is_young[place] && !self.is_pulled[place]
+        !self.is_bound[place] && !self.is_young[place] && !self.pulled_lately[place]
     }
 }
 

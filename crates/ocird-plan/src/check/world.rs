@@ -25,7 +25,7 @@ pub(super) struct World<'a> {
 pub(super) struct Ties {
     pub(super) holders: Vec<BTreeSet<usize>>,
     pub(super) carried: Vec<BTreeSet<usize>>,
-    /// Rests of gone families that nobody has tagged and that nothing else holds.
+    /// Rests of gone families that nothing else holds.
     pub(super) leftover: Vec<bool>,
     /// Images with a tag that is more than the tie to a present subject. Leftovers are not among them.
     pub(super) tagged: Vec<bool>,
@@ -42,8 +42,14 @@ impl<'a> World<'a> {
         self.now - time
     }
 
-    /// What ocird deleted the head of, when the listing no longer shows that head.
+    /// What ocird deleted the head of, and nobody gave a name: the rests of families.
     pub(super) fn headless(&self) -> Vec<bool> {
+        let is_unnamed = self.those(|_, image| !is_named(image));
+        self.orphaned().into_iter().zip(is_unnamed).map(|(orphaned, unnamed)| orphaned && unnamed).collect()
+    }
+
+    /// What ocird deleted the head of, when the listing no longer shows that head; named or not.
+    pub(super) fn orphaned(&self) -> Vec<bool> {
         let present: BTreeSet<Digest> = self.images().map(|(_, image)| image.digest).collect();
         self.those(|_, image| {
             let head = self.repository.rests.get(&image.digest);
@@ -82,7 +88,7 @@ impl<'a> World<'a> {
                 carried[subject].insert(place);
             }
         }
-        let leftover = self.leftover(&places, &carried);
+        let leftover = self.leftover(&carried);
         let is_loose = |tag: &Tag| tied_to(tag).is_none_or(|subject| !places.contains_key(&subject));
         let tagged = self.those(|place, image| !leftover[place] && image.tags.keys().any(is_loose));
         let is_absent = |subject| !places.contains_key(&subject);
@@ -90,12 +96,9 @@ impl<'a> World<'a> {
         Ties { holders, carried, leftover, tagged, abroad }
     }
 
-    /// What is a candidate, and not reached by anything that is none.
-    fn leftover(&self, places: &BTreeMap<Digest, usize>, carried: &[BTreeSet<usize>]) -> Vec<bool> {
-        let mut leftover = self.those(|_, image| {
-            let head = self.repository.rests.get(&image.digest);
-            head.is_some_and(|head| !places.contains_key(head)) && !is_named(image)
-        });
+    /// The rests that nothing else reaches.
+    fn leftover(&self, carried: &[BTreeSet<usize>]) -> Vec<bool> {
+        let mut leftover = self.headless();
         let others: Vec<bool> = leftover.iter().map(|leftover| !leftover).collect();
         for (place, is_reached) in reached(carried, &others).into_iter().enumerate() {
             leftover[place] &= !is_reached;

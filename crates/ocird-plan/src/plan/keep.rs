@@ -122,7 +122,7 @@ impl Holds {
 
     /// The fate of what has no part in the account is no matter of usage.
     fn lend(&mut self, scene: &Scene<'_>, place: usize, loan: Loan) {
-        if scene.facts[place].is_off_the_account {
+        if scene.facts[place].is_mere_rest {
             self.strengthen(place, Hold::Rule(loan.rule.0));
         } else {
             self.lent[place] = self.lent[place].max(Some(loan));

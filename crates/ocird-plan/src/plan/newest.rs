@@ -114,7 +114,7 @@ fn takes_a_place(scene: &Scene<'_>, place: usize) -> Option<DateTime<Utc>> {
     let facts = &scene.facts[place];
     let counts = facts.tagging == Tagging::Plain
         && facts.is_plausible
-        && !facts.has_lost_its_head
+        && !facts.is_left_over
         && !facts.was_held
         && scene.graph.is_head(place);
     facts.time.filter(|_| counts)

@@ -219,14 +219,12 @@ impl<'a> Bench<'a> {
         }
     }
 
-    /// What is left of a family goes, but if anything of it bears a tag, only when a rule takes it at any account (S-18).
+    /// What is left of a family goes, unless something bears a tag that it carries and that is none of it (S-18).
     fn on_rest(&self, place: usize) -> Verdict {
-        let is_taken = self.selected[place].is_some_and(|selection| selection.line.is_none());
-        let is_tagged = self.scene.facts[place].tagging_below.is_free() && Rule::S18.in_force();
-        if is_taken || !is_tagged {
-            Verdict::Delete(DeleteReason::Rest)
-        } else {
+        if self.scene.facts[place].tagging_below.is_free() && Rule::S18.in_force() {
             Verdict::Keep(KeepReason::NotSelected)
+        } else {
+            Verdict::Delete(DeleteReason::Rest)
         }
     }
 

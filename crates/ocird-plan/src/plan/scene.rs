@@ -24,11 +24,11 @@ pub(super) struct Facts {
     pub(super) tagging: Tagging,
     /// The strongest tagging of everything it reaches, itself included, mere rests left out.
     pub(super) tagging_below: Tagging,
-    /// ocird deleted its head, and the listing no longer shows that head.
+    /// ocird deleted its head, and the listing no longer shows that head; whatever tags it bears.
+    pub(super) is_left_over: bool,
+    /// It is so, and bears no plain tag.
     pub(super) has_lost_its_head: bool,
-    /// It has no part in the account: what is left of a family, unless something that counts reaches it.
-    pub(super) is_off_the_account: bool,
-    /// The head of its family went before, and neither a plain tag nor a holder outside that family speaks for it.
+    /// It is so, and nothing that is not reaches it. It has no part in the account.
     pub(super) is_mere_rest: bool,
     /// It speaks about an image that is not in this repository, and is no mere rest.
     pub(super) is_abroad: bool,
@@ -103,11 +103,9 @@ impl<'a> Scene<'a> {
     }
 
     fn find_rests(&mut self) {
-        let counts = account::counts(self.repository, &self.graph);
-        let images = self.repository.images.iter().zip(counts);
-        for ((image, counts), facts) in images.zip(&mut self.facts) {
+        for (image, facts) in self.repository.images.iter().zip(&mut self.facts) {
+            facts.is_left_over = account::is_left_over(self.repository, image);
             facts.has_lost_its_head = account::has_lost_its_head(self.repository, image);
-            facts.is_off_the_account = !counts;
         }
         self.find_mere_rests();
     }
@@ -136,14 +134,13 @@ impl<'a> Scene<'a> {
         subject_named_by(tag).is_none_or(|subject| self.repository.position(&subject).is_none())
     }
 
-    /// What has lost its head and bears no plain tag is a mere rest, unless something that is none reaches it. A circle of
-    /// references is no reason to count as an image again: whoever pushes could make one.
+    /// What has lost its head is a mere rest, unless something that is none reaches it. A circle of references is no reason to
+    /// count as an image again: whoever pushes could make one.
     fn find_mere_rests(&mut self) {
         let mut open = Vec::new();
         for place in 0..self.facts.len() {
-            let may_be = self.facts[place].tagging != Tagging::Plain && self.facts[place].has_lost_its_head;
-            self.facts[place].is_mere_rest = may_be;
-            if !may_be {
+            self.facts[place].is_mere_rest = self.facts[place].has_lost_its_head;
+            if !self.facts[place].is_mere_rest {
                 open.push(place);
             }
         }

@@ -65,7 +65,12 @@ fn unknown_layers_make_the_account_unknown_but_an_index_has_none() {
 
 #[test]
 fn a_rest_no_longer_counts_unless_something_that_counts_reaches_it() {
-    let rest = fleet().rest("old", "gone");
+    let tagged = fleet().rest("old", "gone");
+    assert_eq!(
+        (account(&tagged.repository).size, account(&tagged.repository).n_rests),
+        (Some(Bytes(152)), 0)
+    );
+    let rest = tagged.with("old", |image| image.tags.clear());
     assert_eq!((account(&rest.repository).size, account(&rest.repository).n_rests), (Some(Bytes(121)), 1));
     let named = rest.index("all", days(3), &[], &["old"]);
     assert_eq!((account(&named.repository).size, account(&named.repository).n_rests), (Some(Bytes(153)), 0));

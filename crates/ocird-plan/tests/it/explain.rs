@@ -84,7 +84,8 @@ fn agrees_to_keep(explanation: &Explanation, reason: &KeepReason) -> bool {
         KeepReason::Spared { rule } => {
             image.turn == Some(Turn::Spared) && image.delete.iter().any(|s| s.rule == *rule && s.selects)
         }
-        KeepReason::NotSelected => !image.delete.iter().any(|says| says.selects),
+        // What is left of a family is no matter of rules: it stays for what somebody tagged below it.
+        KeepReason::NotSelected => image.is_rest || !image.delete.iter().any(|says| says.selects),
     }
 }
 

@@ -46,6 +46,26 @@ impl Lined {
         self
     }
 
+    /// The same, but nothing is closed: a rule that holds what is closed lets others pay for it, as what would go has gone for them.
+    fn all_open(mut self) -> Self {
+        for world in &mut self.worlds {
+            world.is_doubtful = false;
+            world.images.iter_mut().for_each(|image| image.is_opaque = false);
+        }
+        self
+    }
+
+    /// The same, but only heads bear plain tags: a tagged member does not go after its head as a rest, but is an image of its own
+    /// then, in the account and in the order.
+    fn with_heads_tagged_only(mut self) -> Self {
+        for world in &mut self.worlds {
+            let heads: BTreeSet<usize> =
+                (0..world.images.len()).filter(|place| world.is_head(*place)).collect();
+            world.tags.retain(|_, (place, _)| heads.contains(place));
+        }
+        self
+    }
+
     pub(crate) fn build(&self) -> Estate {
         let [api, web] = &self.worlds;
         let mut fleets = [("api", api.build()), ("web", web.build())];
@@ -137,6 +157,7 @@ proptest! {
 
     #[test]
     fn the_plan_says_what_the_account_will_be(lined in estate()) {
+        let lined = lined.with_heads_tagged_only();
         let before = lined.build();
         let after = before.without(&before.heads());
         match before.plan().usage {
@@ -155,6 +176,7 @@ proptest! {
 
     #[test]
     fn planning_again_after_acting_adds_no_family(lined in estate()) {
+        let lined = lined.with_heads_tagged_only();
         let before = lined.build();
         let heads = before.heads();
         let went = before.deletions();
@@ -168,7 +190,7 @@ proptest! {
 
     #[test]
     fn deleting_the_oldest_and_planning_again_takes_exactly_the_others(lined in estate(), n in 0..6_usize) {
-        let lined = lined.of_one_subject_each();
+        let lined = lined.of_one_subject_each().with_heads_tagged_only();
         let before = lined.build();
         let heads = before.heads();
         let order = in_order(&before, &heads);
@@ -228,6 +250,7 @@ proptest! {
 
     #[test]
     fn a_keep_rule_costs_another_family_only_in_place_of_one_it_holds(lined in estate(), rule in keep_rule()) {
+        let lined = lined.all_open();
         let before = lined.build().heads();
         let mut more = lined;
         more.worlds[0].keep.push(rule);
@@ -240,6 +263,7 @@ proptest! {
     fn what_a_keep_rule_costs_waits_behind_what_it_holds(
         lined in estate(), rule in keep_rule(), line in line(),
     ) {
+        let lined = lined.all_open();
         let before = lined.build();
         let mut more = lined;
         more.worlds[0].keep.push(KeepRule { unless_usage_above: line, ..rule });

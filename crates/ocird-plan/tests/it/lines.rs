@@ -373,15 +373,18 @@ fn a_rest_that_counted_for_a_family_ceases_to_count_with_it() {
 }
 
 #[test]
-fn a_tagged_rest_is_no_matter_of_usage() {
-    let rest = |fleet: Fleet| {
-        let fleet = fleet.image("arm", days(60), &["v9"]).rest("arm", "gone").image("new", days(2), &["v10"]);
+fn a_tagged_rest_counts_and_goes_by_a_line_like_any_other_image() {
+    let rest = |line| {
+        let fleet = repository('a', &[60, 2]).rest("a60", "gone").delete_rule(beyond(line));
         Estate::of(&[("api", fleet)])
     };
-    let tagged = || DeleteRule::about("all".parse().unwrap(), Selects::Tagged);
-    assert_eq!(gone(&rest(Fleet::new().delete_rule(beyond(0)))), [""; 0]);
-    assert_eq!(gone(&rest(Fleet::new().delete_rule(tagged()))), ["arm"]);
-    assert_eq!(gone(&rest(Fleet::new().delete_rule(tagged()).keep_rule(newest(9, Some(0))))), [""; 0]);
+    assert_eq!(rest(200).account(), Some(Bytes(202)));
+    assert_eq!(gone(&rest(202)), [""; 0]);
+    assert_eq!(gone(&rest(201)), ["a60"]);
+    assert!(rest(201).show().contains("api a60: delete: rule \"beyond\""), "and not as a rest");
+    let mut kept = rest(201);
+    *kept.fleet("api") = kept.fleet("api").clone().keep_rule(newest(9, Some(202)));
+    assert_eq!(gone(&kept), [""; 0]);
 }
 
 fn marks_after(estate: &Estate, marks: &Marks, hours: i64) -> Marks {

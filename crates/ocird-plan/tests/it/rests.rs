@@ -2,7 +2,8 @@
 
 use chrono::TimeDelta;
 use insta::assert_snapshot;
-use ocird_model::{KeepReason, Verdict};
+use ocird_model::{DeleteReason, KeepReason, Verdict};
+use ocird_plan::check;
 
 use crate::fleet::{Fleet, days, digest, now, tie};
 
@@ -54,7 +55,7 @@ fn a_rest_with_a_tag_of_a_keep_rule_stays_but_newest_does_not_matter() {
 }
 
 #[test]
-fn a_rest_that_somebody_tagged_since_is_judged_as_a_tagged_image() {
+fn a_rest_that_somebody_tagged_since_is_an_image_like_any_other() {
     let tagged = |age| {
         rests().with("arm", |image| {
             image.created_at = Some(now() - days(90));
@@ -63,7 +64,11 @@ fn a_rest_that_somebody_tagged_since_is_judged_as_a_tagged_image() {
     };
     assert_eq!(tagged(TimeDelta::hours(1)).verdict("arm"), Verdict::Keep(KeepReason::Floor));
     assert_eq!(tagged(days(20)).verdict("arm"), Verdict::Keep(KeepReason::NotSelected));
-    assert!(tagged(days(90)).goes("arm"));
+    let by_rule = Verdict::Delete(DeleteReason::Rule { rule: "old".parse().unwrap() });
+    assert_eq!(tagged(days(90)).verdict("arm"), by_rule, "with a mark and a grace");
+    let at_once =
+        check(rests().plan(), &tagged(days(90)).inventory(), &rests().policies, &rests().in_use, now());
+    assert!(at_once.unwrap_err().to_string().contains("it is no rest"));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use ocird_model::{
     Bytes, Content, Digest, Image, Inventory, Layer, Repository, RepositoryName, RepositoryState,
 };
 
-use crate::graph::{Graph, Graphs};
+use crate::graph::{Graph, Graphs, subject_in};
 
 /// Images that are taken as gone.
 pub(crate) type Gone = BTreeSet<(RepositoryName, Digest)>;
@@ -60,11 +60,16 @@ pub(crate) fn counts(repository: &Repository, graph: &Graph, digest: Digest) -> 
     counted(repository, graph, &Gone::new()).iter().any(|image| image.digest == digest)
 }
 
-/// Everything but what is gone and what is left of families whose head is gone; that counts when something that counts
+/// Everything but what is gone and the unnamed of what is left of families whose head is gone; that counts when something that counts
 /// carries it.
 fn counted<'a>(repository: &'a Repository, graph: &Graph, gone: &Gone) -> Vec<&'a Image> {
-    let is_rest =
-        |digest: &Digest| repository.rests.get(digest).is_some_and(|head| repository.image(head).is_none());
+    let is_named = |digest: &Digest| {
+        repository.image(digest).is_some_and(|image| image.tags.keys().any(|tag| subject_in(tag).is_none()))
+    };
+    let is_rest = |digest: &Digest| {
+        let head = repository.rests.get(digest);
+        head.is_some_and(|head| repository.image(head).is_none()) && !is_named(digest)
+    };
     let is_gone = |digest: &Digest| gone.contains(&(repository.name.clone(), *digest));
     let digests = repository.images.iter().map(|image| image.digest);
     let roots = digests.filter(|digest| !is_rest(digest) && !is_gone(digest));

@@ -189,11 +189,12 @@ impl<'a> Judge<'a> {
         if !self.scene.is_rest(image.digest) {
             return self.ordinary(policy, image, account);
         }
-        // What is left of a family is no matter of usage, and is asked of rules only where somebody may have tagged it.
+        // What is left of a family is no matter of usage or rules, but stays where somebody may have tagged what it carries.
         let is_left_alone = self.scene.reached(image.digest).all(|below| self.is_left_alone(below));
         match self.ordinary(policy, image, None) {
-            Opinion::Settled(Fate::NotSelected) if is_left_alone => Opinion::Settled(Fate::Rest),
-            Opinion::Wanted(_) => Opinion::Settled(Fate::Rest),
+            Opinion::Settled(Fate::NotSelected) | Opinion::Wanted(_) => {
+                Opinion::Settled(if is_left_alone { Fate::Rest } else { Fate::NotSelected })
+            }
             Opinion::Settled(fate) => Opinion::Settled(fate),
         }
     }

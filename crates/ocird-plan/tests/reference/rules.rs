@@ -29,16 +29,18 @@ impl<'a> Scene<'a> {
     }
 
     /// True for a member of a family whose head ocird deleted and the listing no longer shows.
-    pub(crate) fn is_rest(&self, digest: Digest) -> bool {
+    fn has_no_head(&self, digest: Digest) -> bool {
         self.repository.rests.get(&digest).is_some_and(|head| self.repository.image(head).is_none())
     }
 
-    /// True for a rest that nobody has tagged, and that nothing holds but others of its kind.
+    /// True for such a member that nobody has given a name.
+    pub(crate) fn is_rest(&self, digest: Digest) -> bool {
+        self.has_no_head(digest) && self.image(digest).tags.keys().all(|tag| subject_in(tag).is_some())
+    }
+
+    /// True for a rest that nothing holds but others of its kind.
     pub(crate) fn is_mere_rest(&self, digest: Digest) -> bool {
-        let is_touched = |digest: &Digest| {
-            !self.is_rest(*digest) || self.image(*digest).tags.keys().any(|tag| subject_in(tag).is_none())
-        };
-        self.is_rest(digest) && !self.graph.above(digest).any(is_touched)
+        self.is_rest(digest) && !self.graph.above(digest).any(|above| !self.is_rest(*above))
     }
 
     /// The tags of an image that tie it to nothing that is listed.
@@ -92,7 +94,7 @@ impl<'a> Scene<'a> {
             let is_in_group = |tag: &Tag| group(tag, tags, group_by) == Some(wanted);
             let has_place = |head: &&Image| {
                 self.graph.is_head(head.digest)
-                    && !self.is_rest(head.digest)
+                    && !self.has_no_head(head.digest)
                     && is_believable(head)
                     && head.tags.keys().any(|tag| subject_in(tag).is_none())
                     && head.tags.keys().any(is_in_group)

@@ -172,12 +172,15 @@ fn everything(usage: &[UsageSample]) -> AccountSample {
 }
 
 /// The rests of families that the plan keeps because something needs them by now. A doubt keeps a rest too, but adopts
-/// nothing: it passes. A hold on the head that is gone keeps them for the head's sake, and adopts nothing either.
+/// nothing: it passes. A hold on the head that is gone keeps them for the head's sake, and adopts nothing either. What bears a
+/// plain tag is no rest any more, nor is what carries such an image.
 fn adopted(decided: &Decided) -> Vec<(RepositoryId, Digest)> {
     let of_repository = |repository: &Repository| {
         let decisions = decided.checked.plan().decisions(&repository.name);
         let rests = decisions.iter().filter(|decision| repository.rests.contains_key(&decision.digest));
-        let kept = rests.filter(|decision| is_needed(repository, decisions, decision));
+        let has_name =
+            |decision: &Decision| repository.image(&decision.digest).is_some_and(ocird_plan::has_name);
+        let kept = rests.filter(|decision| has_name(decision) || is_needed(repository, decisions, decision));
         kept.map(|decision| (repository.id.clone(), decision.digest)).collect::<Vec<_>>()
     };
     decided.inventory.complete().flat_map(of_repository).collect()
@@ -202,6 +205,8 @@ fn is_needed(repository: &Repository, decisions: &[Decision], rest: &Decision) -
                     verdict,
                     Verdict::Keep(
                         KeepReason::InUse { .. } | KeepReason::RollbackRoom { .. } | KeepReason::Rule { .. }
+                            // It carries what somebody tagged: any other rest goes.
+                            | KeepReason::NotSelected
                     )
                 );
             }

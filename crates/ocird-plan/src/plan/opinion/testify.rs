@@ -168,11 +168,11 @@ impl Bench<'_> {
         let held: Vec<usize> = reached.iter().copied().filter(|&place| asks.holds(place)).collect();
         let line = rule.unless_usage_above.map(|line| line_says(line, account));
         // The fate of what has no part in the account is no matter of usage, whatever it carries.
-        let is_on_the_account = !self.scene.facts[place].is_off_the_account;
+        let is_on_the_account = !self.scene.facts[place].is_mere_rest;
         let is_in_force = line.is_none_or(|line| line.is_exceeded != Some(true) && is_on_the_account);
         KeepRuleSays {
             rule: rule.name.clone(),
-            holds: held.iter().any(|&place| is_in_force || self.scene.facts[place].is_off_the_account),
+            holds: held.iter().any(|&place| is_in_force || self.scene.facts[place].is_mere_rest),
             itself: held.contains(&place),
             through: held.iter().filter(|&&held| held != place).map(|&held| self.digest(held)).collect(),
             conditions: self.keep_conditions(rule, &asks, place),
