@@ -1,5 +1,5 @@
 //! Holds: keep rules made by hand, each on a digest or a tag of a repository, until it ends or is released (S-27). Whether a
-//! hold is in force is not the store's to say: it hands out all that nobody has released.
+//! hold is in force is not the store's to say: it hands out all that nobody has released, and to plans all there ever were.
 
 use std::collections::BTreeMap;
 
@@ -22,16 +22,22 @@ struct HoldRow {
 }
 
 impl Glance {
-    /// Every hold that nobody has released, whether it has ended or not, in the order in which they were placed.
-    pub async fn holds(&self) -> Result<BTreeMap<RepositoryName, Vec<Hold>>, StoreError> {
-        read_holds(&self.reader).await
+    /// Every hold there ever was. One that was released has ended at that moment: what was held once, as all that was ever
+    /// restored, takes no place among the newest.
+    pub async fn holds_ever(&self) -> Result<BTreeMap<RepositoryName, Vec<Hold>>, StoreError> {
+        read_holds(&self.reader, EVER).await
     }
 }
 
 impl Store {
+    /// As [`Glance::holds_ever`].
+    pub async fn holds_ever(&self) -> Result<BTreeMap<RepositoryName, Vec<Hold>>, StoreError> {
+        read_holds(&self.reader, EVER).await
+    }
+
     /// Every hold that nobody has released, whether it has ended or not, in the order in which they were placed.
     pub async fn holds(&self) -> Result<BTreeMap<RepositoryName, Vec<Hold>>, StoreError> {
-        read_holds(&self.reader).await
+        read_holds(&self.reader, STANDING).await
     }
 
     /// The same of one repository, as they are on the disk at this moment.
@@ -98,9 +104,16 @@ impl Store {
     }
 }
 
-async fn read_holds(reader: &SqlitePool) -> Result<BTreeMap<RepositoryName, Vec<Hold>>, StoreError> {
-    let select = "SELECT repository, digest, tag, placed_by, why, since, until FROM holds \
-         WHERE released_at IS NULL ORDER BY id";
+const STANDING: &str = "SELECT repository, digest, tag, placed_by, why, since, until FROM holds \
+     WHERE released_at IS NULL ORDER BY id";
+
+const EVER: &str = "SELECT repository, digest, tag, placed_by, why, since, \
+     CASE WHEN released_at IS NULL OR until < released_at THEN until ELSE released_at END AS until FROM holds ORDER BY id";
+
+async fn read_holds(
+    reader: &SqlitePool,
+    select: &'static str,
+) -> Result<BTreeMap<RepositoryName, Vec<Hold>>, StoreError> {
     let rows: Vec<HoldRow> =
         sqlx::query_as(select).fetch_all(reader).await.map_err(StoreError::sqlite("reading the holds"))?;
     let mut holds: BTreeMap<RepositoryName, Vec<Hold>> = BTreeMap::new();

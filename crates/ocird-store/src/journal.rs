@@ -216,7 +216,10 @@ impl Store {
                 write.schedule_proofs(*at).await?;
             }
             // It may have gone and have been brought back by hand.
-            OutcomeKind::NotDone => write.drop_marks_of(&family).await?,
+            OutcomeKind::NotDone => {
+                write.drop_marks_of(&family).await?;
+                write.drop_rest_of(&family).await?;
+            }
             OutcomeKind::Drifted | OutcomeKind::AlreadyGone | OutcomeKind::Failed(_) => {}
         }
         write.commit().await
@@ -342,13 +345,7 @@ impl Write<'_> {
 
     /// A deleted image is no rest any more; the others of its family are.
     async fn leave_rests(&mut self, id: IntentId, family: &Family) -> Result<(), StoreError> {
-        let doing = "recording the rests of a family";
-        sqlx::query("DELETE FROM rests WHERE repository = ? AND member = ?")
-            .bind(family.repository)
-            .bind(family.digest.as_bytes().as_slice())
-            .execute(self.connection())
-            .await
-            .map_err(StoreError::sqlite(doing))?;
+        self.drop_rest_of(family).await?;
         for member in family.members.iter().filter(|member| **member != family.digest) {
             let insert =
                 "INSERT OR REPLACE INTO rests (repository, member, head, intent) VALUES (?, ?, ?, ?)";
@@ -359,8 +356,19 @@ impl Write<'_> {
                 .bind(id.0)
                 .execute(self.connection())
                 .await
-                .map_err(StoreError::sqlite(doing))?;
+                .map_err(StoreError::sqlite("recording the rests of a family"))?;
         }
+        Ok(())
+    }
+
+    /// The image of an intent is no rest any more.
+    async fn drop_rest_of(&mut self, family: &Family) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM rests WHERE repository = ? AND member = ?")
+            .bind(family.repository)
+            .bind(family.digest.as_bytes().as_slice())
+            .execute(self.connection())
+            .await
+            .map_err(StoreError::sqlite("dropping the rest that an intent was about"))?;
         Ok(())
     }
 }

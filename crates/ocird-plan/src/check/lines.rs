@@ -108,7 +108,6 @@ fn cross_out(
                 is_one_passed_over |= is_asked_for;
                 continue;
             }
-            Fate::Closed if !is_asked_for => continue,
             Fate::Closed => {}
             Fate::Goes => {
                 if !is_asked_for {

@@ -14,8 +14,9 @@
 //!
 //! # What is closed
 //! Where nothing may go, for a doubt or a manifest that cannot be judged, families come in the same order and are taken out of the
-//! account as if they went, while they stay. So no other repository gives more for it than it would if nothing were closed:
-//! doubt about one must not cost another an image. What is said of the account afterwards is what it will really be.
+//! account as if they went, while they stay: each that could go at some account, as what the account is says nothing while it
+//! holds them. So no other repository gives more for it than it would if nothing were closed, now or in a later pass: doubt about
+//! one must not cost another an image. What is said of the account afterwards is what it will really be.
 //!
 //! # What a keep rule costs
 //! A keep rule never adds the deletion of a family that it holds, and where no policy has a line it adds none at all. With lines,
@@ -148,12 +149,15 @@ pub(super) fn settle(benches: &mut [Bench<'_>], accounts: &mut Accounts) -> Sett
     candidates.sort_unstable_by_key(|candidate| (candidate.time, candidate.bench, candidate.place));
     let at_first = accounts.total();
     for Candidate { time: _, bench, place, above } in candidates {
-        let standing = if accounts.total() > above {
+        let (is_open, goes) = (benches[bench].is_open(), accounts.total() > above);
+        if goes || !is_open {
             accounts.take_out(bench, &benches[bench], place);
+        }
+        let standing = if goes {
             Standing::Goes
         } else if at_first <= above {
             Standing::Stays
-        } else if benches[bench].is_open() {
+        } else if is_open {
             Standing::Spared
         } else {
             // It could go, and what closes the repository is the reason why it does not.

@@ -114,7 +114,8 @@ fn ask_the_account(
     for (judge, image) in images {
         fates.insert(judge.place(image.digest), judge.opinion(image, at_first).fate());
         if !going.contains_key(&judge.place(image.digest)) {
-            let departures = judge.departures(image, &judge.opinion(image, by_then), going);
+            let account = if judge.why_closed().is_none() { by_then } else { Some(Bytes(u64::MAX)) };
+            let departures = judge.departures(image, &judge.opinion(image, account), going);
             if !departures.is_empty() {
                 going.extend(departures);
                 by_then = without(going);

@@ -30,7 +30,7 @@ async fn holds_read_back_in_their_order_after_a_restart_and_for_onlookers() {
     assert_eq!(world.store.holds_of(&name(1)).await.unwrap(), read[&name(1)]);
     assert_eq!(world.store.holds_of(&name(3)).await.unwrap(), []);
     let glance = Glance::open(world.dir.path()).await.unwrap().unwrap();
-    assert_eq!(glance.holds().await.unwrap(), read);
+    assert_eq!(glance.holds_ever().await.unwrap(), read);
 }
 
 #[tokio::test]
@@ -54,8 +54,11 @@ async fn a_release_ends_every_hold_on_the_same_and_no_other() {
     assert_eq!(world.store.release_holds(&name(1), &on, "eve", at(2)).await.unwrap(), 2);
     assert_eq!(world.store.release_holds(&name(1), &on, "eve", at(3)).await.unwrap(), 0);
     let read = world.store.holds().await.unwrap();
-    assert_eq!(read[&name(1)], [other, on_tag()]);
+    assert_eq!(read[&name(1)], [other.clone(), on_tag()]);
     assert_eq!(read[&name(2)], [on_digest()]);
+    let until = Some(at(2));
+    let ended = [Hold { until, ..on_digest() }, Hold { until, ..on_digest() }, other, on_tag()];
+    assert_eq!(world.store.holds_ever().await.unwrap()[&name(1)], ended);
     assert_eq!(world.number("SELECT count(*) FROM holds WHERE released_by = 'eve'").await, 2);
 }
 

@@ -75,6 +75,8 @@ pub(crate) struct Acted {
     gone: BTreeMap<RepositoryId, BTreeSet<Digest>>,
     /// The marks that no longer hold, of what was deleted and of what drifted: none of it is pending any more.
     pub(crate) unmarked: BTreeSet<MarkKey>,
+    /// What stays for this pass, because the world moved since it looked.
+    pub(crate) held_back: BTreeSet<MarkKey>,
 }
 
 impl Acted {
@@ -101,7 +103,6 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Act<'_, R, W, C> {
             again: Again::new(self.reader, self.clock, self.store, self.inventory, self.checked, self.in_use),
             freed: Freed::new(self.reader, self.clock, self.inventory, self.checked),
         };
-        let mut n_held = 0;
         for due in due {
             if let Some((code, why)) = self.halt() {
                 refusals.add(code, why);
@@ -113,7 +114,7 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Act<'_, R, W, C> {
             let step = self.one(due, &mut looks, acted).await?;
             note(due, &step);
             if let Step::Held(_) = &step {
-                n_held += 1;
+                acted.held_back.insert(mark_key(due));
             }
             let ending = self.after(due, &step, acted).await?;
             if let Some((code, why)) = self.count(&step).await?.or(ending) {
@@ -121,6 +122,7 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Act<'_, R, W, C> {
                 break;
             }
         }
+        let n_held = acted.held_back.len();
         if n_held > 0 {
             let text = format!(
                 "{n_held} that were due wait for the next pass: the world moved since this one looked"

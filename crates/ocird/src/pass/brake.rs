@@ -13,6 +13,7 @@ use crate::pass::batch::{self, APPROVAL_SERVES, Approved, Batch, Quota};
 use crate::pass::engine::Engine;
 use crate::pass::gate::Refusals;
 use crate::pass::prove::Proof;
+use crate::pass::step::mark_key;
 use crate::pass::survey::Decided;
 use crate::status::RefusalCode;
 
@@ -64,7 +65,9 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
             !self.unsettled.contains(due.repository_id())
                 && approved.as_ref().is_none_or(|approved| approved.covers(due))
         };
-        let batch = batch::batch(decided.due.iter().filter(may_go), quota);
+        let was_held = |due: &&Due| self.held_back.contains(&mark_key(due));
+        let (last, first): (Vec<&Due>, Vec<&Due>) = decided.due.iter().filter(may_go).partition(was_held);
+        let batch = batch::batch(first.into_iter().chain(last), quota);
         if batch.n_by_limits > 0 {
             let text = format!(
                 "{} families that are due go in later passes: the limits of [limits] are reached",

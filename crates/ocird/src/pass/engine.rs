@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use ocird_model::{Clock, Policies, ReadRegistry, RepositoryId, WriteRegistry};
+use ocird_model::{Clock, MarkKey, Policies, ReadRegistry, RepositoryId, WriteRegistry};
 use ocird_store::Brakes;
 use tokio_util::sync::CancellationToken;
 
@@ -45,6 +45,9 @@ pub struct Engine<R, W, C> {
     pub(crate) left: Vec<Refusal>,
     /// Repositories with a deletion of which nobody can tell what came: nothing of them goes until it is known.
     pub(crate) unsettled: BTreeSet<RepositoryId>,
+    /// What the last batch held back, because the world had moved: it comes last in the next one, so that what is often pulled
+    /// keeps nobody else waiting.
+    pub(crate) held_back: BTreeSet<MarkKey>,
     /// Asks what findings need beside the registry.
     pub(crate) auditor: Auditor,
     /// A pass has asked it already, so that acting passes need not.
@@ -76,6 +79,7 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
             brakes: Brakes::default(),
             left: Vec::new(),
             unsettled: BTreeSet::new(),
+            held_back: BTreeSet::new(),
             auditor: Auditor::default(),
             has_audited: false,
             backup_failed_at: None,

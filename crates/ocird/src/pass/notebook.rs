@@ -175,8 +175,8 @@ impl Notebook {
     /// nothing goes.
     pub(crate) async fn hold(&mut self, inventory: &mut Inventory) {
         let read = match (&self.store, &self.glance) {
-            (Some(store), _) => store.holds().await,
-            (None, Some(glance)) => glance.holds().await,
+            (Some(store), _) => store.holds_ever().await,
+            (None, Some(glance)) => glance.holds_ever().await,
             (None, None) => return,
         };
         let mut holds = read.unwrap_or_else(|error| {

@@ -133,7 +133,9 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
         if is_counted {
             store.begin_batch(self.clock.now()).await?;
         }
-        act.all(batch, acted, refusals).await?;
+        let came = act.all(batch, acted, refusals).await;
+        self.held_back.clone_from(&acted.held_back);
+        came?;
         let proof = self.prove_batch(decided, acted, &again.in_use, refusals).await?;
         self.conclude(is_counted, acted, &proof, refusals).await?;
         Ok(())

@@ -180,7 +180,11 @@ fn adopted(decided: &Decided) -> Vec<(RepositoryId, Digest)> {
         let rests = decisions.iter().filter(|decision| repository.rests.contains_key(&decision.digest));
         let has_name =
             |decision: &Decision| repository.image(&decision.digest).is_some_and(ocird_plan::has_name);
-        let kept = rests.filter(|decision| has_name(decision) || is_needed(repository, decisions, decision));
+        let is_held =
+            |decision: &Decision| matches!(decision.verdict, Verdict::Keep(KeepReason::Held { by: _ }));
+        let kept = rests.filter(|decision| {
+            (has_name(decision) && !is_held(decision)) || is_needed(repository, decisions, decision)
+        });
         kept.map(|decision| (repository.id.clone(), decision.digest)).collect::<Vec<_>>()
     };
     decided.inventory.complete().flat_map(of_repository).collect()
