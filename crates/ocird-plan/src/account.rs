@@ -96,7 +96,7 @@ pub(crate) fn is_left_over(repository: &Repository, image: &Image) -> bool {
 }
 
 /// True when the image bears a plain tag: one that is no tie to a subject. Such an image is no rest of a family.
-pub fn has_name(image: &Image) -> bool {
+fn has_name(image: &Image) -> bool {
     image.tags.keys().any(|tag| subject_named_by(tag.as_str()).is_none())
 }
 

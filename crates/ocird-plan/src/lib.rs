@@ -43,10 +43,10 @@
 //! # The rests of a family
 //! When ocird has deleted a head and a complete listing shows it gone, the members that are still listed go without
 //! asking age or order again, as long as nothing present holds them. One younger than the guardrail's age was pushed anew
-//! (its family was older than that when it was judged) and stays. What bears a plain tag is no rest, as somebody may have given
-//! it that since: it is an image like any other, judged as a head of its own or by what holds it, with a mark, a grace and a
-//! part in the account, and is forgotten as a rest for good. Only a place among the newest it does not take until then. A rest
-//! that carries a tagged image stays, and is forgotten as a rest too.
+//! (its family was older than that when it was judged) and stays. What bears a plain tag is judged like any
+//! other image, as a head of its own or by what holds it, with a mark, a grace and a part in the account; but it takes no place
+//! among the newest, and no limit counts what was counted with its head. A rest that carries a tagged image stays, and is no rest
+//! any more. Whoever looks leaves out of `rests` what was pulled or tagged since its head went: somebody wants it.
 //!
 //! # Lines in the account
 //! A rule may speak only while the account over everything that is watched is above a line, or at or under it. Where it is
@@ -88,7 +88,7 @@ mod much;
 mod plan;
 mod tag;
 
-pub use account::{Account, account, freed, frees, has_name};
+pub use account::{Account, account, freed, frees};
 pub use check::{CheckedPlan, Violation, Violations, check};
 pub use due::{Due, DueKind, MIN_PASSES, due};
 pub use ecr::{EcrImage, Expiry, expired};

@@ -7,7 +7,7 @@ use ocird_sim::stage::Timers;
 use ocird_sim::{Attestations, Fault, Operation, PullAccounting, PullTimes, Pushed, Reference, When};
 use serde_json::{Value, json};
 
-use crate::world::{HOST, SHOP_POLICY, World, build, name, play, ripe, ripe_shop, shop_of};
+use crate::world::{HOST, SHOP_POLICY, World, build, name, play, ripe, ripe_shop, shop_of, tag};
 
 /// How long the slow read takes, by the tenancy's clock.
 const SLOW: TimeDelta = TimeDelta::minutes(1);
@@ -181,6 +181,44 @@ async fn what_is_left_of_a_family_stays_when_somebody_pulls_it() {
     }
     assert_eq!(world.n_deleted(), 2, "the other child goes");
     assert!(world.stage.tenancy.manifest_head(&name("shop-multi"), &wanted).is_ok());
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_family_stays_when_somebody_tags_it() {
+    let (mut world, family) = a_family_without_its_head().await;
+    world.stage.tenancy.clock().advance(TimeDelta::seconds(1));
+    let wanted = &family.children[0];
+    world.stage.tenancy.retag(&name("shop-multi"), wanted, &tag("hotfix"), "ci").unwrap();
+    for _ in 0..40 {
+        world.act().await;
+    }
+    assert_eq!(world.tags("shop-multi"), ["hotfix", "v3", "v4", "v5"], "it is one of the newest four");
+}
+
+#[tokio::test]
+async fn children_with_tags_of_their_own_go_a_grace_after_their_index() {
+    let mut world = World::open(play(SHOP_POLICY));
+    world.create("shop-multi");
+    for number in 1..=5 {
+        let version = format!("v{number}");
+        let pushed = world.push_build("shop-multi", &build("shop-multi", &version), &version);
+        for (child, platform) in pushed.children.iter().zip(["arm64", "amd64"]) {
+            let own = tag(&format!("{version}-{platform}"));
+            world.stage.tenancy.retag(&name("shop-multi"), child, &own, "ci").unwrap();
+        }
+        world.stage.tenancy.clock().advance(TimeDelta::minutes(30));
+    }
+    world.run("shop-multi", "v5");
+    world.start();
+    while world.n_deleted() == 0 {
+        world.act().await;
+    }
+    world.live(TimeDelta::hours(23)).await;
+    assert_eq!(world.n_deleted(), 1, "its children wait for a grace of their own");
+    world.live(TimeDelta::hours(6)).await;
+    assert_eq!(world.n_deleted(), 3);
+    assert_eq!(world.tags("shop-multi").len(), 4 * 3);
+    world.assert_nobody_misses_anything();
 }
 
 #[tokio::test]

@@ -285,8 +285,7 @@ impl<R: ReadRegistry> Look<'_, R> {
         images.sort_by_key(|image| image.digest);
         let listed = |member| images.binary_search_by_key(member, |image| image.digest).ok();
         let rests = known.rests.iter().filter_map(|(member, rest)| Some((&images[listed(member)?], rest)));
-        // Whoever pulls what is left of a family wants it for its own sake.
-        let rests = rests.filter(|(image, rest)| image.last_pulled_at.is_none_or(|at| at <= rest.since));
+        let rests = rests.filter(|(image, rest)| !is_wanted_since(image, rest.since));
         let rests = rests.map(|(image, rest)| (image.digest, rest.head)).collect();
         Repository {
             id: self.row.id.clone(),
@@ -322,6 +321,13 @@ pub(crate) async fn at_once<F: Future>(n: usize, futures: Vec<F>) -> Vec<F::Outp
 /// When an image was last pulled, if ever; [`NOBODY_KNOWS_WHEN`] for pulls without a time.
 pub(crate) fn last_pulled_at(details: &ImageDetails) -> Option<DateTime<Utc>> {
     details.last_pulled_at.or((details.n_pulls > 0).then_some(NOBODY_KNOWS_WHEN))
+}
+
+/// Whether somebody has pulled or named an image since, and so wants it for its own sake, whatever it is left over from.
+fn is_wanted_since(image: &Image, since: DateTime<Utc>) -> bool {
+    let mut names = image.tags.iter().filter(|(tag, _)| subject_by_tag(tag).is_none());
+    image.last_pulled_at.is_some_and(|at| at > since)
+        || names.any(|(_, attached_at)| attached_at.is_none_or(|at| at > since))
 }
 
 /// One image from its details and rows. The tags are the union of both (S-5): a tag that only a row shows has no

@@ -172,19 +172,13 @@ fn everything(usage: &[UsageSample]) -> AccountSample {
 }
 
 /// The rests of families that the plan keeps because something needs them by now. A doubt keeps a rest too, but adopts
-/// nothing: it passes. A hold on the head that is gone keeps them for the head's sake, and adopts nothing either. What bears a
-/// plain tag is no rest any more, nor is what carries such an image.
+/// nothing: it passes. A hold on the head that is gone keeps them for the head's sake, and adopts nothing either. A rest that
+/// carries what bears a plain tag is needed by nobody, and is none any more.
 fn adopted(decided: &Decided) -> Vec<(RepositoryId, Digest)> {
     let of_repository = |repository: &Repository| {
         let decisions = decided.checked.plan().decisions(&repository.name);
         let rests = decisions.iter().filter(|decision| repository.rests.contains_key(&decision.digest));
-        let has_name =
-            |decision: &Decision| repository.image(&decision.digest).is_some_and(ocird_plan::has_name);
-        let is_held =
-            |decision: &Decision| matches!(decision.verdict, Verdict::Keep(KeepReason::Held { by: _ }));
-        let kept = rests.filter(|decision| {
-            (has_name(decision) && !is_held(decision)) || is_needed(repository, decisions, decision)
-        });
+        let kept = rests.filter(|decision| is_needed(repository, decisions, decision));
         kept.map(|decision| (repository.id.clone(), decision.digest)).collect::<Vec<_>>()
     };
     decided.inventory.complete().flat_map(of_repository).collect()
