@@ -95,6 +95,25 @@ impl Store {
         self.stop(StopKind::Freeze, why, now).await
     }
 
+    /// Puts a freeze that says more in the place of the one that stands for this reason, in one write, as the record of stops
+    /// only grows. One that stands for another reason stands on.
+    pub async fn freeze_says(&self, why: &str, more: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let mut write = self.begin(now).await?;
+        let replace = "UPDATE stops SET cleared_at = ?, cleared_by = 'ocird, to say more' \
+             WHERE kind = ? AND why = ? AND cleared_at IS NULL";
+        let replaced = sqlx::query(replace)
+            .bind(millis(now))
+            .bind(StopKind::Freeze.as_str())
+            .bind(why)
+            .execute(write.connection())
+            .await
+            .map_err(StoreError::sqlite("saying more about a freeze"))?;
+        if replaced.rows_affected() == 1 {
+            write.stop(StopKind::Freeze, more, now).await?;
+        }
+        write.commit().await
+    }
+
     /// Lets deletion go on, by the word of `by`: clears breaker, freeze and the row of unexpected answers, withdraws what was
     /// approved and what waits for it (it was decided in another state of knowledge), and begins the ramp anew. A newest
     /// time that lies ahead of `now` is forgotten, and a repository that was first seen after `now` is new from now on: whoever
@@ -186,15 +205,7 @@ impl Store {
 
     async fn stop(&self, kind: StopKind, why: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
         let mut write = self.begin(now).await?;
-        let insert = "INSERT INTO stops (kind, at, why) SELECT ?1, ?2, ?3 \
-             WHERE NOT EXISTS (SELECT 1 FROM stops WHERE kind = ?1 AND cleared_at IS NULL)";
-        sqlx::query(insert)
-            .bind(kind.as_str())
-            .bind(millis(now))
-            .bind(why)
-            .execute(write.connection())
-            .await
-            .map_err(StoreError::sqlite("stopping deletion"))?;
+        write.stop(kind, why, now).await?;
         write.commit().await
     }
 
@@ -273,6 +284,20 @@ impl fmt::Display for Stop {
 }
 
 impl Write<'_> {
+    /// Stops deletion, unless a stop of this kind stands.
+    async fn stop(&mut self, kind: StopKind, why: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let insert = "INSERT INTO stops (kind, at, why) SELECT ?1, ?2, ?3 \
+             WHERE NOT EXISTS (SELECT 1 FROM stops WHERE kind = ?1 AND cleared_at IS NULL)";
+        sqlx::query(insert)
+            .bind(kind.as_str())
+            .bind(millis(now))
+            .bind(why)
+            .execute(self.connection())
+            .await
+            .map_err(StoreError::sqlite("stopping deletion"))?;
+        Ok(())
+    }
+
     /// Ends the approval that stands, if one does.
     pub(crate) async fn end_approval(&mut self, why: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
         let end =

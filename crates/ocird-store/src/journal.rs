@@ -215,12 +215,12 @@ impl Store {
                 write.drop_marks_of(&family).await?;
                 write.schedule_proofs(*at).await?;
             }
-            // It may have gone and have been brought back by hand.
-            OutcomeKind::NotDone => {
+            // By somebody's hand it may have gone and have come back, or come back before anybody looks again.
+            OutcomeKind::NotDone | OutcomeKind::AlreadyGone => {
                 write.drop_marks_of(&family).await?;
                 write.drop_rest_of(&family).await?;
             }
-            OutcomeKind::Drifted | OutcomeKind::AlreadyGone | OutcomeKind::Failed(_) => {}
+            OutcomeKind::Drifted | OutcomeKind::Failed(_) => {}
         }
         write.commit().await
     }
@@ -334,6 +334,7 @@ impl Write<'_> {
 
     /// What was deleted has no mark: brought back before the next pass, it would be due again at once.
     async fn drop_marks_of(&mut self, family: &Family) -> Result<(), StoreError> {
+        self.change_marks().await?;
         sqlx::query("DELETE FROM marks WHERE repository = ? AND head = ?")
             .bind(family.repository)
             .bind(family.digest.as_bytes().as_slice())

@@ -268,6 +268,7 @@ impl Store {
 impl Write<'_> {
     /// What came back is no rest and has no mark: rules must select it anew, over a whole grace.
     async fn start_anew(&mut self, id: RestoreId) -> Result<(), StoreError> {
+        self.change_marks().await?;
         // SQLite compares row values: the repository and the digest of the deletion that this undoes.
         for statement in [
             "DELETE FROM rests WHERE (repository, member) = (SELECT repository, digest FROM intents \

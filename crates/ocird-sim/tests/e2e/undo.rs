@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, TimeDelta, Utc};
 use ocird::undo::{Fate, RestoreOrder, Restored, Undo, UndoError, What, restore};
 use ocird_model::{ImageId, RepositoryName};
-use ocird_sim::{Attestations, Iam, Operation};
+use ocird_sim::{Attestations, Fault, Iam, Operation, When};
 
 use crate::world::{SHOP_POLICY, World, build, name, play, tag};
 
@@ -190,6 +190,28 @@ async fn a_tag_that_another_image_has_by_now_stays_there() {
     assert_eq!(head.tags, [tag("v1-final")]);
     assert!(head.lost.len() == 1 && head.lost[0].why.contains("keeps it"), "{:?}", head.lost);
     assert_eq!(world.digest(SHOP, "v1"), pushed.digest);
+}
+
+#[tokio::test]
+async fn a_tag_that_another_image_gets_while_the_restore_is_under_way_stays_there() {
+    let mut world = deleted_shop().await;
+    let (tenancy, slow) = (world.stage.tenancy.clone(), TimeDelta::minutes(1));
+    tenancy.inject(Operation::RestoreContainerImage, When::Call(1), Fault::Slow(slow.to_std().unwrap()));
+    let push = async {
+        let answers_at = tenancy.now() + slow;
+        while tenancy.clock().next_deadline() != Some(answers_at) {
+            tokio::task::yield_now().await;
+        }
+        let again = build(SHOP, "v1 again");
+        let pushed = tenancy.push(&name(SHOP), &again, &[tag("v1"), tag("v1-final")], "ci").unwrap();
+        tenancy.clock().advance(slow);
+        pushed
+    };
+    let (restored, pushed) = tokio::join!(bring_back(&mut world, family("shop-multi:v1")), push);
+    let restored = restored.unwrap();
+    let head = restored.images.last().unwrap();
+    assert!(head.tags.is_empty() && head.lost.len() == 2, "{head:?}");
+    assert_eq!([world.digest(SHOP, "v1"), world.digest(SHOP, "v1-final")], [pushed.digest; 2]);
 }
 
 #[tokio::test]

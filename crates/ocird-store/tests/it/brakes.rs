@@ -276,3 +276,15 @@ async fn pulls_are_known_by_the_last_read_and_not_of_what_is_gone() {
     world.see(&[], at(4)).await;
     assert_eq!(pulls().await, None);
 }
+
+#[tokio::test]
+async fn a_freeze_that_says_more_stands_on() {
+    let world = world().await;
+    let why = async || world.store.brakes().await.unwrap().freeze.map(|freeze| freeze.why);
+    world.store.freeze("gone", at(1)).await.unwrap();
+    world.store.freeze_says("something else", "nothing", at(2)).await.unwrap();
+    assert_eq!(why().await.as_deref(), Some("gone"));
+    world.store.freeze_says("gone", "gone, and back", at(3)).await.unwrap();
+    assert_eq!(why().await.as_deref(), Some("gone, and back"));
+    assert_eq!(world.number("SELECT count(*) FROM stops").await, 2);
+}

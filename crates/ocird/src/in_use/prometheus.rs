@@ -54,6 +54,10 @@ struct Envelope {
     error: Option<String>,
     #[serde(default)]
     warnings: Vec<String>,
+    /// What a cluster of `VictoriaMetrics` says when one of its stores did not answer.
+    /// <https://docs.victoriametrics.com/victoriametrics/cluster-victoriametrics/#cluster-availability>
+    #[serde(default, rename = "isPartial")]
+    is_partial: bool,
     data: Option<Data>,
 }
 
@@ -167,7 +171,11 @@ async fn ask(client: &Client, url: &str, query: &str) -> Result<Vec<Sample>, Pro
 }
 
 /// The series of an answer that is whole.
-fn samples(Envelope { status, error, warnings, data }: Envelope) -> Result<Vec<Sample>, PrometheusError> {
+fn samples(envelope: Envelope) -> Result<Vec<Sample>, PrometheusError> {
+    let Envelope { status, error, warnings, is_partial, data } = envelope;
+    if is_partial {
+        return Err(PrometheusError::Partial("isPartial".to_owned()));
+    }
     if let Some(warning) = warnings.first() {
         return Err(PrometheusError::Partial(warning.clone()));
     }

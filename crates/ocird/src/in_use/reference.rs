@@ -38,7 +38,7 @@ impl Folder {
     }
 
     /// Takes apart `image` (`host/namespace/repository[:tag][@digest]`); `digest` is what the source knows besides, for
-    /// a reference that pins none. One with neither tag nor digest means `latest`, as it does to a container engine.
+    /// a reference that pins none. One that spells out neither tag nor digest means `latest`, as it does to a container engine.
     pub fn fold(&self, image: &str, digest: Option<&str>) -> Result<Folded, UnclearReference> {
         let unclear = |what| UnclearReference { text: image.chars().take(200).collect(), what };
         let Some(path) = self.path_in_our_registry(image.trim()) else {
@@ -61,7 +61,8 @@ impl Folder {
         let repository: RepositoryName = repository.parse().map_err(|_| unclear("its repository"))?;
         let digest =
             pinned.or(digest).map(str::parse::<Digest>).transpose().map_err(|_| unclear("its digest"))?;
-        let tag = match (tag, digest) {
+        // Whoever writes neither means `latest` at the next pull, whatever runs now.
+        let tag = match (tag, pinned) {
             (None, None) => Some("latest"),
             (tag, _) => tag,
         };
@@ -117,6 +118,7 @@ mod tests {
         };
         assert_eq!(fold("team/app", None), ours("team/app", Some("latest"), None));
         assert_eq!(fold("app:v1", Some(&digest)), ours("app", Some("v1"), Some(&digest)));
+        assert_eq!(fold("app", Some(&digest)), ours("app", Some("latest"), Some(&digest)));
         assert_eq!(fold(&format!("app@{digest}"), None), ours("app", None, Some(&digest)));
         assert_eq!(fold(&format!("app:v1@{digest}"), None), ours("app", Some("v1"), Some(&digest)));
         assert_eq!(fold("app:v1", Some(&digest)), fold(&format!("app:v1@{digest}"), None));

@@ -90,17 +90,16 @@ pub(super) fn previous(runs: &Runs, inventory: &Inventory, n_kept: usize) -> Vec
     let mut all = Vec::new();
     for repository in inventory.complete() {
         let of_repository = Ended::of(runs, &repository.name);
-        for (digest, (key, ended_at)) in of_repository.with_room(n_kept) {
-            if repository.image(&digest).is_some() {
-                let until = ended_at.format("%F %H:%M UTC");
-                let used = Use {
-                    target: Target { tag: None, digest: Some(digest) },
-                    by: format!("{} ran it until {until}", key.by).into(),
-                    kind: UseKind::Previous,
-                    since: Some(key.began_at),
-                };
-                all.push((repository.name.clone(), used));
-            }
+        let is_there = |digest: &Digest| repository.image(digest).is_some();
+        for (digest, (key, ended_at)) in of_repository.with_room(n_kept, is_there) {
+            let until = ended_at.format("%F %H:%M UTC");
+            let used = Use {
+                target: Target { tag: None, digest: Some(digest) },
+                by: format!("{} ran it until {until}", key.by).into(),
+                kind: UseKind::Previous,
+                since: Some(key.began_at),
+            };
+            all.push((repository.name.clone(), used));
         }
     }
     all
@@ -137,10 +136,16 @@ impl<'a> Ended<'a> {
         all
     }
 
-    /// What stays beside what runs, with the run that ended last: the last so many images of each workload that runs now, and of
-    /// the repository. What runs takes no room of it: after a rollback there is still the way further back.
-    fn with_room(&self, n_kept: usize) -> BTreeMap<Digest, (&'a RunKey, DateTime<Utc>)> {
-        let runs_no_more = || self.deployments.iter().filter(|(key, _)| !self.running.contains(&key.digest));
+    /// What stays beside what runs, with the run that ended last: the last so many deployments of each workload that runs now,
+    /// and of the repository. What runs takes no room of it: after a rollback there is still the way further back. Nor does
+    /// what is no longer there.
+    fn with_room(
+        &self,
+        n_kept: usize,
+        is_there: impl Fn(&Digest) -> bool,
+    ) -> BTreeMap<Digest, (&'a RunKey, DateTime<Utc>)> {
+        let counts = |digest: &Digest| !self.running.contains(digest) && is_there(digest);
+        let runs_no_more = || self.deployments.iter().filter(|(key, _)| counts(&key.digest));
         let mut kept = latest(runs_no_more(), n_kept);
         for workload in &self.workloads {
             for (digest, run) in latest(runs_no_more().filter(|(key, _)| *key.by == **workload), n_kept) {
@@ -151,21 +156,26 @@ impl<'a> Ended<'a> {
     }
 }
 
-/// The first so many different images of a list, and whatever ended together with the last of them.
+/// The images of the first so many deployments of a list, those counted that ran something else than the ones before. What ended
+/// together was one: engines name an index and the manifest of their platform, and both ran.
 fn latest<'a: 'l, 'l>(
     ended: impl Iterator<Item = &'l (&'a RunKey, DateTime<Utc>)>,
     n_kept: usize,
 ) -> BTreeMap<Digest, (&'a RunKey, DateTime<Utc>)> {
     let mut kept = BTreeMap::new();
-    let mut last = None;
+    let (mut n_deployments, mut last) = (0, None);
     for &(key, ended_at) in ended {
-        if kept.len() >= n_kept && last != Some(ended_at) {
-            break;
+        if kept.contains_key(&key.digest) {
+            continue;
         }
-        kept.entry(key.digest).or_insert_with(|| {
+        if last != Some(ended_at) {
+            if n_deployments == n_kept {
+                break;
+            }
+            n_deployments += 1;
             last = Some(ended_at);
-            (key, ended_at)
-        });
+        }
+        kept.insert(key.digest, (key, ended_at));
     }
     kept
 }
@@ -180,7 +190,7 @@ fn forget(runs: &mut Runs, now: DateTime<Utc>) {
     let mut kept = BTreeSet::new();
     for repository in &repositories {
         let ended = Ended::of(runs, repository);
-        kept.extend(ended.with_room(ROOM).into_values().map(|(key, _)| key.clone()));
+        kept.extend(ended.with_room(ROOM, |_| true).into_values().map(|(key, _)| key.clone()));
     }
     runs.retain(|key, run| !is_old(run) || kept.contains(key));
 }

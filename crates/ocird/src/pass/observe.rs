@@ -135,7 +135,8 @@ fn referrers(known: &Known) -> BTreeMap<Digest, Vec<Digest>> {
     referrers
 }
 
-fn subject_by_tag(tag: &Tag) -> Option<Digest> {
+/// The digest that a tag of the form `sha256-<hex>` speaks about, with or without a suffix.
+pub(crate) fn subject_by_tag(tag: &Tag) -> Option<Digest> {
     let hex = tag.as_str().strip_prefix("sha256-")?.get(..64)?;
     format!("sha256:{hex}").parse().ok()
 }

@@ -178,7 +178,8 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
         seen
     }
 
-    /// Brings back what is needed, freezes deletion and tells people, in this order: whoever needs it waits.
+    /// Freezes deletion, brings back what is needed and tells people. The freeze comes first: whatever ends this process in
+    /// between, the image may be back by then, and then nothing else would tell that it had gone.
     async fn bring_back(
         &self,
         store: &Store,
@@ -194,9 +195,11 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
             reason = what,
             "ocird deleted what is needed"
         );
+        let at_first = format!("ocird deleted what is needed: {what}; it is being brought back");
+        store.freeze(&at_first, self.clock.now()).await?;
         let came = self.restore(store, needed, &what).await?;
         let text = format!("ocird deleted what is needed: {what}; {came}");
-        store.freeze(&text, self.clock.now()).await?;
+        store.freeze_says(&at_first, &text, self.clock.now()).await?;
         refusals.add(RefusalCode::ProofFailed, text);
         Ok(())
     }

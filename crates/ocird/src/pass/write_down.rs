@@ -12,6 +12,7 @@ use ocird_store::{AccountSample, OpenIntent, PassRecord, Store, StoreError, Usag
 
 use crate::pass::engine::{Engine, Purpose};
 use crate::pass::gate::Refusals;
+use crate::pass::observe::subject_by_tag;
 use crate::pass::settle::{self, Settled};
 use crate::pass::survey::{Decided, SurveyError};
 use crate::status::RefusalCode;
@@ -184,8 +185,14 @@ fn adopted(decided: &Decided) -> Vec<(RepositoryId, Digest)> {
     decided.inventory.complete().flat_map(of_repository).collect()
 }
 
+/// Whether an image bears a tag that speaks of no other.
+fn has_name(image: &Image) -> bool {
+    image.tags.keys().any(|tag| subject_by_tag(tag).is_none())
+}
+
 /// Whether something needs a rest. What another rest carries is needed only as far as that is: a signature of a child goes
-/// after the child, and must not be taken for somebody's own until then.
+/// after the child, and must not be taken for somebody's own until then. What carries a plain tag is judged for itself, and
+/// what it carries is of its family by now.
 fn is_needed(repository: &Repository, decisions: &[Decision], rest: &Decision) -> bool {
     let mut decision = rest;
     // No way up is longer than this, unless it goes round in a circle, and what is on one stays.
@@ -209,7 +216,7 @@ fn is_needed(repository: &Repository, decisions: &[Decision], rest: &Decision) -
                 );
             }
         };
-        if !repository.rests.contains_key(holder) {
+        if !repository.rests.contains_key(holder) || repository.image(holder).is_some_and(has_name) {
             return true;
         }
         match repository.position(holder).and_then(|place| decisions.get(place)) {

@@ -2,12 +2,13 @@
 //! last a look at what is there now.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ocird_model::{
     Clock, CompartmentId, Content, Digest, ErrorChain, HoldOn, Lifecycle, RESTORE_WINDOW, ReadRegistry,
     RegistryError, Repository, RepositoryId, RepositoryName, RepositoryRow, RepositoryState, RestoreOutcome,
-    RestoreOutcomeKind, RestoreStep,
+    RestoreOutcomeKind, RestoreStep, Tag,
 };
 use ocird_store::{Deletion, OpenRestore, Store, StoreError};
 
@@ -161,6 +162,8 @@ pub(crate) async fn bring_back<R: ReadRegistry, C: Clock>(
         }
         restored.images.push(image);
     }
+    let orphans = without_head(&chosen, &restored.images);
+    restored.n_holds += hold_all(undo.store, &orphans, by, why, hold_for, now).await?;
     restored.absent = absent(&chosen, &restored.images, &places);
     Ok(restored)
 }
@@ -199,6 +202,17 @@ async fn hold_all(
     Ok(placed.len())
 }
 
+/// What is there while its head, which was to hold it, is not.
+fn without_head(chosen: &[Deletion], images: &[RestoredImage]) -> Vec<Deletion> {
+    let there = images.iter().filter(|image| image.is_there());
+    let there: BTreeSet<_> = there.map(|image| (&image.repository, image.digest)).collect();
+    let is_there = |deletion: &Deletion, digest| there.contains(&(&deletion.repository_name, digest));
+    let orphans = chosen
+        .iter()
+        .filter(|deletion| is_there(deletion, deletion.digest) && !is_there(deletion, deletion.head));
+    orphans.cloned().collect()
+}
+
 /// One repository as it is now.
 #[derive(Debug)]
 pub(super) struct Place {
@@ -208,6 +222,8 @@ pub(super) struct Place {
     pub(super) seen: Result<Repository, String>,
     /// The registry has refused a push to it once; it is not asked again.
     pub(super) refuses_pushes: Option<String>,
+    /// Who bore each tag when it was listed last, by the monotonic clock.
+    pub(super) bearers: Option<(Duration, BTreeMap<Tag, Digest>)>,
 }
 
 /// Looks at every repository that something is to come back to.
@@ -259,11 +275,11 @@ async fn look<R: ReadRegistry, C: Clock>(
         RepositoryState::Complete(repository) => Ok(repository),
         RepositoryState::Unreadable { id: _, why } => Err(why.to_string()),
     };
-    Ok(Place { row: Some(row.clone()), seen, refuses_pushes: None })
+    Ok(Place { row: Some(row.clone()), seen, refuses_pushes: None, bearers: None })
 }
 
 fn unseen(why: &str) -> Place {
-    Place { row: None, seen: Err(why.to_owned()), refuses_pushes: None }
+    Place { row: None, seen: Err(why.to_owned()), refuses_pushes: None, bearers: None }
 }
 
 /// Every child that an image which is there now names, and that is not there and did not come back: each with its index.

@@ -4,6 +4,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use ocird_model::{
     Clock, ErrorChain, ErrorKind, ImageId, Lifecycle, ReadRegistry, RegistryError, RestoreOutcome,
@@ -13,6 +14,9 @@ use ocird_store::{Deletion, StoreError};
 
 use super::report::{Fate, LostTag, RestoredImage};
 use super::restore::{Place, Undo};
+
+/// A list serves the tags of this long: a pipeline that pushes in the middle of a restore of hundreds moves tags.
+const BEARERS_SERVE: Duration = Duration::from_secs(10);
 
 /// What the steps of one restore have in common.
 pub(super) struct Steps<'a, R, C> {
@@ -159,6 +163,9 @@ impl<R: ReadRegistry, C: Clock> Steps<'_, R, C> {
         let Some(manifest) = store.deleted_manifest(deletion.intent).await? else {
             return Ok(Err(format!("the journal no longer keeps its manifest; {by_hand}")));
         };
+        if let Some(why) = self.taken_meanwhile(deletion, place, tag).await {
+            return Ok(Err(why));
+        }
         let step = RestoreStep::Tag { tag: tag.clone() };
         let id = store.intend_restore(deletion.intent, &step, self.by, self.why, clock.now()).await?;
         let ended =
@@ -175,6 +182,28 @@ impl<R: ReadRegistry, C: Clock> Steps<'_, R, C> {
             }
             Ended::Unknown(why) => Err(format!("{why}; look at it, and else {by_hand}")),
         })
+    }
+
+    /// Why a tag that was free when the restore began is not put back: a push moves it, and whoever has it by now keeps it.
+    async fn taken_meanwhile(&self, deletion: &Deletion, place: &mut Place, tag: &Tag) -> Option<String> {
+        let row = place.row.as_ref()?;
+        let now = self.undo.clock.monotonic();
+        if place.bearers.as_ref().is_none_or(|(at, _)| now.saturating_sub(*at) >= BEARERS_SERVE) {
+            match self.undo.reader.images(&row.compartment, &row.id).await {
+                Ok(rows) => {
+                    let rows = rows.into_iter().filter(|row| row.lifecycle == Lifecycle::Available);
+                    let bearers = rows.filter_map(|row| Some((row.tag?, row.digest))).collect();
+                    place.bearers = Some((now, bearers));
+                }
+                Err(error) => {
+                    let why = ErrorChain(&error);
+                    return Some(format!("nobody can tell whether another image has it by now ({why})"));
+                }
+            }
+        }
+        let (_, bearers) = place.bearers.as_mut()?;
+        let bearer = *bearers.entry(tag.clone()).or_insert(deletion.digest);
+        (bearer != deletion.digest).then(|| format!("{} has it by now, and keeps it", bearer.short()))
     }
 
     /// Takes the registry's word for which tags the image has now.

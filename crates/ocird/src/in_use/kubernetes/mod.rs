@@ -197,12 +197,16 @@ impl Found<'_> {
         let mut of_owner: BTreeMap<&str, Vec<(i64, &Workload)>> = BTreeMap::new();
         for replica_set in replica_sets {
             let Workload { metadata, spec } = replica_set;
-            if let Some(owner) = metadata.controller() {
-                // One without a number may be the newest: it goes first.
-                let number = metadata.annotations.get(REVISION).and_then(|text| text.parse().ok());
-                of_owner.entry(&owner.uid).or_default().push((number.unwrap_or(i64::MAX), replica_set));
-            } else {
-                self.spec(&spec.template.spec, &named("replicaset", metadata), UseKind::Running);
+            let number = metadata.annotations.get(REVISION).and_then(|text| text.parse().ok());
+            match (metadata.controller(), number) {
+                (Some(owner), Some(number)) => {
+                    of_owner.entry(&owner.uid).or_default().push((number, replica_set));
+                }
+                // Any of those that something else than a Deployment numbers may be the newest.
+                (Some(_), None) => {
+                    self.spec(&spec.template.spec, &self.workload(metadata), UseKind::Previous);
+                }
+                (None, _) => self.spec(&spec.template.spec, &named("replicaset", metadata), UseKind::Running),
             }
         }
         for (_, Workload { metadata, spec }) in of_owner.into_values().flat_map(|all| newest(all, n_kept)) {

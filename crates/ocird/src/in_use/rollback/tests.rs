@@ -76,6 +76,19 @@ fn what_ended_together_stays_together() {
 }
 
 #[test]
+fn an_index_and_the_manifest_of_its_platform_are_one_deployment() {
+    let answers = [1, 3, 5, 7].map(|n| running(&[("web", n), ("web", n + 1)]));
+    assert_eq!(kept(&after(&answers), 2), [3, 4, 5, 6]);
+}
+
+#[test]
+fn what_the_registry_lost_takes_no_room() {
+    let runs = after(&[1, 9, 2].map(|n| running(&[("web", n)])));
+    let previous = previous(&runs, &inventory_of(5), 1);
+    assert_eq!(previous.iter().map(|(_, used)| used.target.digest).collect::<Vec<_>>(), [Some(digest(1))]);
+}
+
+#[test]
 fn in_doubt_nothing_ends() {
     let silent = doubted(InUse::nothing());
     let runs = after(&[running(&[("web", 1)]), silent.clone(), silent]);
