@@ -5,8 +5,8 @@ use std::cmp::Reverse;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ocird_model::{
-    Clock, Decision, Digest, ErrorChain, Image, KeepReason, ReadRegistry, Repository, RepositoryId, Standing,
-    Verdict, WriteRegistry,
+    Clock, Decision, DeleteReason, Digest, ErrorChain, Image, KeepReason, ReadRegistry, Repository,
+    RepositoryId, Standing, Verdict, WriteRegistry,
 };
 use ocird_store::{AccountSample, OpenIntent, PassRecord, Store, StoreError, UsageSample};
 
@@ -205,6 +205,8 @@ fn is_needed(repository: &Repository, decisions: &[Decision], rest: &Decision) -
                 let on_itself = |image: &Image| repository.holds.iter().any(|hold| hold.is_on(image));
                 return repository.image(&decision.digest).is_some_and(on_itself);
             }
+            // It is of the family of a head that is judged for itself.
+            Verdict::Delete(DeleteReason::WithHead { rule: _ }) => return true,
             verdict => {
                 return matches!(
                     verdict,
