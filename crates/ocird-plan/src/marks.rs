@@ -16,8 +16,8 @@ use crate::{CheckedPlan, fingerprint};
 /// A head that a rule selects, or could select by a line and spares for now, gets one more pass, or a new mark; a new one too
 /// when another rule selects it than before, as what was pending under that one was not this deletion (S-16), when the
 /// fingerprint of what governs its repository has changed (S-14), and when the old mark claims to begin after `now`, which
-/// only a clock or a store set back can cause (S-9, S-29). A repository that was decided keeps no other marks: one contrary pass clears. A repository
-/// that was not decided, or is not in the plan at all, keeps its marks as they are: what could not be read speaks
+/// only a clock or a store set back can cause (S-9, S-29). A repository that was decided keeps no other marks: one contrary
+/// pass clears. A repository that was not decided, or is not in the plan at all, keeps its marks as they are: what could not be read speaks
 /// neither for nor against. So it is with a head of which only that is known that nobody can tell what runs: a pass in
 /// doubt is not complete for it (S-4). Whoever calls this sees to it that a long time of either does not age a mark. Rests
 /// need no mark, as they go under that of their head.

@@ -7,8 +7,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::in_use::TOLERATED_AHEAD;
-use crate::pass::observe;
 use chrono::{DateTime, Utc};
 use ocird_model::{
     Clock, Digest, ErrorKind, Image, ImageDetails, ImageId, ImageRow, InUse, Inventory, Lifecycle,
@@ -16,6 +14,9 @@ use ocird_model::{
 };
 use ocird_plan::{CheckedPlan, Due};
 use ocird_store::{Rise, Store, StoreError};
+
+use crate::in_use::TOLERATED_AHEAD;
+use crate::pass::observe;
 
 /// A second look serves the deletions of this long: a push that names what is about to go must not hide behind it.
 const LOOK_SERVES: Duration = Duration::from_secs(30);

@@ -12,7 +12,7 @@ use ocird_store::{OpenIntent, Store, StoreError};
 use ocird_model::ErrorChain;
 
 /// How long a deletion that was asked for may take to arrive and to show. Before that, an image that still looks available
-/// proves nothing. Nothing acts in between but the next hour's pass.
+/// proves nothing. Acting passes are an hour apart, so that nothing waits longer for it.
 const ARRIVES_WITHIN: TimeDelta = TimeDelta::minutes(15);
 
 /// What settling left.
