@@ -89,7 +89,8 @@ impl Scene {
             4 => build = build.docker(),
             _ => {}
         }
-        let tags = self.fresh_tags();
+        let mut tags = self.fresh_tags();
+        tags.retain(|tag| self.is_loss_seen(repository, tag));
         let pushed = self.tenancy.push(repository, &build, &tags, "ci").ok()?;
         self.builds.push((repository.clone(), build));
         if !self.tenancy.settings().listing_lag.is_zero() {
@@ -171,8 +172,7 @@ impl Scene {
 
     fn retag(&mut self, repository: &RepositoryName) -> Option<String> {
         let target = self.present(repository)?;
-        let shows = self.tenancy.settings().etag != EtagChanges::LifecycleOnly;
-        if self.n_reads(&target.id) > 1 && !shows {
+        if !self.is_seen_when_tagged(&target.id) {
             return None;
         }
         let tag: Tag = match self.dice.between(0, 4) {
@@ -399,6 +399,20 @@ impl Scene {
     fn is_taken(&self, repository: &RepositoryName, tag: &Tag) -> bool {
         let (state, _) = self.tenancy.lock();
         state.repository(repository).is_ok_and(|home| home.tags.contains_key(tag))
+    }
+
+    /// Whether an image's tags, were they to change now, still show in a read that the daemon has before it, or in the etag.
+    fn is_seen_when_tagged(&self, image: &ImageId) -> bool {
+        self.n_reads(image) <= 1 || self.tenancy.settings().etag != EtagChanges::LifecycleOnly
+    }
+
+    /// Whether it shows in time that whoever bears the tag loses it now.
+    fn is_loss_seen(&self, repository: &RepositoryName, tag: &Tag) -> bool {
+        let bearer = {
+            let (state, _) = self.tenancy.lock();
+            state.repository(repository).ok().and_then(|home| home.tags.get(tag).cloned())
+        };
+        bearer.is_none_or(|bearer| self.is_seen_when_tagged(&bearer))
     }
 
     /// Whether a pull now still shows in a read that the daemon has before it, or in the etag.
