@@ -19,12 +19,13 @@
 //! one must not cost another an image. What is said of the account afterwards is what it will really be.
 //!
 //! # What a keep rule costs
-//! A keep rule never adds the deletion of a family that it holds, and where no policy has a line it adds none at all. With lines,
-//! what it holds stays in the account, or waits for its turn there instead of going at any account; so families whose fate is a
-//! matter of usage, and that nothing holds, may change places. The oldest that goes for it goes because one that the rule holds,
-//! and that went before, does not go any more or goes later; and each has the account above its number at its turn. A rule
-//! without a line costs a family only in place of one that it keeps. One with a line may cost one although everything that it
-//! holds goes as well, only later.
+//! A keep rule without a line never adds the deletion of a family that it holds, nor does one with a line that holds a single
+//! family; where no policy has a line it adds none at all. With lines, what it holds stays in the account, or waits for its turn
+//! there instead of going at any account; so families whose fate is a matter of usage, and that nothing holds by then, may
+//! change places, two that the same rule holds up to its line among them. The oldest that goes for it goes because one that the
+//! rule holds, and that went before, does not go any more or goes later; and each has the account above its number at its turn. A
+//! rule without a line costs a family only in place of one that it keeps. One with a line may cost one although everything that
+//! it holds goes as well, only later.
 
 use std::collections::BTreeSet;
 

@@ -55,17 +55,36 @@ impl<'a> Case<'a> {
         &self.repository.name
     }
 
-    /// True when the daemon deleted an index or subject of it before: it follows its head, whatever rules say of it alone.
+    /// True when the daemon deleted an index or subject of it before, or of what left over from such a one names it: it
+    /// follows its head, whatever rules say of it alone. A list of attachments that another has taken the place of still does.
     pub(super) fn follows_a_head(&self) -> bool {
-        let digest = &self.image.manifest.digest;
-        let parents = self.repository.parents.get(digest).into_iter().flatten();
-        let holders: Vec<&Digest> = parents.chain(&self.image.facts.subject).collect();
-        let by_tag = self.image.tags.keys().filter_map(|tag| subject_of(tag.as_str()));
-        let by_tag: Vec<Digest> = by_tag.collect();
-        self.state.deletions.iter().any(|deletion| {
-            deletion.repository == self.repository.name
-                && (holders.contains(&&deletion.digest) || by_tag.contains(&deletion.digest))
-        })
+        let mut known = BTreeSet::new();
+        let mut open = vec![self.image];
+        while let Some(image) = open.pop() {
+            for holder in self.holders(image).into_iter().filter(|holder| known.insert(*holder)) {
+                let deletions = self.state.deletions.iter();
+                let mut deletions = deletions.filter(|gone| gone.repository == self.repository.name);
+                if deletions.any(|gone| gone.digest == holder) {
+                    return true;
+                }
+                let holder = self.state.available(self.repository, &holder);
+                open.extend(holder.filter(|holder| !self.has_name(holder)));
+            }
+        }
+        false
+    }
+
+    /// What names an image or is its subject, there or not.
+    fn holders(&self, image: &Image) -> Vec<Digest> {
+        let parents = self.repository.parents.get(&image.manifest.digest).into_iter().flatten();
+        let last_tag = image.last_tag.iter().filter(|_| image.tags.is_empty());
+        let by_tag = image.tags.keys().chain(last_tag).filter_map(|tag| subject_of(tag.as_str()));
+        parents.chain(&image.facts.subject).copied().chain(by_tag).collect()
+    }
+
+    /// Whether it bears a tag of its own that attaches it to nothing here.
+    fn has_name(&self, image: &Image) -> bool {
+        image.tags.keys().any(|tag| !is_attached(self.state, self.repository, tag.as_str()))
     }
 
     /// Why the image may not go now by the words of its policy and of the floor; `None` when it may.
