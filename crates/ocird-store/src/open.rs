@@ -35,6 +35,7 @@ pub(crate) struct Opened {
     pub(crate) epoch: u64,
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) is_new: bool,
+    pub(crate) is_put_back: bool,
     pub(crate) lock: StateLock,
 }
 
@@ -45,6 +46,7 @@ struct Birth {
     epoch: i64,
     generation: i64,
     is_new: bool,
+    is_put_back: bool,
 }
 
 /// Opens the store with the schemas of a migrator.
@@ -69,7 +71,7 @@ pub(crate) async fn open(
             return Err(error);
         }
     };
-    let Birth { identity, created_at, epoch, generation, is_new } = born;
+    let Birth { identity, created_at, epoch, generation, is_new, is_put_back } = born;
     let opened = LastOpened { identity: identity.clone(), epoch, generation };
     lock.remember(&opened).map_err(|source| OpenError::of_file(&path, source))?;
     let file = inode(&path).map_err(|source| OpenError::of_file(&path, source))?;
@@ -85,6 +87,7 @@ pub(crate) async fn open(
         epoch: epoch.unsigned_abs(),
         created_at,
         is_new,
+        is_put_back,
         lock,
     })
 }
@@ -192,7 +195,8 @@ async fn begin_epoch(
     let last = last.filter(|last| last.identity == identity);
     // A store that was copied while it was in use is of the same epoch, and behind by the changes of its marks since.
     let is_older = last.is_none_or(|last| last.epoch > epoch || last.generation > generation);
-    if !is_new && is_older && Rule::S29.in_force() {
+    let is_put_back = !is_new && is_older;
+    if is_put_back && Rule::S29.in_force() {
         for forget in ["DELETE FROM marks", "DELETE FROM rests"].into_iter().chain(FORGET) {
             sqlx::query(forget).execute(&mut *transaction).await.map_err(failed)?;
         }
@@ -204,7 +208,7 @@ async fn begin_epoch(
     transaction.commit().await.map_err(failed)?;
     let created_at = column::time("store.created_at", created_at);
     let created_at = created_at.map_err(|error| failed(sqlx::Error::Decode(error.into())))?;
-    Ok(Birth { identity, created_at, epoch, generation, is_new })
+    Ok(Birth { identity, created_at, epoch, generation, is_new, is_put_back })
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ pub struct Store {
     epoch: u64,
     created_at: DateTime<Utc>,
     is_new: bool,
+    is_put_back: bool,
     /// A commit failed in a way that leaves unknown what the disk holds.
     broken: AtomicBool,
     /// Held until the store is closed or dropped. Last, so that the connections go first.
@@ -68,6 +69,12 @@ impl Store {
     /// True when this opening made the store. It knows nothing yet: observe for a whole grace first (S-15).
     pub const fn is_new(&self) -> bool {
         self.is_new
+    }
+
+    /// True when the store is older than the one opened here last, or comes from elsewhere: its marks are gone (S-29), and so is
+    /// whatever people have said since it was copied.
+    pub const fn is_put_back(&self) -> bool {
+        self.is_put_back
     }
 
     /// When the store was made.
@@ -159,7 +166,19 @@ impl Store {
 
 impl From<Opened> for Store {
     fn from(opened: Opened) -> Self {
-        let Opened { writer, reader, askers, path, file, identity, epoch, created_at, is_new, lock } = opened;
+        let Opened {
+            writer,
+            reader,
+            askers,
+            path,
+            file,
+            identity,
+            epoch,
+            created_at,
+            is_new,
+            is_put_back,
+            lock,
+        } = opened;
         Self {
             writer,
             reader,
@@ -170,6 +189,7 @@ impl From<Opened> for Store {
             epoch,
             created_at,
             is_new,
+            is_put_back,
             broken: AtomicBool::new(false),
             lock,
         }

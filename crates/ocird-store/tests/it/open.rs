@@ -142,6 +142,7 @@ async fn a_file_that_was_moved_away_is_not_written_to() {
 async fn a_restart_keeps_marks_and_an_older_copy_of_the_store_has_none() {
     let world = marked().await.reopened().await;
     assert_eq!(world.store.marks().await.unwrap(), BTreeMap::from([mark(1, 3)]));
+    assert!(!world.store.is_put_back());
     let World { dir, store } = world;
     store.close().await;
     let (path, copy) = (dir.path().join("ocird.db"), dir.path().join("copy.db"));
@@ -152,6 +153,7 @@ async fn a_restart_keeps_marks_and_an_older_copy_of_the_store_has_none() {
     fs::copy(&copy, &path).unwrap();
     let restored = Store::open(dir.path(), at(9)).await.unwrap();
     assert_eq!(restored.marks().await.unwrap(), BTreeMap::new());
+    assert!(restored.is_put_back());
     assert_eq!(restored.epoch(), epoch + 1);
 }
 

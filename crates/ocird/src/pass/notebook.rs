@@ -137,7 +137,15 @@ impl Notebook {
     /// A corrupt store is set aside by the failed open; the next pass starts a fresh one, which unmarks everything
     /// and only observes for a grace (S-29).
     async fn open(&mut self, now: DateTime<Utc>) -> Result<(), OpenError> {
-        self.store = Some(Arc::new(Store::open(&self.state_dir, now).await?));
+        let store = Store::open(&self.state_dir, now).await?;
+        if store.is_put_back() {
+            tracing::warn!(
+                "the store in {} is older than the one that was open last, or from elsewhere: every grace begins anew, and holds, \
+                 freezes and approvals since it was copied are not in it: give the holds again before that grace is over",
+                self.state_dir.display()
+            );
+        }
+        self.store = Some(Arc::new(store));
         self.glance = None;
         Ok(())
     }
