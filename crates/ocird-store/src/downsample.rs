@@ -72,7 +72,7 @@ impl Write<'_> {
     async fn fold_account(&mut self, now: DateTime<Utc>) -> Result<u64, StoreError> {
         let select = "SELECT 0 AS scope, at, size, reported_size, n_images, n_tags FROM account_samples \
              WHERE at >= coalesce((SELECT max(at) + 3600000 FROM usage_steps WHERE scope = 0 AND step = 1), 0) \
-             AND at < ? ORDER BY at LIMIT ?";
+             AND at < ? ORDER BY at LIMIT 0 + ?";
         let samples = self.unfolded::<Sample>(select, Step::Hour, now).await?;
         self.fold_into_hours(samples).await
     }
@@ -82,7 +82,7 @@ impl Write<'_> {
              samples.n_images, samples.n_tags FROM repositories \
              CROSS JOIN usage_samples AS samples ON samples.repository = repositories.id AND samples.at >= \
              coalesce((SELECT max(at) + 3600000 FROM usage_steps WHERE scope = repositories.id AND step = 1), 0) \
-             AND samples.at < ? ORDER BY repositories.id, samples.at LIMIT ?";
+             AND samples.at < ? ORDER BY repositories.id, samples.at LIMIT 0 + ?";
         let samples = self.unfolded::<Sample>(select, Step::Hour, now).await?;
         self.fold_into_hours(samples).await
     }
@@ -92,7 +92,7 @@ impl Write<'_> {
              FROM (SELECT 0 AS id UNION ALL SELECT id FROM repositories) AS scopes \
              CROSS JOIN usage_steps AS hours ON hours.scope = scopes.id AND hours.step = 1 AND hours.at >= \
              coalesce((SELECT max(at) + 86400000 FROM usage_steps WHERE scope = scopes.id AND step = 24), 0) \
-             AND hours.at < ? ORDER BY scopes.id, hours.at LIMIT ?";
+             AND hours.at < ? ORDER BY scopes.id, hours.at LIMIT 0 + ?";
         let hours = self.unfolded::<Folded>(select, Step::Day, now).await?;
         let days = hours.into_iter().flat_map(|(scope, hours)| of_scope(scope, fold(Step::Day, hours)));
         self.put(Step::Day, days.collect()).await
@@ -170,12 +170,12 @@ impl Write<'_> {
     async fn let_go_of_samples(&mut self, now: DateTime<Utc>) -> Result<u64, StoreError> {
         let of_account = "DELETE FROM account_samples WHERE at IN (SELECT at FROM account_samples WHERE at < min(?1, \
              coalesce((SELECT max(at) + 3600000 FROM usage_steps WHERE scope = 0 AND step = 1), 0), \
-             (SELECT max(at) FROM account_samples)) ORDER BY at LIMIT ?2)";
+             (SELECT max(at) FROM account_samples)) ORDER BY at LIMIT 0 + ?2)";
         let of_repositories = "DELETE FROM usage_samples WHERE (repository, at) IN (SELECT repositories.id, samples.at \
              FROM repositories CROSS JOIN usage_samples AS samples ON samples.repository = repositories.id \
              AND samples.at < min(?1, \
              coalesce((SELECT max(at) + 3600000 FROM usage_steps WHERE scope = repositories.id AND step = 1), 0), \
-             (SELECT max(at) FROM usage_samples WHERE repository = repositories.id)) LIMIT ?2)";
+             (SELECT max(at) FROM usage_samples WHERE repository = repositories.id)) LIMIT 0 + ?2)";
         let until = now - KEEP_SAMPLES;
         Ok(self.let_go_of(of_account, until).await? + self.let_go_of(of_repositories, until).await?)
     }
@@ -186,7 +186,7 @@ impl Write<'_> {
              FROM (SELECT 0 AS id UNION ALL SELECT id FROM repositories) AS scopes \
              CROSS JOIN usage_steps AS hours ON hours.scope = scopes.id AND hours.step = 1 AND hours.at < min(?1, \
              coalesce((SELECT max(at) + 86400000 FROM usage_steps WHERE scope = scopes.id AND step = 24), 0), \
-             (SELECT max(at) FROM usage_steps WHERE scope = scopes.id AND step = 1)) LIMIT ?2)";
+             (SELECT max(at) FROM usage_steps WHERE scope = scopes.id AND step = 1)) LIMIT 0 + ?2)";
         self.let_go_of(delete, now - KEEP_HOURS).await
     }
 
@@ -194,7 +194,7 @@ impl Write<'_> {
     async fn let_go_of_passes(&mut self, now: DateTime<Utc>) -> Result<u64, StoreError> {
         let delete = "DELETE FROM passes WHERE id IN (SELECT id FROM passes WHERE finished_at >= ?1 - ?3 \
              AND finished_at < ?1 AND result = 'complete' AND id < (SELECT max(id) FROM passes) \
-             AND NOT EXISTS (SELECT 1 FROM verdicts WHERE verdicts.pass = passes.id) ORDER BY finished_at LIMIT ?2)";
+             AND NOT EXISTS (SELECT 1 FROM verdicts WHERE verdicts.pass = passes.id) ORDER BY finished_at LIMIT 0 + ?2)";
         let deleted = sqlx::query(delete)
             .bind(millis(now - KEEP_PASSES))
             .bind(MAX_ROWS)

@@ -302,7 +302,7 @@ pub(crate) async fn read_recent_outcomes(
 ) -> Result<Vec<SettledIntent>, StoreError> {
     let select = "SELECT intents.id, intents.at AS intended_at, name, image, digest, head, tags, rule, evidence, \
          kind, error, outcomes.at, detail FROM outcomes JOIN intents ON intents.id = outcomes.intent \
-         ORDER BY outcomes.at DESC, intents.id DESC LIMIT ?";
+         ORDER BY outcomes.at DESC, intents.id DESC LIMIT 0 + ?";
     let rows: Vec<SettledRow> = sqlx::query_as(select)
         .bind(i64::from(limit))
         .fetch_all(reader)

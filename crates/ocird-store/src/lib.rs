@@ -8,6 +8,8 @@
 //! - **Amnesia is safe** (S-29). A store that is lost, or older than the process that wrote it last, has no marks.
 //!   A corrupt file is set aside and said so; nothing is recreated silently.
 //! - **What is known is not written again.** A steady pass adds one row. An image's last sight is its repository's.
+//! - **`LIMIT 0 + ?`** and not `LIMIT ?` in what each pass asks: `SQLite` looks at a bare bound limit while it plans, and so
+//!   prepares the statement anew each time.
 //! - Whatever cannot be decoded is an error, never skipped: a row that is left out would read as "not there" (S-2).
 //!
 //! It deliberately decides nothing: it does not know what a grace is, when a mark is due or what a limit means. It

@@ -76,7 +76,7 @@ impl Store {
     /// The latest `limit` proofs that were made, those of the newest batch first.
     pub async fn latest_proofs(&self, limit: u32) -> Result<Vec<Proof>, StoreError> {
         let select = "SELECT id, kind, first_at, last_at, n_deleted, due_at, made_at, result, detail FROM proofs \
-             WHERE made_at IS NOT NULL ORDER BY id DESC LIMIT ?";
+             WHERE made_at IS NOT NULL ORDER BY id DESC LIMIT 0 + ?";
         let rows: Vec<ProofRow> = sqlx::query_as(select)
             .bind(i64::from(limit))
             .fetch_all(&self.reader)
