@@ -16,7 +16,7 @@ use crate::image::{Image, Life};
 use crate::manifest::{Child, Flavour, Manifest, Platform};
 use crate::push::{Attestations, Build};
 use crate::registry::Reference;
-use crate::settings::{EtagChanges, PullAccounting, parsed};
+use crate::settings::{EtagChanges, ListingShape, PullAccounting, parsed};
 use crate::state::{Hand, State};
 
 /// Things that happen within one pass at most.
@@ -145,7 +145,8 @@ impl Scene {
                     .collect();
                 let build = self.dice.pick(&own)?.clone();
                 self.n_builds += 1;
-                let tags = self.fresh_tags();
+                let mut tags = self.fresh_tags();
+                tags.retain(|tag| self.is_loss_seen(repository, tag));
                 let pushed = self.tenancy.push(repository, &build, &tags, "ci").ok()?;
                 Some(format!("pushed {} again as {tags:?}", pushed.digest.short()))
             }
@@ -218,7 +219,9 @@ impl Scene {
     ) -> bool {
         self.tenancy.workload(host, workload).is_ok_and(|workload| {
             let mut forgotten = workload.earlier.iter().rev().skip(1);
-            forgotten.any(|earlier| earlier.pulled.digest == *digest || earlier.reference == *reference)
+            // What a tag was when it was pulled, a host starts again by that tag, whatever it is now.
+            forgotten.any(|earlier| earlier.pulled.digest == *digest)
+                || workload.earlier.iter().any(|earlier| earlier.reference == *reference)
         })
     }
 
@@ -406,13 +409,12 @@ impl Scene {
         self.n_reads(image) <= 1 || self.tenancy.settings().etag != EtagChanges::LifecycleOnly
     }
 
-    /// Whether it shows in time that whoever bears the tag loses it now.
+    /// Whether it shows in time that whoever bears the tag loses it now: in a listing that the daemon has before it, and that
+    /// has a row for each tag.
     fn is_loss_seen(&self, repository: &RepositoryName, tag: &Tag) -> bool {
-        let bearer = {
-            let (state, _) = self.tenancy.lock();
-            state.repository(repository).ok().and_then(|home| home.tags.get(tag).cloned())
-        };
-        bearer.is_none_or(|bearer| self.is_seen_when_tagged(&bearer))
+        let is_shown =
+            || self.tenancy.settings().shape == ListingShape::PerTag && self.may_build_upon(repository);
+        self.window.is_none() || !self.is_taken(repository, tag) || is_shown()
     }
 
     /// Whether a pull now still shows in a read that the daemon has before it, or in the etag.

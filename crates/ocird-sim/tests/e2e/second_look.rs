@@ -83,6 +83,22 @@ async fn an_image_stays_whose_pull_shows_only_in_a_child_that_two_indexes_share(
 }
 
 #[tokio::test]
+async fn an_index_stays_whose_child_is_tagged_after_it_was_read() {
+    let mut world = ripe_twins().await;
+    let slow = Fault::Slow(SLOW.to_std().unwrap());
+    world.stage.tenancy.inject(Operation::ListContainerImages, When::Call(2), slow);
+    world.live(TimeDelta::minutes(20) + SLOW / 2).await;
+    let (shop, twin) = (name("shop-multi"), Reference::Tag(tag("twin")));
+    let index: Value =
+        serde_json::from_slice(&world.stage.tenancy.manifest_head(&shop, &twin).unwrap().bytes).unwrap();
+    let child = index["manifests"][0]["digest"].as_str().unwrap().parse().unwrap();
+    world.stage.tenancy.retag(&shop, &child, &tag("promoted"), "ci").unwrap();
+    world.live(SLOW).await;
+    assert!(world.tags("shop-multi").contains(&"twin".to_owned()), "{:?}", world.tags("shop-multi"));
+    world.assert_nobody_misses_anything();
+}
+
+#[tokio::test]
 async fn an_image_stays_that_was_pulled_at_an_unknown_time_since_its_host_looked() {
     let mut play = play(SHOP_POLICY);
     play.settings.pull_times = PullTimes::Missing;

@@ -44,8 +44,20 @@ struct Listing {
     /// When its last page had come. One of a hundred pages takes as long as it takes, and must not freeze its repository.
     ended_at: Duration,
     images: BTreeMap<Digest, ImageId>,
+    /// A tag of each image that had it not when the plan was made.
+    new_tags: BTreeMap<Digest, Tag>,
     /// Why nothing of the repository goes in this pass.
     moved: Option<String>,
+}
+
+impl Listing {
+    /// Which of these images somebody has named since: after it was read, and that read does not come again.
+    fn tagged(&self, images: Vec<&Image>) -> Option<String> {
+        let mut tags =
+            images.into_iter().filter_map(|image| Some((image, self.new_tags.get(&image.digest)?)));
+        let (image, tag) = tags.next()?;
+        Some(format!("{} was tagged {tag} since the plan", image.digest.short()))
+    }
 }
 
 /// What a second look at a family found.
@@ -102,8 +114,7 @@ impl<'a, R: ReadRegistry, C: Clock> Again<'a, R, C> {
         };
         // A pull through an index may be counted for its child alone, and that is no member when another index names it too,
         // or when the index is itself left over from a family.
-        let family = due.members().iter().copied().chain([due.image().digest]);
-        let family = planned.with_what_they_name(family).into_iter();
+        let family = planned.with_what_they_name(family(due)).into_iter();
         for image in family.filter(|image| image.digest != due.image().digest) {
             match self.image(planned, image).await? {
                 Found::Same(_) => {}
@@ -146,7 +157,7 @@ impl<'a, R: ReadRegistry, C: Clock> Again<'a, R, C> {
             let asked_at = self.clock.monotonic();
             let rows = self.reader.images(&planned.compartment, &planned.id).await?;
             let ended_at = self.clock.monotonic();
-            let retagged = retagged(planned, &rows);
+            let (retagged, new_tags) = (retagged(planned, &rows), new_tags(planned, &rows));
             let (images, moved) = match observe::listed_digests(&planned.id, rows) {
                 Ok(images) => {
                     let moved = self.changes(planned, &images).or(retagged);
@@ -154,7 +165,7 @@ impl<'a, R: ReadRegistry, C: Clock> Again<'a, R, C> {
                 }
                 Err(why) => (BTreeMap::new(), Some(why.to_string())),
             };
-            let listing = Listing { asked_at, ended_at, images, moved };
+            let listing = Listing { asked_at, ended_at, images, new_tags, moved };
             self.listings.insert(planned.id.clone(), listing);
         }
         let listing = &self.listings[&planned.id];
@@ -162,7 +173,11 @@ impl<'a, R: ReadRegistry, C: Clock> Again<'a, R, C> {
             return Ok(None);
         }
         let listed = listing.images.get(&due.image().digest) == Some(&due.image().id);
-        Ok(listing.moved.clone().or_else(|| (!listed).then(|| "it is no longer listed".to_owned())))
+        let mut named = planned.with_what_they_name(family(due));
+        // The due image itself is read after this.
+        named.retain(|image| image.digest != due.image().digest);
+        let because = listing.moved.clone().or_else(|| listing.tagged(named));
+        Ok(because.or_else(|| (!listed).then(|| "it is no longer listed".to_owned())))
     }
 
     fn changes(&self, planned: &Repository, listed: &BTreeMap<Digest, ImageId>) -> Option<String> {
@@ -235,6 +250,20 @@ fn retagged(planned: &Repository, rows: &[ImageRow]) -> Option<String> {
         Some(format!("{} has lost its tags since the plan", image.digest.short()))
     };
     rows.iter().filter(|row| row.lifecycle == Lifecycle::Available).find_map(lost)
+}
+
+/// A tag of each image that had it not when the plan was made.
+fn new_tags(planned: &Repository, rows: &[ImageRow]) -> BTreeMap<Digest, Tag> {
+    let is_new = |row: &ImageRow, tag: &Tag| {
+        planned.image(&row.digest).is_some_and(|image| !image.tags.contains_key(tag))
+    };
+    let tagged = rows.iter().filter_map(|row| Some((row, row.tag.as_ref()?)));
+    tagged.filter(|(row, tag)| is_new(row, tag)).map(|(row, tag)| (row.digest, tag.clone())).collect()
+}
+
+/// What goes with a due image, and itself.
+fn family(due: &Due) -> impl Iterator<Item = Digest> {
+    due.members().iter().copied().chain([due.image().digest])
 }
 
 /// The latest time at which an image may have been pulled. A time that did not move with the number of pulls is that of an
