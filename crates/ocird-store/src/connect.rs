@@ -16,7 +16,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_IDLE_LOG: &str = "4194304";
 
 /// Statements that a connection keeps prepared: all that there are, and some lengths of those that write many rows at once. With
-/// the usual hundred, each pass of a small registry prepared most of them anew, a twentieth of its work.
+/// the usual hundred, each pass of a small registry prepared some of them anew, a twentieth of its work.
 const STATEMENTS: usize = 250;
 
 /// Connections that are opened when they are asked for and kept until the store is closed.
