@@ -105,13 +105,13 @@ impl Tenancy {
         tag: &Tag,
         if_match: Option<&str>,
     ) -> Result<ImageView, ApiError> {
-        let (mut state, _) = self.lock();
+        let (mut state, now) = self.lock();
         let image = state.permitted(Operation::RemoveContainerVersion, id)?;
         check_etag(image, if_match)?;
         if !image.tags.contains_key(tag) {
             return Err(ApiError::NotAuthorizedOrNotFound);
         }
-        state.untag(id, tag);
+        state.untag(id, tag, now);
         Ok(state.image_view(&state.images[id]))
     }
 

@@ -19,6 +19,8 @@ pub(crate) struct Image {
     pub(crate) tags: BTreeMap<Tag, Stamp>,
     /// The tag it had last, for its display name.
     pub(crate) last_tag: Option<Tag>,
+    /// When a tag was last taken from it.
+    pub(crate) untagged_at: Option<DateTime<Utc>>,
     pub(crate) created_at: DateTime<Utc>,
     /// When it became available, last: at its push or when it was brought back. Lists lag behind that.
     pub(crate) appeared_at: DateTime<Utc>,

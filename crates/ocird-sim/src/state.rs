@@ -225,6 +225,7 @@ impl State {
             manifest,
             tags: BTreeMap::new(),
             last_tag: None,
+            untagged_at: None,
             created_at: now,
             appeared_at: now,
             created_by: by.to_owned(),
@@ -251,7 +252,7 @@ impl State {
             .tags
             .insert(tag.clone(), id.clone());
         if let Some(before) = before.filter(|before| before != id) {
-            self.untag(&before, tag);
+            self.untag(&before, tag, now);
         }
         let changes = self.settings.etag;
         let image = self.images.get_mut(id).expect("the caller has looked it up");
@@ -262,10 +263,11 @@ impl State {
     }
 
     /// Takes a tag from an image. The tag itself may already point elsewhere.
-    pub(crate) fn untag(&mut self, id: &ImageId, tag: &Tag) {
+    pub(crate) fn untag(&mut self, id: &ImageId, tag: &Tag, now: DateTime<Utc>) {
         let changes = self.settings.etag;
         let image = self.images.get_mut(id).expect("the caller has looked it up");
         image.tags.remove(tag);
+        image.untagged_at = Some(now);
         image.note_tag_change(changes);
         let repository =
             self.repositories.get_mut(&image.repository).expect("an image lives in a repository");

@@ -12,7 +12,7 @@ use ocird_model::{Digest, ImageId, RepositoryName, Tag};
 use super::policies::{Delete, Drawn, Expire, Keep, Takes, matches};
 use crate::image::{Image, Life};
 use crate::repository::Repository;
-use crate::state::State;
+use crate::state::{Hand, State};
 
 /// What the daemon's clock may be off, without anybody's fault, while it is believed: 60 s at each end, and what a pass
 /// takes.
@@ -55,36 +55,54 @@ impl<'a> Case<'a> {
         &self.repository.name
     }
 
-    /// True when the daemon deleted an index or subject of it before, or of what left over from such a one names it: it
-    /// follows its head, whatever rules say of it alone. A list of attachments that another has taken the place of still does.
-    pub(super) fn follows_a_head(&self) -> bool {
+    /// True when the daemon deleted an index or subject of it, or of what is left over from such a one and names it, while it was
+    /// of that family and no image of its own: it follows its head, whatever rules say of it alone. A list of attachments
+    /// that lost its tag to another does so too, when that was after the deletion or so short before that it may not have been
+    /// read yet.
+    pub(super) fn follows_a_head(&self, unread: TimeDelta) -> bool {
         let mut known = BTreeSet::new();
-        let mut open = vec![self.image];
-        while let Some(image) = open.pop() {
-            for holder in self.holders(image).into_iter().filter(|holder| known.insert(*holder)) {
-                let deletions = self.state.deletions.iter();
-                let mut deletions = deletions.filter(|gone| gone.repository == self.repository.name);
-                if deletions.any(|gone| gone.digest == holder) {
-                    return true;
+        let mut open = vec![(self.image, self.own_since(self.image), DateTime::<Utc>::MAX_UTC)];
+        while let Some((image, since, until)) = open.pop() {
+            for (holder, lost_at) in self.holders(image) {
+                let until = lost_at.map_or(until, |lost_at| until.min(lost_at + unread));
+                if !known.insert((holder, since, until)) {
+                    continue;
                 }
-                let holder = self.state.available(self.repository, &holder);
-                open.extend(holder.filter(|holder| !self.has_name(holder)));
+                match self.state.available(self.repository, &holder) {
+                    Some(holder) => open.push((holder, since.max(self.own_since(holder)), until)),
+                    None if self.is_deleted_within(&holder, since, until) => return true,
+                    None => {}
+                }
             }
         }
         false
     }
 
-    /// What names an image or is its subject, there or not.
-    fn holders(&self, image: &Image) -> Vec<Digest> {
-        let parents = self.repository.parents.get(&image.manifest.digest).into_iter().flatten();
-        let last_tag = image.last_tag.iter().filter(|_| image.tags.is_empty());
-        let by_tag = image.tags.keys().chain(last_tag).filter_map(|tag| subject_of(tag.as_str()));
-        parents.chain(&image.facts.subject).copied().chain(by_tag).collect()
+    /// Whether the daemon deleted an image of this digest here then.
+    fn is_deleted_within(&self, digest: &Digest, since: DateTime<Utc>, until: DateTime<Utc>) -> bool {
+        self.state.deletions.iter().any(|gone| {
+            gone.hand == Hand::Daemon
+                && gone.repository == self.repository.name
+                && gone.digest == *digest
+                && (since..=until).contains(&gone.at)
+        })
     }
 
-    /// Whether it bears a tag of its own that attaches it to nothing here.
-    fn has_name(&self, image: &Image) -> bool {
-        image.tags.keys().any(|tag| !is_attached(self.state, self.repository, tag.as_str()))
+    /// Since when an image stands as it does: made, and with every name of its own.
+    fn own_since(&self, image: &Image) -> DateTime<Utc> {
+        let own =
+            image.tags.iter().filter(|(tag, _)| !is_attached(self.state, self.repository, tag.as_str()));
+        own.map(|(_, stamp)| stamp.at).fold(image.created_at, DateTime::max)
+    }
+
+    /// What names an image or is its subject, there or not, and when it ceased to be so by a tag that was taken away.
+    fn holders(&self, image: &Image) -> Vec<(Digest, Option<DateTime<Utc>>)> {
+        let parents = self.repository.parents.get(&image.manifest.digest).into_iter().flatten();
+        let tags = image.tags.keys().map(|tag| (tag, None));
+        let last_tag = image.last_tag.iter().filter(|_| image.tags.is_empty());
+        let by_tag = tags.chain(last_tag.map(|tag| (tag, image.untagged_at)));
+        let by_tag = by_tag.filter_map(|(tag, lost_at)| Some((subject_of(tag.as_str())?, lost_at)));
+        parents.chain(&image.facts.subject).map(|holder| (*holder, None)).chain(by_tag).collect()
     }
 
     /// Why the image may not go now by the words of its policy and of the floor; `None` when it may.

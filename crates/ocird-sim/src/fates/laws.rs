@@ -171,7 +171,7 @@ impl Scene {
         }
         if let Some(case) = Case::of(&state, id, now, self.ledger.usage) {
             let name = case.repository().to_string();
-            if !case.follows_a_head() {
+            if !case.follows_a_head(self.grace.max(TimeDelta::hours(24)) + SLACK) {
                 if let Some(why) = case.promise(&self.policies, self.floor) {
                     broken.push(Broken {
                         rule: None,

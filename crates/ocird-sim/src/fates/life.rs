@@ -285,7 +285,9 @@ impl Scene {
         if self.window.is_some() || self.tenancy.workloads().iter().any(is_named) {
             return None;
         }
-        self.tenancy.lock().0.untag(&target.id, &tag);
+        let (mut state, now) = self.tenancy.lock();
+        state.untag(&target.id, &tag, now);
+        drop(state);
         Some(format!("{tag} was taken from {}", target.digest.short()))
     }
 
