@@ -2,9 +2,10 @@
 
 use chrono::TimeDelta;
 use ocird::status::RefusalCode;
-use ocird_sim::{Fault, Operation, When};
+use ocird_sim::manifest::Platform;
+use ocird_sim::{Fault, Operation, Reference, When};
 
-use crate::world::{SHOP_POLICY, World, play};
+use crate::world::{SHOP_POLICY, World, name, play, tag};
 
 /// Families that are due in the shop of this file: six in each of four repositories.
 const N_DUE: usize = 24;
@@ -48,6 +49,23 @@ async fn the_first_batch_is_one_family_the_second_ten_and_then_whatever_is_due()
     world.assert_refuses(RefusalCode::Ramp).await;
     assert_eq!(batches(&mut world).await, [N_DUE - 11]);
     world.assert_nobody_misses_anything();
+}
+
+#[tokio::test]
+async fn two_that_somebody_pulls_before_each_batch_keep_nothing_else_waiting() {
+    let mut world = untrusted_shop().await;
+    let mut sizes = Vec::new();
+    for wait in [17, 52, 52] {
+        world.live(TimeDelta::minutes(wait)).await;
+        // The two oldest, and after that no host says before the pass what it runs.
+        for repository in ["shop-a", "shop-b"] {
+            let v1 = Reference::Tag(tag("v1"));
+            world.stage.tenancy.pull(&name(repository), &v1, Platform::Arm64).unwrap();
+        }
+        sizes.extend(batches::<1>(&mut world).await);
+    }
+    assert_eq!(sizes, [0, 0, 1]);
+    world.assert_refuses(RefusalCode::Ramp).await;
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! What stops deletion, and what lets it go on: over restarts, and only by the word of a person.
 
-use ocird_model::{Bytes, Intent, OutcomeKind, RepositoryId};
+use ocird_model::{Bytes, ImageDetails, Intent, OutcomeKind, RepositoryId};
 use ocird_store::{
     BatchEnd, Brakes, OpenBatch, PlanId, PlannedFamily, Pulls, Ramp, Rise, Stop, Store, StoreError,
 };
@@ -225,6 +225,23 @@ async fn a_reset_makes_new_what_was_first_seen_by_a_clock_that_was_ahead() {
 }
 
 #[tokio::test]
+async fn a_reset_makes_a_pull_that_a_clock_ahead_of_its_time_saw_one_of_that_moment() {
+    let world = world().await;
+    let remember = async |n_pulls, now| {
+        let image = ImageDetails { n_pulls, ..details(3, &[]) };
+        world.store.remember(&repository(1), &name(1), &read(&[image]), now).await.unwrap();
+    };
+    let ahead = at(1_000_000);
+    remember(7, at(1)).await;
+    remember(8, ahead).await;
+    let rose = async || world.store.pulls(&image(3)).await.unwrap().unwrap().rose;
+    assert_eq!(rose().await, Some(Rise { after: at(1), seen_at: ahead }));
+    world.store.reset("alice", at(5)).await.unwrap();
+    assert_eq!(rose().await, Some(Rise { after: at(1), seen_at: at(5) }));
+    assert_eq!(world.store.known(&repository(1)).await.unwrap().images[&image(3)].read_at, at(5));
+}
+
+#[tokio::test]
 async fn a_restored_store_keeps_its_stops_and_forgets_what_it_was_trusted_with() {
     let world = world().await;
     let id = world.store.refuse_plan("too much", &[family(1)], at(1)).await.unwrap();
@@ -261,7 +278,7 @@ async fn pulls_are_known_by_the_last_read_and_not_of_what_is_gone() {
     let store = &world.store;
     let pulls = async || store.pulls(&image(1)).await.unwrap().map(|Pulls { n, rose }| (n, rose));
     let reread = async |n_pulls, minute| {
-        let now = ocird_model::ImageDetails { n_pulls, ..details(1, &[]) };
+        let now = ImageDetails { n_pulls, ..details(1, &[]) };
         store.remember(&repository(1), &name(1), &read(&[now]), at(minute)).await.unwrap();
     };
     assert_eq!(pulls().await, Some((7, None)));

@@ -53,7 +53,7 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
 
     /// What of all that is due may go in this pass. What is left goes in later passes.
     pub(super) async fn batch<'d>(
-        &self,
+        &mut self,
         decided: &'d Decided,
         refusals: &mut Refusals,
     ) -> Result<Batch<'d>, StoreError> {
@@ -65,8 +65,13 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
             !self.unsettled.contains(due.repository_id())
                 && approved.as_ref().is_none_or(|approved| approved.covers(due))
         };
+        let due: Vec<&Due> = decided.due.iter().filter(may_go).collect();
+        let mut heads = due.iter().filter(|due| due.kind() == DueKind::Head);
+        if heads.all(|due| self.held_back.contains(&mark_key(due))) {
+            self.held_back.clear();
+        }
         let was_held = |due: &&Due| self.held_back.contains(&mark_key(due));
-        let (last, first): (Vec<&Due>, Vec<&Due>) = decided.due.iter().filter(may_go).partition(was_held);
+        let (last, first): (Vec<&Due>, Vec<&Due>) = due.into_iter().partition(was_held);
         let batch = batch::batch(first.into_iter().chain(last), quota);
         if batch.n_by_limits > 0 {
             let text = format!(

@@ -45,8 +45,8 @@ pub struct Engine<R, W, C> {
     pub(crate) left: Vec<Refusal>,
     /// Repositories with a deletion of which nobody can tell what came: nothing of them goes until it is known.
     pub(crate) unsettled: BTreeSet<RepositoryId>,
-    /// What the last batch held back, because the world had moved: it comes last in the next one, so that what is often pulled
-    /// keeps nobody else waiting.
+    /// What batches have held back, because the world had moved, since all that is due had its turn: it comes last, so that
+    /// what is often pulled keeps nobody else waiting, however many there are of it.
     pub(crate) held_back: BTreeSet<MarkKey>,
     /// Asks what findings need beside the registry.
     pub(crate) auditor: Auditor,

@@ -134,7 +134,7 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
             store.begin_batch(self.clock.now()).await?;
         }
         let came = act.all(batch, acted, refusals).await;
-        self.held_back.clone_from(&acted.held_back);
+        self.held_back.extend(acted.held_back.iter().cloned());
         came?;
         let proof = self.prove_batch(decided, acted, &again.in_use, refusals).await?;
         self.conclude(is_counted, acted, &proof, refusals).await?;
