@@ -9,15 +9,12 @@ use ocird_sim::ci::{Event, EventKind};
 use ocird_sim::stage::Play;
 use ocird_sim::{Settings, Violation};
 
-use crate::teams::{both_teams, live_well};
+use crate::teams::{both_teams, days_or, live_well};
 use crate::world::{HOST, SHOP_POLICY, World, name, play, shop_of};
 
-/// Days of the short form: enough for builds to leave the policies' newest while they run or may be rolled back to.
-const SHORT_FORM: i64 = 16;
-
-#[expect(clippy::disallowed_methods, reason = "a test asks for its length; nothing of the product reads it")]
+/// Enough for builds to leave the policies' newest while they run or may be rolled back to.
 fn days() -> i64 {
-    std::env::var("OCIRD_LIFE_DAYS").ok().map_or(SHORT_FORM, |days| days.parse().unwrap())
+    days_or(16)
 }
 
 /// Hosts as `ocird collect` writes for them: no word of rollbacks.

@@ -61,6 +61,12 @@ pub(crate) fn under_delivered_policies() -> Play {
     }
 }
 
+/// How long a life lasts: what `OCIRD_LIFE_DAYS` says, or the short form that every build lives.
+#[expect(clippy::disallowed_methods, reason = "a test asks for its length; nothing of the product reads it")]
+pub(crate) fn days_or(short_form: i64) -> i64 {
+    std::env::var("OCIRD_LIFE_DAYS").ok().map_or(short_form, |days| days.parse().unwrap())
+}
+
 /// Lets days pass and asserts that every deployment, restart and rollback found its image. Answers the number of
 /// events of each kind.
 pub(crate) async fn live_well(world: &mut World, days: i64) -> BTreeMap<EventKind, usize> {
