@@ -38,6 +38,20 @@ struct CensusRow {
     n_agreeing: Option<i64>,
 }
 
+/// Until those times come, an image would count as just pulled, each answer of a source as older than the last, a workload as the
+/// last that ended, and the schema as new. Not by a reset, which a person may give while the clock is behind: it would make a pull
+/// older than what runs is known to be.
+const AHEAD: [&str; 5] = [
+    "UPDATE images SET first_seen_at = min(first_seen_at, ?1), read_at = min(read_at, ?1), \
+     pulls_rose_at = min(pulls_rose_at, ?1), fewer_pulls_at = min(fewer_pulls_at, ?1) \
+     WHERE max(first_seen_at, read_at, coalesce(pulls_rose_at, 0), coalesce(fewer_pulls_at, 0)) > ?1",
+    "UPDATE in_use_speakers SET looked_at = min(looked_at, ?1), frozen_at = min(frozen_at, ?1) \
+     WHERE max(looked_at, coalesce(frozen_at, 0)) > ?1",
+    "UPDATE runs SET began_at = ?1 WHERE began_at > ?1",
+    "UPDATE runs SET ended_at = ?1 WHERE ended_at > ?1",
+    "UPDATE store SET migrated_at = ?1 WHERE migrated_at > ?1",
+];
+
 impl Store {
     /// The census of every scope that was ever looked at completely.
     pub async fn census(&self) -> Result<BTreeMap<String, Census>, StoreError> {
@@ -94,8 +108,12 @@ impl Store {
         doubt.transpose()
     }
 
-    /// Keeps why the clock is in doubt, or that it is not.
-    pub async fn doubt_clock(&self, doubt: Option<&ClockDoubt>) -> Result<(), StoreError> {
+    /// Keeps why the clock is in doubt, or that it is not: then whatever it has written down that lies ahead was now at the latest.
+    pub async fn doubt_clock(
+        &self,
+        doubt: Option<&ClockDoubt>,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
         let doing = "writing down whether the clock is in doubt";
         let mut write = self.begin_untimed().await?;
         sqlx::query("DELETE FROM clock_doubt")
@@ -109,6 +127,14 @@ impl Store {
                 .execute(write.connection())
                 .await
                 .map_err(StoreError::sqlite(doing))?;
+        } else {
+            for forget in AHEAD {
+                sqlx::query(forget)
+                    .bind(millis(now))
+                    .execute(write.connection())
+                    .await
+                    .map_err(StoreError::sqlite("forgetting times that lie ahead"))?;
+            }
         }
         write.commit().await
     }

@@ -79,15 +79,6 @@ struct CounterRow {
     is_batch_open: bool,
 }
 
-/// What a clock that was ahead has written down was at the latest when somebody has put it right: otherwise a repository would
-/// be new, and an image just pulled, until that time comes.
-const AHEAD: [&str; 2] = [
-    "UPDATE repositories SET first_seen_at = ?1 WHERE first_seen_at > ?1",
-    "UPDATE images SET first_seen_at = min(first_seen_at, ?1), read_at = min(read_at, ?1), \
-     pulls_rose_at = min(pulls_rose_at, ?1), fewer_pulls_at = min(fewer_pulls_at, ?1) \
-     WHERE max(first_seen_at, read_at, coalesce(pulls_rose_at, 0), coalesce(fewer_pulls_at, 0)) > ?1",
-];
-
 impl Store {
     /// Everything that may stand against a deletion.
     pub async fn brakes(&self) -> Result<Brakes, StoreError> {
@@ -147,13 +138,11 @@ impl Store {
             .execute(write.connection())
             .await
             .map_err(StoreError::sqlite("beginning the newest time anew"))?;
-        for forget in AHEAD {
-            sqlx::query(forget)
-                .bind(millis(now))
-                .execute(write.connection())
-                .await
-                .map_err(StoreError::sqlite("forgetting times that lie ahead"))?;
-        }
+        sqlx::query("UPDATE repositories SET first_seen_at = ?1 WHERE first_seen_at > ?1")
+            .bind(millis(now))
+            .execute(write.connection())
+            .await
+            .map_err(StoreError::sqlite("forgetting a first sight that lies ahead"))?;
         write.commit().await
     }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ocird_model::{Census, Fall, OutcomeKind, Repository, RepositoryState};
 use ocird_store::{Belief, ClockDoubt, Fresh, Glance};
+use sqlx::AssertSqlSafe;
 
 use crate::world::{World, at, details, image, intent, inventory, name, pass, repository};
 
@@ -98,10 +99,10 @@ async fn a_doubt_about_the_clock_outlives_a_restart_and_is_lifted() {
     let world = World::new().await;
     assert_eq!(world.store.clock_doubt().await.unwrap(), None);
     let doubt = ClockDoubt { why: "it jumped".to_owned(), n_clean: 2 };
-    world.store.doubt_clock(Some(&doubt)).await.unwrap();
+    world.store.doubt_clock(Some(&doubt), at(1)).await.unwrap();
     let world = world.reopened().await;
     assert_eq!(world.store.clock_doubt().await.unwrap(), Some(doubt));
-    world.store.doubt_clock(None).await.unwrap();
+    world.store.doubt_clock(None, at(2)).await.unwrap();
     assert_eq!(world.store.clock_doubt().await.unwrap(), None);
 }
 
@@ -109,4 +110,32 @@ async fn a_doubt_about_the_clock_outlives_a_restart_and_is_lifted() {
 async fn a_store_that_was_made_with_the_present_schema_was_never_migrated() {
     let world = World::new().await.reopened().await;
     assert_eq!(world.store.migrated_at().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn nothing_lies_ahead_any_more_when_the_clock_is_believed_again() {
+    let world = World::new().await;
+    let mut raw = world.raw().await;
+    let ahead = at(1_000_000).timestamp_millis();
+    for insert in [
+        format!(
+            "INSERT INTO in_use_speakers (source, host, n_images, looked_at) VALUES ('docker', '', 1, {ahead})"
+        ),
+        format!(
+            "INSERT INTO runs (repository, digest, used_by, began_at, ended_at) \
+             VALUES ('r', zeroblob(32), 'web', 1, {ahead})"
+        ),
+        format!("UPDATE store SET migrated_at = {ahead}"),
+    ] {
+        sqlx::query(AssertSqlSafe(insert)).execute(&mut raw).await.unwrap();
+    }
+    let times = "SELECT max(looked_at), max(ended_at), max(began_at), max(migrated_at) \
+         FROM in_use_speakers, runs, store";
+    let doubt = ClockDoubt { why: "it ran ahead".to_owned(), n_clean: 0 };
+    let now = at(5).timestamp_millis();
+    for (doubt, expected) in [(Some(&doubt), (ahead, ahead, 1, ahead)), (None, (now, now, 1, now))] {
+        world.store.doubt_clock(doubt, at(5)).await.unwrap();
+        let found: (i64, i64, i64, i64) = sqlx::query_as(times).fetch_one(&mut raw).await.unwrap();
+        assert_eq!(found, expected);
+    }
 }

@@ -225,7 +225,7 @@ async fn a_reset_makes_new_what_was_first_seen_by_a_clock_that_was_ahead() {
 }
 
 #[tokio::test]
-async fn a_reset_makes_a_pull_that_a_clock_ahead_of_its_time_saw_one_of_that_moment() {
+async fn a_pull_that_a_clock_ahead_of_its_time_saw_is_one_of_the_moment_at_which_the_clock_is_believed() {
     let world = world().await;
     let remember = async |n_pulls, now| {
         let image = ImageDetails { n_pulls, ..details(3, &[]) };
@@ -236,7 +236,10 @@ async fn a_reset_makes_a_pull_that_a_clock_ahead_of_its_time_saw_one_of_that_mom
     remember(8, ahead).await;
     let rose = async || world.store.pulls(&image(3)).await.unwrap().unwrap().rose;
     assert_eq!(rose().await, Some(Rise { after: at(1), seen_at: ahead }));
-    world.store.reset("alice", at(5)).await.unwrap();
+    // Whoever resets may do so while the clock is behind.
+    world.store.reset("alice", at(2)).await.unwrap();
+    assert_eq!(rose().await, Some(Rise { after: at(1), seen_at: ahead }));
+    world.store.doubt_clock(None, at(5)).await.unwrap();
     assert_eq!(rose().await, Some(Rise { after: at(1), seen_at: at(5) }));
     assert_eq!(world.store.known(&repository(1)).await.unwrap().images[&image(3)].read_at, at(5));
 }

@@ -270,7 +270,10 @@ fn family(due: &Due) -> impl Iterator<Item = Digest> {
 /// earlier one: the pull was some time before the higher number was read.
 fn pulled_by(last_pulled_at: Option<DateTime<Utc>>, rose: Option<Rise>) -> Option<DateTime<Utc>> {
     match rose {
-        Some(Rise { after, seen_at }) if last_pulled_at.is_none_or(|at| at < after) => Some(seen_at),
+        // Whoever read it last with a clock that was behind wrote down too early a time.
+        Some(Rise { after, seen_at }) if last_pulled_at.is_none_or(|at| at < after) => {
+            Some(seen_at.max(after))
+        }
         Some(_) | None => last_pulled_at,
     }
 }
@@ -306,5 +309,7 @@ mod tests {
         assert_eq!(pulled_by(Some(minute(4)), rose), Some(minute(9)));
         assert_eq!(pulled_by(Some(minute(6)), rose), Some(minute(6)));
         assert_eq!(pulled_by(Some(minute(4)), None), Some(minute(4)));
+        let by_a_clock_behind = Some(Rise { after: minute(5), seen_at: minute(-900) });
+        assert_eq!(pulled_by(Some(minute(4)), by_a_clock_behind), Some(minute(5)));
     }
 }

@@ -128,7 +128,7 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
         if !*has_asked || stored == doubt {
             return;
         }
-        match store.doubt_clock(doubt.as_ref()).await {
+        match store.doubt_clock(doubt.as_ref(), self.clock.now()).await {
             Ok(()) => stored.clone_from(doubt),
             Err(error) => self.survey.notebook.fail(&error),
         }
