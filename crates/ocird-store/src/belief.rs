@@ -1,6 +1,5 @@
-//! What may be believed, kept from pass to pass: how many there were in each scope (S-3), which repositories were read with
-//! certainty (S-4, S-9), whether the clock is in doubt (S-9), and when the schema last changed (S-30). What follows from it is
-//! not the store's to say.
+//! What may be believed, kept from pass to pass: how many there were in each scope (S-3), whether the clock is in doubt (S-9), and
+//! when the schema last changed (S-30). What follows from it is not the store's to say.
 
 use std::collections::BTreeMap;
 
@@ -10,15 +9,6 @@ use sqlx::{FromRow, SqlitePool};
 
 use crate::column::{count, millis, optional_time, parse, time, uncount};
 use crate::{Glance, Store, StoreError};
-
-/// What a pass has learnt that the next one compares with. Written before anything is decided by it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Belief {
-    /// The census of each scope that was looked at completely.
-    pub census: BTreeMap<String, Census>,
-    /// The repositories that were read whole while it was known what runs from them.
-    pub certain: Vec<RepositoryId>,
-}
 
 /// Why the clock is in doubt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,9 +48,13 @@ impl Store {
         read_census(&self.reader).await
     }
 
-    /// Keeps what a pass that began at `now` has learnt: all of it or, when this fails, nothing.
-    pub async fn believe(&self, belief: &Belief, now: DateTime<Utc>) -> Result<(), StoreError> {
-        let Belief { census, certain } = belief;
+    /// Keeps the census of each scope that a pass which began at `now` has looked at completely: all of it or, when this fails,
+    /// nothing. Written before anything is decided by it.
+    pub async fn believe(
+        &self,
+        census: &BTreeMap<String, Census>,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
         let doing = "writing down what is believed";
         let mut write = self.begin(now).await?;
         for (scope, Census { n, fall }) in census {
@@ -71,14 +65,6 @@ impl Store {
                 .bind(fall.map(|fall| count(fall.from)))
                 .bind(fall.map(|fall| millis(fall.at)))
                 .bind(fall.map(|fall| i64::from(fall.n_agreeing)))
-                .execute(write.connection())
-                .await
-                .map_err(StoreError::sqlite(doing))?;
-        }
-        for repository in certain {
-            sqlx::query("UPDATE repositories SET last_certain_at = ? WHERE ocid = ?")
-                .bind(millis(now))
-                .bind(repository.as_str())
                 .execute(write.connection())
                 .await
                 .map_err(StoreError::sqlite(doing))?;

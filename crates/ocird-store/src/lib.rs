@@ -52,7 +52,7 @@ mod verdicts;
 
 pub use admin::{Command, CommandId, CommandResultKind, Operator, RecordedCommand};
 pub use backup::StoreCopy;
-pub use belief::{Belief, ClockDoubt};
+pub use belief::ClockDoubt;
 pub use brakes::{BatchEnd, Brakes, OpenBatch, Ramp, Stop};
 pub use deployments::{Frozen, Run, RunKey, Speaker, SpeakerKey, UseHistory};
 pub use downsample::Downsampled;

@@ -56,6 +56,9 @@ pub struct PassRecord<'a> {
     pub account: Option<AccountSample>,
     /// Every mark that holds from now on; `None` leaves them as they are.
     pub marks: Option<&'a BTreeMap<MarkKey, Mark>>,
+    /// The repositories that were read whole while it was known what runs from them. On record with the marks or not at all: one
+    /// without the other would forget that nobody had looked for long (S-9, S-16).
+    pub certain: Vec<&'a RepositoryId>,
     /// Rests of families that something else needs by now: from here on they are images like any other (S-6).
     pub adopted: Vec<(RepositoryId, Digest)>,
 }
@@ -91,6 +94,14 @@ impl Store {
         }
         if let Some(marks) = pass.marks {
             write.replace_marks(marks).await?;
+        }
+        for repository in &pass.certain {
+            sqlx::query("UPDATE repositories SET last_certain_at = ? WHERE ocid = ?")
+                .bind(millis(pass.started_at))
+                .bind(repository.as_str())
+                .execute(write.connection())
+                .await
+                .map_err(StoreError::sqlite("recording what was looked at with certainty"))?;
         }
         for (repository, member) in &pass.adopted {
             write.drop_rest(repository, member).await?;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ocird_model::{Census, Fall, OutcomeKind, Repository, RepositoryState};
-use ocird_store::{Belief, ClockDoubt, Fresh, Glance};
+use ocird_store::{ClockDoubt, Fresh, Glance, PassRecord};
 use sqlx::AssertSqlSafe;
 
 use crate::world::{World, at, details, image, intent, inventory, name, pass, repository};
@@ -25,14 +25,13 @@ async fn a_census_is_kept_with_its_fall_and_over_a_restart() {
         (repository(1).to_string(), Census { n: 40, fall }),
         ("ocid1.compartment.oc1..c".to_owned(), Census::first(4)),
     ]);
-    let belief = Belief { census: census.clone(), ..Belief::default() };
-    world.store.believe(&belief, at(3)).await.unwrap();
+    world.store.believe(&census, at(3)).await.unwrap();
     let world = world.reopened().await;
     assert_eq!(world.store.census().await.unwrap(), census);
     let glance = Glance::open(world.dir.path()).await.unwrap().unwrap();
     assert_eq!(glance.census().await.unwrap(), census);
     let later = BTreeMap::from([(repository(1).to_string(), Census::first(40))]);
-    world.store.believe(&Belief { census: later, ..Belief::default() }, at(4)).await.unwrap();
+    world.store.believe(&later, at(4)).await.unwrap();
     assert_eq!(world.store.census().await.unwrap()[repository(1).as_str()], Census::first(40));
 }
 
@@ -41,9 +40,13 @@ async fn a_look_that_was_certain_is_told_from_one_that_was_only_complete() {
     let world = with_images(&[1]).await;
     let known = world.store.known(&repository(1)).await.unwrap();
     assert_eq!((known.last_complete_at, known.last_certain_at), (Some(at(1)), None));
-    let belief = Belief { certain: vec![repository(1)], ..Belief::default() };
-    world.store.believe(&belief, at(2)).await.unwrap();
-    let known = world.store.known(&repository(1)).await.unwrap();
+    let first = repository(1);
+    let certain = PassRecord { certain: vec![&first], ..pass(None, at(2)) };
+    // A daemon that dies before the marks are on record has not been certain.
+    drop(world.store.recording(&certain).await.unwrap());
+    assert_eq!(world.store.known(&first).await.unwrap().last_certain_at, None);
+    world.store.record(&certain).await.unwrap();
+    let known = world.store.known(&first).await.unwrap();
     assert_eq!((known.last_complete_at, known.last_certain_at), (Some(at(1)), Some(at(2))));
 }
 

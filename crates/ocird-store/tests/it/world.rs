@@ -175,6 +175,7 @@ pub(crate) fn pass(inventory: Option<&Inventory>, now: DateTime<Utc>) -> PassRec
         usage: Vec::new(),
         account: None,
         marks: None,
+        certain: Vec::new(),
         adopted: Vec::new(),
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use ocird_model::{Census, CompartmentId, Inventory, RepositoryId, RepositoryName, RepositoryState};
-use ocird_store::{Belief, Fresh, Glance, Known, KnownImage, OpenError, Past, Store, StoreError, UseHistory};
+use ocird_store::{Fresh, Glance, Known, KnownImage, OpenError, Past, Store, StoreError, UseHistory};
 use tokio::sync::watch;
 
 use ocird_model::ErrorChain;
@@ -228,15 +228,9 @@ impl Notebook {
     }
 
     /// Keeps what a pass that began at `now` has learnt.
-    pub(crate) async fn believe(
-        &mut self,
-        census: BTreeMap<String, Census>,
-        certain: BTreeSet<RepositoryId>,
-        now: DateTime<Utc>,
-    ) {
+    pub(crate) async fn believe(&mut self, census: &BTreeMap<String, Census>, now: DateTime<Utc>) {
         let Some(store) = self.writable() else { return };
-        let belief = Belief { census, certain: certain.into_iter().collect() };
-        if let Err(error) = store.believe(&belief, now).await {
+        if let Err(error) = store.believe(census, now).await {
             self.fail(&error);
         }
     }

@@ -84,6 +84,7 @@ impl<R: ReadRegistry> Survey<R> {
             checked,
             marks: decided.marks.clone(),
             observe_only,
+            certain: decided.certain.clone(),
             due,
         })
     }

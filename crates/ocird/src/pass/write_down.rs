@@ -46,6 +46,7 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
             account: is_whole.then(|| everything(&usage)),
             usage,
             marks: Some(&decided.marks),
+            certain: decided.certain.iter().collect(),
             adopted: adopted(decided),
         };
         let settled = match self.put_on_record(store, &record, decided, refusals).await {
@@ -123,6 +124,7 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
             usage: Vec::new(),
             account: None,
             marks: None,
+            certain: Vec::new(),
             adopted: Vec::new(),
         };
         if let Err(error) = store.record(&record).await {
