@@ -28,9 +28,9 @@ struct CensusRow {
     n_agreeing: Option<i64>,
 }
 
-/// Until those times come, an image would count as just pulled, each answer of a source as older than the last, a workload as the
-/// last that ended, and the schema as new. Not by a reset, which a person may give while the clock is behind: it would make a pull
-/// older than what runs is known to be.
+/// What lowers the times that a clock ahead of its time wrote down. Until those come, an image would count as just pulled, each
+/// answer of a source as older than the last, a workload as the last that ended, and the schema as new. Not by a reset, which a
+/// person may give while the clock is behind: it would make a pull older than what runs is known to be.
 const AHEAD: [&str; 5] = [
     "UPDATE images SET first_seen_at = min(first_seen_at, ?1), read_at = min(read_at, ?1), \
      pulls_rose_at = min(pulls_rose_at, ?1), fewer_pulls_at = min(fewer_pulls_at, ?1) \
