@@ -267,7 +267,8 @@ impl Tenancy {
         Ok(image)
     }
 
-    /// The registry's PUT of a manifest by tag, under the daemon's permissions. Answers the digest.
+    /// The registry's PUT of a manifest by tag, under the daemon's permissions. Answers the digest. A child that is not there is
+    /// refused, and is nobody's loss: who brings a family back tries again once the child is back.
     pub fn put_tag(
         &self,
         name: &RepositoryName,
@@ -275,12 +276,15 @@ impl Tenancy {
         media_type: &str,
         bytes: &[u8],
     ) -> Result<Digest, ApiError> {
+        let manifest = Manifest::raw(media_type, bytes);
         {
             let (state, _) = self.lock();
             let repository = state.repository(name)?;
             state.authorize(Operation::PutManifest, Some(repository))?;
+            if let Some(child) = state.missing_child(repository, &manifest) {
+                return Err(ApiError::ManifestBlobUnknown { digest: child.to_string() });
+            }
         }
-        let manifest = Manifest::raw(media_type, bytes);
         self.put_manifest(name, &manifest, Some(tag), "ocid1.instance.oc1..aaaaaaaadaemon")?;
         Ok(manifest.digest)
     }

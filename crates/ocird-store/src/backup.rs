@@ -94,7 +94,10 @@ impl Store {
         // Nothing was written to the store over it: whether it closes well says nothing about the copy.
         drop(connection.close().await);
         copied?;
-        for old in self.copies()?.iter().skip(keep.get() as usize) {
+        // One from the future was made while the clock was ahead, and tells nothing about its age.
+        let (of_the_future, copies): (Vec<_>, Vec<_>) =
+            self.copies()?.into_iter().partition(|copy| copy.at > now);
+        for old in copies.iter().chain(&of_the_future).skip(keep.get() as usize) {
             std::fs::remove_file(&old.path).map_err(|source| OpenError::of_file(&old.path, source))?;
         }
         let size = std::fs::metadata(&path).map_err(|source| OpenError::of_file(&path, source))?.len();

@@ -1,5 +1,5 @@
-//! Folds samples into hours and hours into days, and lets go of what is old and folded, and of old passes in which nothing
-//! happened.
+//! Folds samples into hours and hours into days, and lets go of what is old: samples that are folded, passes in which nothing
+//! happened, manifests of images that are long gone.
 //!
 //! One call is one transaction of bounded work, and what it does follows from the rows alone: a crash before the commit
 //! loses nothing, one after it repeats nothing, and a store with years to catch up does so pass by pass. Only steps that
@@ -10,6 +10,7 @@ use sqlx::{FromRow, QueryBuilder, Sqlite};
 
 use crate::column::{ROWS, is_common, millis};
 use crate::fold::{Folded, Sample, Step, fold, rises};
+use crate::seen::KEEP_MANIFEST;
 use crate::store::Write;
 use crate::{Store, StoreError};
 
@@ -38,7 +39,7 @@ pub(crate) const ACCOUNT: i64 = 0;
 pub struct Downsampled {
     /// Hours and days that were written.
     pub n_written: u64,
-    /// Samples, hours and passes that were let go of.
+    /// Samples, hours, passes and manifests that were let go of.
     pub n_deleted: u64,
 }
 
@@ -58,7 +59,8 @@ impl Store {
             write.fold_account(now).await? + write.fold_samples(now).await? + write.fold_hours(now).await?;
         let n_deleted = write.let_go_of_samples(now).await?
             + write.let_go_of_hours(now).await?
-            + write.let_go_of_passes(now).await?;
+            + write.let_go_of_passes(now).await?
+            + write.let_go_of_manifests(now).await?;
         let done = Downsampled { n_written, n_deleted };
         if done == Downsampled::default() {
             return Ok(done);
@@ -205,13 +207,25 @@ impl Write<'_> {
         Ok(deleted.rows_affected())
     }
 
+    /// Bytes whose time is over: manifests of images that are gone, and the journal's copies for undoing.
+    async fn let_go_of_manifests(&mut self, now: DateTime<Utc>) -> Result<u64, StoreError> {
+        let bytes = "DELETE FROM manifest_bytes WHERE manifest IN \
+             (SELECT id FROM manifests WHERE expires_at <= ?1 ORDER BY expires_at, id LIMIT 0 + ?2)";
+        let manifests = "UPDATE manifests SET is_held = 0, expires_at = NULL WHERE id IN \
+             (SELECT id FROM manifests WHERE expires_at <= ?1 ORDER BY expires_at, id LIMIT 0 + ?2)";
+        let undoing = "DELETE FROM intent_manifests WHERE intent IN (SELECT intent FROM intent_manifests \
+             JOIN outcomes USING (intent) WHERE at <= ?1 LIMIT 0 + ?2)";
+        let n_gone = self.let_go_of(bytes, now).await? + self.let_go_of(manifests, now).await?;
+        Ok(n_gone + self.let_go_of(undoing, now - KEEP_MANIFEST).await?)
+    }
+
     async fn let_go_of(&mut self, delete: &'static str, until: DateTime<Utc>) -> Result<u64, StoreError> {
         let deleted = sqlx::query(delete)
             .bind(millis(until))
             .bind(MAX_ROWS)
             .execute(self.connection())
             .await
-            .map_err(StoreError::sqlite("letting go of old usage"))?;
+            .map_err(StoreError::sqlite("letting go of what is old"))?;
         Ok(deleted.rows_affected())
     }
 }

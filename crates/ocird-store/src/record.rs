@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::column::millis;
 use crate::samples::{AccountSample, UsageSample};
-use crate::seen::KEEP_MANIFEST;
 use crate::store::Write;
 use crate::{Store, StoreError};
 
@@ -106,7 +105,6 @@ impl Store {
         for (repository, member) in &pass.adopted {
             write.drop_rest(repository, member).await?;
         }
-        write.let_go(pass.finished_at).await?;
         Ok(Recording { write, id, at: pass.finished_at })
     }
 }
@@ -171,22 +169,5 @@ impl Write<'_> {
             .await
             .map_err(StoreError::sqlite("looking up a repository"))?;
         row.ok_or_else(|| StoreError::UnknownRepository { repository: repository.clone() })
-    }
-
-    /// Lets go of bytes whose time is over: manifests of images that are gone, and the journal's copies for undoing.
-    async fn let_go(&mut self, now: DateTime<Utc>) -> Result<(), StoreError> {
-        let bytes =
-            "DELETE FROM manifest_bytes WHERE manifest IN (SELECT id FROM manifests WHERE expires_at <= ?)";
-        let manifests = "UPDATE manifests SET is_held = 0, expires_at = NULL WHERE expires_at <= ?";
-        let undoing =
-            "DELETE FROM intent_manifests WHERE intent IN (SELECT intent FROM outcomes WHERE at <= ?)";
-        for (statement, until) in [(bytes, now), (manifests, now), (undoing, now - KEEP_MANIFEST)] {
-            sqlx::query(statement)
-                .bind(millis(until))
-                .execute(self.connection())
-                .await
-                .map_err(StoreError::sqlite("letting go of old manifests"))?;
-        }
-        Ok(())
     }
 }

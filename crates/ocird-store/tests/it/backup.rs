@@ -80,6 +80,16 @@ async fn only_the_newest_copies_stay_and_other_files_are_left_alone() {
 }
 
 #[tokio::test]
+async fn a_copy_that_a_clock_ahead_of_its_time_made_displaces_no_other() {
+    let world = World::new().await;
+    for at in [days(900), days(1), days(2), days(3)] {
+        world.store.back_up(keep(2), at).await.unwrap();
+    }
+    let times: Vec<_> = world.store.copies().unwrap().iter().map(|copy| copy.at).collect();
+    assert_eq!(times, [days(3), days(2)]);
+}
+
+#[tokio::test]
 async fn what_an_attempt_has_left_is_cleared_away_and_is_no_copy() {
     let world = World::new().await;
     world.store.back_up(keep(7), at(0)).await.unwrap();

@@ -200,7 +200,7 @@ async fn the_bytes_for_undoing_go_seven_days_after_the_outcome_and_never_before_
     world.settle(&intent(1, &[]), OutcomeKind::Deleted, days(1)).await;
     world.store.intend(&intent(2, &[]), days(1)).await.unwrap();
     for (now, n_manifests) in [(days(8) - TimeDelta::seconds(1), 2), (days(8), 1), (days(999), 1)] {
-        world.store.record(&pass(None, now)).await.unwrap();
+        world.store.downsample(now).await.unwrap();
         assert_eq!(world.number("SELECT count(*) FROM intent_manifests").await, n_manifests);
     }
     assert_eq!(world.store.open_intents().await.unwrap()[0].intent, intent(2, &[]));

@@ -109,10 +109,10 @@ async fn a_manifest_is_known_for_seven_days_after_its_image_and_its_content_exac
     let world = World::new().await;
     world.see(&[details(1, &["v1"])], days(0)).await;
     world.see(&[], days(1)).await;
-    world.see(&[], days(8) - chrono::TimeDelta::seconds(1)).await;
+    world.store.downsample(days(8) - chrono::TimeDelta::seconds(1)).await.unwrap();
     assert_eq!(world.store.manifest(&repository(1), &digest(1)).await.unwrap(), Some(manifest(1).1));
     assert!(world.store.known(&repository(1)).await.unwrap().contents.contains_key(&digest(1)));
-    world.see(&[], days(8)).await;
+    world.store.downsample(days(8)).await.unwrap();
     assert_eq!(world.store.manifest(&repository(1), &digest(1)).await.unwrap(), None);
     assert!(world.store.known(&repository(1)).await.unwrap().contents.is_empty());
     assert_eq!(world.number("SELECT count(*) FROM manifests WHERE content <> ''").await, 1);
@@ -128,6 +128,7 @@ async fn a_manifest_stays_while_any_image_has_its_digest() {
     let there = [pushed_again];
     world.store.record(&pass(Some(&inventory(&there, days(1))), days(1))).await.unwrap();
     world.store.record(&pass(Some(&inventory(&there, days(30))), days(30))).await.unwrap();
+    world.store.downsample(days(30)).await.unwrap();
     assert_eq!(world.store.manifest(&repository(1), &digest(1)).await.unwrap(), Some(manifest(1).1));
 }
 

@@ -58,9 +58,9 @@ async fn a_deletion_reads_back_with_everything_that_undoes_it() {
 async fn the_manifest_of_a_deletion_is_kept_for_a_week_and_the_deletion_for_ever() {
     let world = World::new().await;
     let id = delete(&world, 1, &[], 1).await;
-    world.store.record(&pass(None, days(6))).await.unwrap();
+    world.store.downsample(days(6)).await.unwrap();
     assert!(world.store.deleted_manifest(id).await.unwrap().is_some());
-    world.store.record(&pass(None, days(8))).await.unwrap();
+    world.store.downsample(days(8)).await.unwrap();
     assert_eq!(world.store.deleted_manifest(id).await.unwrap(), None);
     assert_eq!(world.store.deletions_since(at(0)).await.unwrap().len(), 1);
 }

@@ -65,6 +65,8 @@ impl ClockWatch {
         self.last = Some((reading.wall, reading.monotonic));
         self.doubt = match (fault, self.doubt.take()) {
             (Some(why), _) if Rule::S9.in_force() => Some(ClockDoubt { why, n_clean: 0 }),
+            // Nobody has said what time it is: no fault, and nothing that lifts a doubt.
+            (None, doubt) if !reading.has_answered => doubt,
             (None, Some(ClockDoubt { why, n_clean })) if n_clean + 1 < CLEAN_PASSES => {
                 Some(ClockDoubt { why, n_clean: n_clean + 1 })
             }
@@ -73,6 +75,11 @@ impl ClockWatch {
         self.doubt.as_ref().map(|ClockDoubt { why, n_clean }| {
             format!("{why}; {} more clean passes are needed", CLEAN_PASSES.saturating_sub(*n_clean))
         })
+    }
+
+    /// Whether the clock was in doubt when it was observed last.
+    pub(crate) const fn is_in_doubt(&self) -> bool {
+        self.doubt.is_some()
     }
 
     /// Takes over what an earlier process has left in the store.
@@ -208,7 +215,12 @@ mod tests {
         let mut watch = ClockWatch::default();
         watch.recall(Some(ClockDoubt { why: "it jumped".to_owned(), n_clean: 1 }));
         assert!(watch.observe(at(0, 0)).unwrap().contains("it jumped"));
-        assert_eq!(watch.observe(at(1, 1)), None);
+        let unanswered = Reading { server_ahead: None, has_answered: false, ..at(1, 1) };
+        assert!(
+            watch.observe(unanswered).is_some(),
+            "a pass in which nobody says what time it is is not clean"
+        );
+        assert_eq!(watch.observe(at(2, 2)), None);
     }
 
     #[test]

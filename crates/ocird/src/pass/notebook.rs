@@ -227,9 +227,9 @@ impl Notebook {
         })
     }
 
-    /// Keeps what a pass that began at `now` has learnt.
+    /// Keeps what a pass that began at `now` has learnt, if anything.
     pub(crate) async fn believe(&mut self, census: &BTreeMap<String, Census>, now: DateTime<Utc>) {
-        let Some(store) = self.writable() else { return };
+        let Some(store) = self.writable().filter(|_| !census.is_empty()) else { return };
         if let Err(error) = store.believe(census, now).await {
             self.fail(&error);
         }

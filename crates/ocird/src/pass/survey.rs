@@ -176,7 +176,7 @@ impl<R: ReadRegistry> Survey<R> {
         // A gap ends with the pass that is certain again; until then it is still the same gap. That nobody looked at all ends
         // with this look, so that what follows from it follows now.
         gaps.retain(|id, gap| certain.contains(id) || matches!(gap, Gap::Away(_)));
-        self.notebook.believe(&trust.into_counted(), now).await;
+        self.notebook.believe(&trust.into_changed(), now).await;
         let previous = without_gaps(previous, &gaps);
         let plan = ocird_plan::plan(&inventory, &self.policies, &gathered.in_use, now);
         let checked = ocird_plan::check(plan, &inventory, &self.policies, &gathered.in_use, now);

@@ -33,8 +33,8 @@ pub(crate) struct Trust {
     migrated_at: Option<DateTime<Utc>>,
     /// How many there were in each scope, before this pass and then after it.
     census: BTreeMap<String, Census>,
-    /// The scopes that this pass has looked at completely.
-    counted: BTreeMap<String, Census>,
+    /// The scopes of which this pass has learnt another number.
+    changed: BTreeMap<String, Census>,
 }
 
 /// How long nobody looked at a repository with certainty.
@@ -57,7 +57,7 @@ impl Trust {
         migrated_at: Option<DateTime<Utc>>,
         census: BTreeMap<String, Census>,
     ) -> Self {
-        Self { now, grace, schedule, migrated_at, census, counted: BTreeMap::new() }
+        Self { now, grace, schedule, migrated_at, census, changed: BTreeMap::new() }
     }
 
     /// When the pass began.
@@ -77,15 +77,17 @@ impl Trust {
     }
 
     fn count(&mut self, scope: &str, n: u64, n_missing: u64) {
-        let before = self.census.get(scope);
+        let before = self.census.get(scope).copied();
         let census = before.map_or_else(|| Census::first(n), |census| census.next(n, n_missing, self.now));
-        self.census.insert(scope.to_owned(), census);
-        self.counted.insert(scope.to_owned(), census);
+        if before != Some(census) {
+            self.census.insert(scope.to_owned(), census);
+            self.changed.insert(scope.to_owned(), census);
+        }
     }
 
-    /// The census of every scope that was looked at completely, to be kept.
-    pub(crate) fn into_counted(self) -> BTreeMap<String, Census> {
-        self.counted
+    /// The census of every scope in which it is another one than before, to be kept.
+    pub(crate) fn into_changed(self) -> BTreeMap<String, Census> {
+        self.changed
     }
 
     /// Why nothing of a repository goes in this pass, by what was known of it before.

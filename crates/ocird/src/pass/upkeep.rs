@@ -13,11 +13,14 @@ use crate::status::{BackupStatus, Check};
 const TRY_AGAIN_AFTER: TimeDelta = TimeDelta::hours(1);
 
 impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
-    /// Folds usage, and copies the store if that is due.
+    /// Folds usage and lets go of what is old, unless the clock is in doubt: one that is ahead would take what is young. Copies the
+    /// store if that is due.
     pub(super) async fn keep_the_store(&mut self) {
         let now = self.clock.now();
         let Some(store) = self.survey.notebook.writable() else { return };
-        if let Err(error) = store.downsample(now).await {
+        if !self.clock_watch.is_in_doubt()
+            && let Err(error) = store.downsample(now).await
+        {
             return self.survey.notebook.fail(&error);
         }
         let config = &self.survey.config;
