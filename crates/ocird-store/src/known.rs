@@ -85,6 +85,7 @@ struct ImageRow {
     row_tags: String,
     details: String,
     layers: Vec<u8>,
+    is_taken: bool,
 }
 
 impl Store {
@@ -129,12 +130,13 @@ pub(crate) async fn read_known(reader: &SqlitePool, repository: &RepositoryId) -
     let Some((id, first_seen_at, last_complete_at, last_certain_at)) = seen else {
         return Ok(Known::default());
     };
+    let (images, taken) = images(&mut transaction, id, repository).await?;
     let known = Known {
         first_seen_at: Some(time("repositories.first_seen_at", first_seen_at)?),
         last_complete_at: optional_time("repositories.last_complete_at", last_complete_at)?,
         last_certain_at: optional_time("repositories.last_certain_at", last_certain_at)?,
-        taken: taken(&mut transaction, id).await?,
-        images: images(&mut transaction, id, repository).await?,
+        taken,
+        images,
         contents: contents(&mut transaction, id).await?,
         rests: rests(&mut transaction, id).await?,
     };
@@ -142,40 +144,39 @@ pub(crate) async fn read_known(reader: &SqlitePool, repository: &RepositoryId) -
     Ok(known)
 }
 
+/// The images on record as present, and those among them that ocird meant to delete since it saw them first, unless it is known
+/// that it did not.
 async fn images(
     connection: &mut SqliteConnection,
     id: i64,
     repository: &RepositoryId,
-) -> Result<BTreeMap<ImageId, KnownImage>, StoreError> {
-    let select = "SELECT ocid, digest, first_seen_at, read_at, row_tags, details, layers \
+) -> Result<(BTreeMap<ImageId, KnownImage>, BTreeSet<ImageId>), StoreError> {
+    let select = "SELECT ocid, digest, first_seen_at, read_at, row_tags, details, layers, \
+         EXISTS (SELECT 1 FROM intents LEFT JOIN outcomes ON outcomes.intent = intents.id \
+         WHERE intents.image = images.ocid AND intents.at >= images.first_seen_at \
+         AND coalesce(outcomes.kind, 'deleted') IN ('deleted', 'already_gone')) AS is_taken \
          FROM images WHERE repository = ? AND gone_at IS NULL";
     let rows: Vec<ImageRow> = sqlx::query_as(select)
         .bind(id)
         .fetch_all(connection)
         .await
         .map_err(StoreError::sqlite("reading the known images of a repository"))?;
-    let known = rows
-        .into_iter()
-        .map(|row| known_image(row, repository).map(|image| (image.details.id.clone(), image)));
-    known.collect()
-}
-
-/// The images on record as present that ocird meant to delete since it saw them first, unless it is known that it did not.
-async fn taken(connection: &mut SqliteConnection, id: i64) -> Result<BTreeSet<ImageId>, StoreError> {
-    let select = "SELECT DISTINCT images.ocid FROM images JOIN intents ON intents.image = images.ocid \
-         LEFT JOIN outcomes ON outcomes.intent = intents.id \
-         WHERE images.repository = ? AND images.gone_at IS NULL AND intents.at >= images.first_seen_at \
-         AND coalesce(outcomes.kind, 'deleted') IN ('deleted', 'already_gone')";
-    let ocids: Vec<String> = sqlx::query_scalar(select)
-        .bind(id)
-        .fetch_all(connection)
-        .await
-        .map_err(StoreError::sqlite("reading what ocird took from a repository"))?;
-    ocids.iter().map(|ocid| parse("images.ocid", ocid)).collect()
+    let mut taken = BTreeSet::new();
+    let mut images = BTreeMap::new();
+    for row in rows {
+        let is_taken = row.is_taken;
+        let image = known_image(row, repository)?;
+        if is_taken {
+            taken.insert(image.details.id.clone());
+        }
+        images.insert(image.details.id.clone(), image);
+    }
+    Ok((images, taken))
 }
 
 fn known_image(row: ImageRow, repository: &RepositoryId) -> Result<KnownImage, StoreError> {
-    let ImageRow { ocid, digest: bytes, first_seen_at, read_at, row_tags, details, layers } = row;
+    let ImageRow { ocid, digest: bytes, first_seen_at, read_at, row_tags, details, layers, is_taken: _ } =
+        row;
     let stored: StoredDetails = from_json("images.details", &details)?;
     Ok(KnownImage {
         details: stored.complete(

@@ -1,7 +1,7 @@
 //! Writes down one pass in one transaction: what was seen, what was decided, what is marked. Either all of it is on
 //! record or none, so that marks never run ahead of the inventory they rest on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
@@ -55,9 +55,9 @@ pub struct PassRecord<'a> {
     pub account: Option<AccountSample>,
     /// Every mark that holds from now on; `None` leaves them as they are.
     pub marks: Option<&'a BTreeMap<MarkKey, Mark>>,
-    /// The repositories that were read whole while it was known what runs from them. On record with the marks or not at all: one
+    /// Those of the repositories read whole of which it was known what runs from them. On record with the marks or not at all: one
     /// without the other would forget that nobody had looked for long (S-9, S-16).
-    pub certain: Vec<&'a RepositoryId>,
+    pub certain: &'a BTreeSet<RepositoryId>,
     /// Rests of families that something else needs by now: from here on they are images like any other (S-6).
     pub adopted: Vec<(RepositoryId, Digest)>,
 }
@@ -83,7 +83,7 @@ impl Store {
         let mut write = self.begin(pass.finished_at).await?;
         let id = write.pass(pass).await?;
         if let Some(inventory) = pass.inventory {
-            write.inventory(id, inventory, pass.plan).await?;
+            write.inventory(id, inventory, pass).await?;
         }
         for sample in &pass.usage {
             write.usage(sample, pass.finished_at).await?;
@@ -93,14 +93,6 @@ impl Store {
         }
         if let Some(marks) = pass.marks {
             write.replace_marks(marks).await?;
-        }
-        for repository in &pass.certain {
-            sqlx::query("UPDATE repositories SET last_certain_at = ? WHERE ocid = ?")
-                .bind(millis(pass.started_at))
-                .bind(repository.as_str())
-                .execute(write.connection())
-                .await
-                .map_err(StoreError::sqlite("recording what was looked at with certainty"))?;
         }
         for (repository, member) in &pass.adopted {
             write.drop_rest(repository, member).await?;
@@ -142,7 +134,7 @@ impl Write<'_> {
         &mut self,
         pass: PassId,
         inventory: &Inventory,
-        plan: Option<&Plan>,
+        record: &PassRecord<'_>,
     ) -> Result<(), StoreError> {
         let Inventory { taken_at, repositories } = inventory;
         for (name, state) in repositories {
@@ -152,8 +144,9 @@ impl Write<'_> {
             };
             let row = self.see_repository(id, name, *taken_at).await?;
             if let Some(repository) = state.complete() {
-                let on_record = self.see_complete(row, repository, *taken_at).await?;
-                if let Some(plan) = plan {
+                let certain_at = record.certain.contains(id).then_some(record.started_at);
+                let on_record = self.see_complete(row, repository, *taken_at, certain_at).await?;
+                if let Some(plan) = record.plan {
                     self.decide(pass, &on_record, plan.decisions(name)).await?;
                 }
             }

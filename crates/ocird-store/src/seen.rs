@@ -26,13 +26,14 @@ pub(crate) struct Present {
 }
 
 impl Write<'_> {
-    /// Records a repository (its row is `id`) that was read whole at `at`. Answers what was on record of the images that are
-    /// there.
+    /// Records a repository (its row is `id`) that was read whole at `at`, and with certainty at `certain_at`. Answers what was
+    /// on record of the images that are there.
     pub(crate) async fn see_complete(
         &mut self,
         id: i64,
         repository: &Repository,
         at: DateTime<Utc>,
+        certain_at: Option<DateTime<Utc>>,
     ) -> Result<BTreeMap<ImageId, Present>, StoreError> {
         let mut before = self.present(id).await?;
         let mut present = BTreeMap::new();
@@ -45,12 +46,13 @@ impl Write<'_> {
         for gone in before.values() {
             self.see_gone(id, gone, repository, at).await?;
         }
-        let update =
-            "UPDATE repositories SET compartment = ?, is_public = ?, last_complete_at = ? WHERE id = ?";
+        let update = "UPDATE repositories SET compartment = ?, is_public = ?, last_complete_at = ?, \
+             last_certain_at = coalesce(?, last_certain_at) WHERE id = ?";
         sqlx::query(update)
             .bind(repository.compartment.as_str())
             .bind(repository.is_public)
             .bind(millis(at))
+            .bind(certain_at.map(millis))
             .bind(id)
             .execute(self.connection())
             .await

@@ -104,7 +104,7 @@ impl Scene {
                 min_age: TimeDelta::hours(dice.one_of([1, 24, 48])),
             },
             grace: TimeDelta::hours(dice.one_of([24, 24, 48, 72])),
-            interval: TimeDelta::hours(dice.one_of([12, 24, 24, 24])),
+            interval: TimeDelta::hours(dice.one_of([12, 24, 24, 24, 24, 24, 24, 24])),
             max_per_pass: dice.one_of([5, 10, 50]),
             max_per_day: dice.one_of([20, 50, 200]),
             writing: [Writing::Well; HOSTS.len()],

@@ -40,14 +40,18 @@ async fn a_look_that_was_certain_is_told_from_one_that_was_only_complete() {
     let world = with_images(&[1]).await;
     let known = world.store.known(&repository(1)).await.unwrap();
     assert_eq!((known.last_complete_at, known.last_certain_at), (Some(at(1)), None));
-    let first = repository(1);
-    let certain = PassRecord { certain: vec![&first], ..pass(None, at(2)) };
+    let (first, seen) = (repository(1), inventory(&[details(1, &[])], at(2)));
+    let looked_at = BTreeSet::from([first.clone()]);
+    let certain = PassRecord { certain: &looked_at, ..pass(Some(&seen), at(2)) };
     // A daemon that dies before the marks are on record has not been certain.
     drop(world.store.recording(&certain).await.unwrap());
     assert_eq!(world.store.known(&first).await.unwrap().last_certain_at, None);
     world.store.record(&certain).await.unwrap();
     let known = world.store.known(&first).await.unwrap();
-    assert_eq!((known.last_complete_at, known.last_certain_at), (Some(at(1)), Some(at(2))));
+    assert_eq!((known.last_complete_at, known.last_certain_at), (Some(at(2)), Some(at(2))));
+    world.see(&[details(1, &[])], at(3)).await;
+    let known = world.store.known(&first).await.unwrap();
+    assert_eq!((known.last_complete_at, known.last_certain_at), (Some(at(3)), Some(at(2))));
 }
 
 #[tokio::test]

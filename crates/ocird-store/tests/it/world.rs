@@ -163,6 +163,9 @@ fn seen(details: &ImageDetails) -> Image {
     }
 }
 
+/// No repository.
+const NONE: &BTreeSet<RepositoryId> = &BTreeSet::new();
+
 /// A pass of which there is nothing to say but what it saw.
 pub(crate) fn pass(inventory: Option<&Inventory>, now: DateTime<Utc>) -> PassRecord<'_> {
     PassRecord {
@@ -175,7 +178,7 @@ pub(crate) fn pass(inventory: Option<&Inventory>, now: DateTime<Utc>) -> PassRec
         usage: Vec::new(),
         account: None,
         marks: None,
-        certain: Vec::new(),
+        certain: NONE,
         adopted: Vec::new(),
     }
 }

@@ -2,6 +2,7 @@
 //! Whatever fails here stops the act: without a record nothing is deleted (S-28).
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ocird_model::{
@@ -46,7 +47,7 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
             account: is_whole.then(|| everything(&usage)),
             usage,
             marks: Some(&decided.marks),
-            certain: decided.certain.iter().collect(),
+            certain: &decided.certain,
             adopted: adopted(decided),
         };
         let settled = match self.put_on_record(store, &record, decided, refusals).await {
@@ -124,7 +125,7 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
             usage: Vec::new(),
             account: None,
             marks: None,
-            certain: Vec::new(),
+            certain: &BTreeSet::new(),
             adopted: Vec::new(),
         };
         if let Err(error) = store.record(&record).await {
