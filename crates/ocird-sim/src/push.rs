@@ -315,7 +315,7 @@ impl State {
 
     /// True when the digest was here and the daemon deleted it, as long as it is not purged: a pusher that found it
     /// present has built on it.
-    fn was_taken_by_daemon(&self, repository: &Repository, digest: &Digest) -> bool {
+    pub(crate) fn was_taken_by_daemon(&self, repository: &Repository, digest: &Digest) -> bool {
         let Some(id) = repository.digests.get(digest) else {
             return false;
         };

@@ -56,9 +56,9 @@ impl<'a> Case<'a> {
     }
 
     /// True when the daemon deleted an index or subject of it, or of what is left over from such a one and names it, while it was
-    /// of that family and no image of its own: it follows its head, whatever rules say of it alone. A list of attachments
-    /// that lost its tag to another does so too, when that was after the deletion or so short before that it may not have been
-    /// read yet.
+    /// of that family and no image of its own: it follows its head, whatever rules say of it alone, and whoever took what stood
+    /// between the two. A list of attachments that lost its tag to another does so too, when that was after the deletion or so
+    /// short before that it may not have been read yet.
     pub(super) fn follows_a_head(&self, unread: TimeDelta) -> bool {
         let mut known = BTreeSet::new();
         let mut open = vec![(self.image, self.own_since(self.image), DateTime::<Utc>::MAX_UTC)];
@@ -68,11 +68,12 @@ impl<'a> Case<'a> {
                 if !known.insert((holder, since, until)) {
                     continue;
                 }
-                match self.state.available(self.repository, &holder) {
-                    Some(holder) => open.push((holder, since.max(self.own_since(holder)), until)),
-                    None if self.is_deleted_within(&holder, since, until) => return true,
-                    None => {}
+                let is_gone = self.state.available(self.repository, &holder).is_none();
+                if is_gone && self.is_deleted_within(&holder, since, until) {
+                    return true;
                 }
+                let known = self.repository.digests.get(&holder).and_then(|id| self.state.images.get(id));
+                open.extend(known.map(|holder| (holder, since.max(self.own_since(holder)), until)));
             }
         }
         false

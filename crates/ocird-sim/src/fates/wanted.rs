@@ -64,11 +64,13 @@ impl Scene {
         matches!(image.life, Life::Deleted { .. }) && state.available(home, &image.manifest.digest).is_none()
     }
 
-    /// Whether it is there, with everything that it names.
+    /// Whether it is there, with everything that it names; what other hands took of that, no daemon brings back.
     fn is_back(&self, wanted: &Wanted) -> bool {
         let (state, _) = self.tenancy.lock();
         let Ok(home) = state.repository(&wanted.repository) else { return false };
-        let is_there = |digest: &Digest| state.available(home, digest).is_some();
+        let is_there = |digest: &Digest| {
+            state.available(home, digest).is_some() || !state.was_taken_by_daemon(home, digest)
+        };
         state
             .available(home, &wanted.digest)
             .is_some_and(|image| image.facts.children.iter().all(|(child, _)| is_there(child)))
