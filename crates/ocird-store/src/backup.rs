@@ -95,9 +95,8 @@ impl Store {
         drop(connection.close().await);
         copied?;
         // One from the future was made while the clock was ahead, and tells nothing about its age.
-        let (of_the_future, copies): (Vec<_>, Vec<_>) =
-            self.copies()?.into_iter().partition(|copy| copy.at > now);
-        for old in copies.iter().chain(&of_the_future).skip(keep.get() as usize) {
+        let (future, others): (Vec<_>, Vec<_>) = self.copies()?.into_iter().partition(|copy| copy.at > now);
+        for old in others.iter().chain(&future).skip(keep.get() as usize) {
             std::fs::remove_file(&old.path).map_err(|source| OpenError::of_file(&old.path, source))?;
         }
         let size = std::fs::metadata(&path).map_err(|source| OpenError::of_file(&path, source))?.len();
