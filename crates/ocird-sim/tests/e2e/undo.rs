@@ -211,6 +211,12 @@ async fn a_tag_that_another_image_gets_while_the_restore_is_under_way_stays_ther
     let restored = restored.unwrap();
     let head = restored.images.last().unwrap();
     assert!(head.tags.is_empty() && head.lost.len() == 2, "{head:?}");
+    let n_calls = world.stage.server.requests().of(Operation::RestoreContainerImage);
+    assert_eq!(
+        n_calls,
+        restored.images.len() as u64,
+        "the registry is not even asked for a tag that is taken"
+    );
     assert_eq!([world.digest(SHOP, "v1"), world.digest(SHOP, "v1-final")], [pushed.digest; 2]);
 }
 

@@ -176,12 +176,12 @@ mod tests {
     }
 
     fn alone() -> Content {
-        Content::Manifest { subject: None }
+        Content::Manifest { subject: None, config: None }
     }
 
     #[tokio::test]
     async fn children_come_before_indexes_and_subjects_before_what_speaks_about_them() {
-        let signature = Content::Manifest { subject: Some(digest(9)) };
+        let signature = Content::Manifest { subject: Some(digest(9)), config: None };
         let head = (9, 9, index(&[3, 2]));
         let members = [(1, 9, signature), (3, 9, index(&[4])), (2, 9, alone()), (4, 9, alone())];
         let deleted: Vec<_> = [head].into_iter().chain(members).collect();

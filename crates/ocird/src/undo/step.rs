@@ -48,7 +48,14 @@ impl<R: ReadRegistry, C: Clock> Steps<'_, R, C> {
         deletion: &Deletion,
         place: &mut Place,
     ) -> Result<RestoredImage, StoreError> {
-        let (free, mut lost) = free_tags(deletion, place);
+        let (mut free, mut lost) = free_tags(deletion, place);
+        // Restored with a tag, an image may take it from whoever has it by now.
+        while let Some(first) = free.first().cloned()
+            && let Ok(Err(why)) = self.is_free(deletion, place, &first).await
+        {
+            free.remove(0);
+            lost.push(LostTag { tag: first, why });
+        }
         let mut stand = self.image(deletion, place, free.first()).await?;
         if matches!(stand.fate, Fate::Back | Fate::There) {
             for tag in free.iter().filter(|tag| !stand.tags.contains(*tag)).cloned().collect::<Vec<_>>() {
@@ -163,7 +170,7 @@ impl<R: ReadRegistry, C: Clock> Steps<'_, R, C> {
         let Some(manifest) = store.deleted_manifest(deletion.intent).await? else {
             return Ok(Err(format!("the journal no longer keeps its manifest; {by_hand}")));
         };
-        if let Some(why) = self.taken_meanwhile(deletion, place, tag).await {
+        if let Err(why) = self.is_free(deletion, place, tag).await.flatten() {
             return Ok(Err(why));
         }
         let step = RestoreStep::Tag { tag: tag.clone() };
@@ -184,26 +191,31 @@ impl<R: ReadRegistry, C: Clock> Steps<'_, R, C> {
         })
     }
 
-    /// Why a tag that was free when the restore began is not put back: a push moves it, and whoever has it by now keeps it.
-    async fn taken_meanwhile(&self, deletion: &Deletion, place: &mut Place, tag: &Tag) -> Option<String> {
-        let row = place.row.as_ref()?;
+    /// Whether a tag that was free when the restore began is so still, or why it is not: a push moves it, and whoever has it by
+    /// now keeps it. Fails with why nobody can tell.
+    async fn is_free(
+        &self,
+        deletion: &Deletion,
+        place: &mut Place,
+        tag: &Tag,
+    ) -> Result<Result<(), String>, String> {
+        let Some(row) = place.row.as_ref() else { return Ok(Ok(())) };
         let now = self.undo.clock.monotonic();
         if place.bearers.as_ref().is_none_or(|(at, _)| now.saturating_sub(*at) >= BEARERS_SERVE) {
-            match self.undo.reader.images(&row.compartment, &row.id).await {
-                Ok(rows) => {
-                    let rows = rows.into_iter().filter(|row| row.lifecycle == Lifecycle::Available);
-                    let bearers = rows.filter_map(|row| Some((row.tag?, row.digest))).collect();
-                    place.bearers = Some((now, bearers));
-                }
-                Err(error) => {
-                    let why = ErrorChain(&error);
-                    return Some(format!("nobody can tell whether another image has it by now ({why})"));
-                }
-            }
+            let rows = self.undo.reader.images(&row.compartment, &row.id).await;
+            let rows = rows.map_err(|error| {
+                format!("nobody can tell whether another image has it by now ({})", ErrorChain(&error))
+            })?;
+            let rows = rows.into_iter().filter(|row| row.lifecycle == Lifecycle::Available);
+            place.bearers = Some((now, rows.filter_map(|row| Some((row.tag?, row.digest))).collect()));
         }
-        let (_, bearers) = place.bearers.as_mut()?;
+        let Some((_, bearers)) = place.bearers.as_mut() else { return Ok(Ok(())) };
         let bearer = *bearers.entry(tag.clone()).or_insert(deletion.digest);
-        (bearer != deletion.digest).then(|| format!("{} has it by now, and keeps it", bearer.short()))
+        Ok(if bearer == deletion.digest {
+            Ok(())
+        } else {
+            Err(format!("{} has it by now, and keeps it", bearer.short()))
+        })
     }
 
     /// Takes the registry's word for which tags the image has now.
