@@ -1,6 +1,6 @@
 //! What runs. The registry does not know who uses it, so other sources say (S-4).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -76,11 +76,6 @@ impl Use {
             UseKind::Previous => KeepReason::RollbackRoom { by },
         }
     }
-
-    fn says_the_same(&self, other: &Self) -> bool {
-        let Self { target, by, kind, since: _ } = self;
-        *target == other.target && *by == other.by && *kind == other.kind
-    }
 }
 
 /// What a reference points at inside a repository. At least one of the two is known; with both, both are held.
@@ -129,15 +124,17 @@ impl InUse {
         covering.map(|answer| answer.looked_at).min()
     }
 
-    /// True when both name the same uses and doubt the same repositories, whenever they were asked and whatever the doubts say:
-    /// a gateway that fails has another number for each answer.
-    pub fn says_the_same(&self, other: &Self) -> bool {
-        let same_uses = |one: &[Use], two: &[Use]| {
-            one.len() == two.len() && one.iter().zip(two).all(|(one, two)| one.says_the_same(two))
+    /// True when everything that this names as used was so before, and every doubt stood before, by whatever words: then a plan
+    /// that was made by `before` holds all that this would hold. What runs no more, who runs it and in which order it is told
+    /// add nothing: in a busy cluster these change from one second to the next.
+    pub fn adds_nothing_to(&self, before: &Self) -> bool {
+        let is_known = |(repository, uses): (&RepositoryName, &Vec<Use>)| {
+            let known: BTreeSet<&Target> =
+                before.uses.get(repository).into_iter().flatten().map(|used| &used.target).collect();
+            uses.iter().all(|used| known.contains(&used.target))
         };
-        self.uses.len() == other.uses.len()
-            && self.uses.iter().zip(&other.uses).all(|((a, one), (b, two))| a == b && same_uses(one, two))
-            && self.doubted().eq(other.doubted())
+        let is_doubted = |doubted: &Patterns| before.doubted().any(|known| known == doubted);
+        self.uses.iter().all(is_known) && self.doubted().all(is_doubted)
     }
 
     fn doubted(&self) -> impl Iterator<Item = &Patterns> {
@@ -199,15 +196,38 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_doubt_says_the_same_in_other_words_and_not_of_another_repository() {
+    fn a_doubt_in_other_words_adds_nothing_and_one_of_another_repository_does() {
         let doubting = |repositories: &str, why: &str| {
             let mut in_use = InUse::nothing();
             in_use.doubt(Patterns::new(vec![repositories.parse().unwrap()]).unwrap(), why);
             in_use
         };
         let before = doubting("api-*", "502, request 17");
-        assert!(before.says_the_same(&doubting("api-*", "502, request 18")));
-        assert!(!before.says_the_same(&doubting("web-*", "502, request 17")));
-        assert!(!before.says_the_same(&InUse::nothing()));
+        assert!(doubting("api-*", "502, request 18").adds_nothing_to(&before));
+        assert!(!doubting("web-*", "502, request 17").adds_nothing_to(&before));
+        assert!(InUse::nothing().adds_nothing_to(&before));
+        assert!(!before.adds_nothing_to(&InUse::nothing()));
+    }
+
+    #[test]
+    fn only_what_was_not_used_before_adds_something() {
+        let using = |tags: &[(&str, &str)]| {
+            let mut in_use = InUse::nothing();
+            for (tag, by) in tags {
+                let target = Target { tag: Some(tag.parse().unwrap()), digest: None };
+                in_use.add("api".parse().unwrap(), Use::running(target, *by));
+            }
+            in_use
+        };
+        let before = using(&[("v1", "a"), ("v2", "b")]);
+        for same in [using(&[("v2", "c"), ("v1", "a")]), using(&[("v2", "b"), ("v2", "d")]), InUse::nothing()]
+        {
+            assert!(same.adds_nothing_to(&before), "{same:?}");
+        }
+        assert!(!using(&[("v1", "a"), ("v3", "a")]).adds_nothing_to(&before));
+        let mut elsewhere = InUse::nothing();
+        let target = Target { tag: Some("v1".parse().unwrap()), digest: None };
+        elsewhere.add("web".parse().unwrap(), Use::running(target, "a"));
+        assert!(!elsewhere.adds_nothing_to(&before));
     }
 }

@@ -7,7 +7,7 @@ use ocird_sim::{Fault, Operation, When};
 use ocird_store::Proof;
 use serde_json::json;
 
-use crate::world::{N_DUE, World, name, ripe_shop, shop_in_two_compartments, tag};
+use crate::world::{N_DUE, World, build, name, ripe_shop, shop_in_two_compartments, tag};
 
 const RESTORE: Operation = Operation::RestoreContainerImage;
 
@@ -153,6 +153,25 @@ async fn what_somebody_runs_after_all_comes_back_at_once_and_deletion_freezes() 
 }
 
 #[tokio::test]
+async fn a_tag_that_is_pushed_anew_and_deployed_while_a_pass_looks_is_not_missing() {
+    let (mut world, _, _) = after_the_act().await;
+    let slow = TimeDelta::minutes(1);
+    let fault = Fault::Slow(slow.to_std().unwrap());
+    world.stage.tenancy.inject(Operation::ListContainerImageSignatures, When::Call(1), fault);
+    world.live(TimeDelta::minutes(25) + slow / 2).await;
+    let again = build("shop-api", "v1 again");
+    world.stage.tenancy.push(&name("shop-api"), &again, &[tag("v1")], "ci").unwrap();
+    world.run("shop-api", "v1");
+    world.live(TimeDelta::minutes(30)).await;
+    assert_eq!(n_restores(&world), 0);
+    let refusals = world.refusals();
+    assert!(
+        !refusals.contains(&RefusalCode::ProofFailed) && !refusals.contains(&RefusalCode::Frozen),
+        "{refusals:?}"
+    );
+}
+
+#[tokio::test]
 async fn the_children_of_an_index_that_a_person_brought_back_come_back_too() {
     let mut world = ripe_shop_of_indexes().await;
     let head = world.digest("shop-multi", "v1");
@@ -175,7 +194,7 @@ async fn ripe_shop_of_indexes() -> World {
     world.create("shop-multi");
     for number in 1..=5 {
         let revision = format!("v{number}");
-        world.push_build("shop-multi", &crate::world::build("shop-multi", &revision), &revision);
+        world.push_build("shop-multi", &build("shop-multi", &revision), &revision);
         world.stage.tenancy.clock().advance(TimeDelta::minutes(30));
     }
     world.stage.tenancy.clock().advance(TimeDelta::days(1) + TimeDelta::minutes(30));

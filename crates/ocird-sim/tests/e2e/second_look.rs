@@ -125,6 +125,18 @@ async fn an_image_deployed_while_the_pass_deletes_another_stays() {
 }
 
 #[tokio::test]
+async fn an_image_that_is_signed_after_the_plan_stays() {
+    let mut world = ripe_shop().await;
+    let slow = Fault::Slow(SLOW.to_std().unwrap());
+    world.stage.tenancy.inject(Operation::ListContainerImageSignatures, When::Call(2), slow);
+    world.live(TimeDelta::minutes(20) + SLOW / 2).await;
+    let image = world.stage.tenancy.find(&name("shop-api"), &world.digest("shop-api", "v1")).unwrap();
+    world.stage.tenancy.sign_image(&image, "ocid1.user.oc1..signer").unwrap();
+    world.live(SLOW).await;
+    assert_eq!(world.tags("shop-api"), ["v1", "v5", "v6", "v7", "v8"]);
+}
+
+#[tokio::test]
 async fn nothing_goes_from_a_repository_that_lost_an_image_it_was_to_keep() {
     let mut world = ripe_shop().await;
     while_the_pass_looks(&mut world).await;

@@ -35,7 +35,7 @@ const MAX_NAMED: usize = 10;
 impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
     /// Looks in passing, and makes every proof that is due.
     pub(super) async fn prove_what_is_due(
-        &self,
+        &mut self,
         decided: &Decided,
         refusals: &mut Refusals,
     ) -> Result<(), StoreError> {
@@ -60,6 +60,8 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
         let deletions = store.deletions_since(since).await?;
         let in_use = &decided.gathered.in_use;
         let needed = ocird_plan::missing(&decided.inventory, in_use, &gone(&deletions));
+        let needed = self.confirmed(decided, needed, &gone(&deletions)).await;
+        let Some(store) = self.survey.notebook.writable() else { return Ok(()) };
         self.bring_back(store, &needed, refusals).await?;
         let due = open.iter().filter(|proof| proof.due_at <= now);
         let keys: BTreeSet<_> = needed.iter().map(|missing| (&missing.repository, missing.digest)).collect();
@@ -105,16 +107,14 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
             return Ok(proof);
         }
         let seen = self.look_again(decided, &acted.touched, &mut proof.unproved).await;
-        let Some(store) = self.survey.notebook.writable() else { return Ok(proof) };
         let now = self.clock.now();
-        let mut tags = Vec::new();
         for after in seen.complete() {
             let before = decided.inventory.repositories.get(&after.name).and_then(RepositoryState::complete);
             let decisions = decided.checked.plan().decisions(&after.name);
-            let Some(before) = before else { continue };
-            proof.missing.extend(lost_images(before, decisions, after));
-            tags.extend(lost_tags(before, decisions, after));
+            proof.missing.extend(before.into_iter().flat_map(|before| lost_images(before, decisions, after)));
         }
+        let tags = self.tags_lost_for_good(decided, &seen).await;
+        let Some(store) = self.survey.notebook.writable() else { return Ok(proof) };
         if !tags.is_empty() {
             // Its image is there, so that it went with one that is not: a tag may have moved there a moment before.
             let what = listed(tags.iter().cloned());
@@ -144,6 +144,41 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
         }
         self.post_proofs(store).await?;
         Ok(proof)
+    }
+
+    /// What is needed by a list that is newer than the word of what runs, too: a tag that ocird took and somebody has pushed anew
+    /// and deployed since the list was read is not missing. Where it cannot be read, the earlier one stands.
+    async fn confirmed(
+        &mut self,
+        decided: &Decided,
+        needed: Vec<Missing>,
+        gone: &BTreeMap<(RepositoryId, Digest), Gone>,
+    ) -> Vec<Missing> {
+        if needed.is_empty() {
+            return needed;
+        }
+        let where_to = needed.iter().map(|missing| missing.repository.clone()).collect();
+        let mut unread = BTreeSet::new();
+        let seen = self.look_again(decided, &where_to, &mut unread).await;
+        let again = ocird_plan::missing(&seen, &decided.gathered.in_use, gone);
+        let unread = needed.into_iter().filter(|missing| unread.contains(&missing.name));
+        again.into_iter().chain(unread).collect()
+    }
+
+    /// The tags of images that stayed, which no image bears by two lists in a row: of one that is moved while its pages are read,
+    /// a list may show neither the old bearer nor the new one. Where there is no second list, the first one stands.
+    async fn tags_lost_for_good(&mut self, decided: &Decided, seen: &Inventory) -> Vec<String> {
+        let mut lost = lost_tags(decided, seen);
+        let where_to = lost.iter().map(|(repository, _)| (*repository).clone()).collect::<BTreeSet<_>>();
+        if !where_to.is_empty() {
+            let mut unread = BTreeSet::new();
+            let again = self.look_again(decided, &where_to, &mut unread).await;
+            let still = lost_tags(decided, &again);
+            let unread =
+                |(id, _): &(&RepositoryId, _)| again.complete().all(|repository| repository.id != **id);
+            lost.retain(|tag| still.contains(tag) || unread(tag));
+        }
+        lost.into_iter().map(|(_, tag)| tag).collect()
     }
 
     /// The repositories of which something went, as they are now.
@@ -276,14 +311,22 @@ fn lost_images(before: &Repository, decisions: &[Decision], after: &Repository) 
     lost.map(|decision| format!("{}@{}", before.name, decision.digest)).collect()
 }
 
-/// The tags of images that stayed, which no image bears any more. A tag that moved is there.
-fn lost_tags(before: &Repository, decisions: &[Decision], after: &Repository) -> Vec<String> {
-    let there: BTreeSet<&Tag> = after.images.iter().flat_map(|image| image.tags.keys()).collect();
-    let kept = decisions.iter().filter(|decision| !decision.verdict.is_delete());
-    let stayed = kept.filter(|decision| after.image(&decision.digest).is_some());
-    let tags =
-        stayed.filter_map(|decision| before.image(&decision.digest)).flat_map(|image| image.tags.keys());
-    tags.filter(|tag| !there.contains(tag)).map(|tag| format!("{}:{tag}", before.name)).collect()
+/// The tags of images that stayed, which no image bears any more, each with its repository. A tag that moved is there.
+fn lost_tags<'d>(decided: &'d Decided, seen: &Inventory) -> Vec<(&'d RepositoryId, String)> {
+    let mut lost = Vec::new();
+    for after in seen.complete() {
+        let before = decided.inventory.repositories.get(&after.name).and_then(RepositoryState::complete);
+        let Some(before) = before else { continue };
+        let there: BTreeSet<&Tag> = after.images.iter().flat_map(|image| image.tags.keys()).collect();
+        let decisions = decided.checked.plan().decisions(&after.name).iter();
+        let kept = decisions.filter(|decision| !decision.verdict.is_delete());
+        let stayed = kept.filter(|decision| after.image(&decision.digest).is_some());
+        let tags =
+            stayed.filter_map(|decision| before.image(&decision.digest)).flat_map(|image| image.tags.keys());
+        let gone = tags.filter(|tag| !there.contains(tag));
+        lost.extend(gone.map(|tag| (&before.id, format!("{}:{tag}", before.name))));
+    }
+    lost
 }
 
 /// Writes down that something is missing: as the result of every proof that is due, and where none is, as found in passing,

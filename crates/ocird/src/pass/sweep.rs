@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use ocird_model::{Clock, ReadRegistry, Repository, RepositoryState, WriteRegistry};
+use ocird_model::{Clock, InUse, ReadRegistry, Repository, RepositoryState, WriteRegistry};
 use ocird_plan::{Due, DueKind, Violations};
 use ocird_store::StoreError;
 use tokio_util::sync::CancellationToken;
@@ -15,7 +15,8 @@ use crate::pass::fence::Fenced;
 use crate::pass::gate::Refusals;
 use crate::pass::guard::Guard;
 use crate::pass::refresh::LOOK_AGAIN_AFTER;
-use crate::pass::survey::Decided;
+use crate::pass::signed;
+use crate::pass::survey::{Decided, Survey};
 use crate::status::{Refusal, RefusalCode};
 
 /// Why the acting step ended early.
@@ -97,13 +98,7 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
         refusals: &mut Refusals,
         stop: &CancellationToken,
     ) -> Result<(), SweepError> {
-        let now = self.clock.now();
-        let history = self.survey.notebook.use_history().await;
-        let again = self.survey.gather(decided.folder.as_ref(), &decided.inventory, &history, now).await;
-        if !again.in_use.says_the_same(&decided.gathered.in_use) {
-            refusals.add(RefusalCode::Moved, "what runs changed since the plan; the next pass decides anew");
-            return Ok(());
-        }
+        let Some((in_use, batch)) = self.still_due(decided, batch, refusals).await else { return Ok(()) };
         let Some(store) = self.survey.notebook.writable() else { return Ok(()) };
         let config = &self.survey.config;
         let Decided { identity, inventory, checked, .. } = decided;
@@ -123,7 +118,7 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
             inventory,
             checked,
             policies: &self.survey.policies,
-            in_use: &again.in_use,
+            in_use: &in_use,
             guard,
             state_dir: &config.state_dir,
             stop,
@@ -133,12 +128,37 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
         if is_counted {
             store.begin_batch(self.clock.now()).await?;
         }
-        let came = act.all(batch, acted, refusals).await;
+        let came = act.all(&batch, acted, refusals).await;
         self.held_back.extend(acted.held_back.iter().cloned());
         came?;
-        let proof = self.prove_batch(decided, acted, &again.in_use, refusals).await?;
+        let proof = self.prove_batch(decided, acted, &in_use, refusals).await?;
         self.conclude(is_counted, acted, &proof, refusals).await?;
         Ok(())
+    }
+
+    /// What of a batch is still due once it has been asked again what runs and what is signed, with the former; `None` when
+    /// nothing is.
+    async fn still_due<'d>(
+        &mut self,
+        decided: &Decided,
+        batch: &[&'d Due],
+        refusals: &mut Refusals,
+    ) -> Option<(InUse, Vec<&'d Due>)> {
+        let now = self.clock.now();
+        let history = self.survey.notebook.use_history().await;
+        let again = self.survey.gather(decided.folder.as_ref(), &decided.inventory, &history, now).await;
+        if !again.in_use.adds_nothing_to(&decided.gathered.in_use) {
+            refusals.add(RefusalCode::Moved, "more runs than did at the plan; the next pass decides anew");
+            return None;
+        }
+        let Survey { reader, policies, .. } = &self.survey;
+        let mut batch = batch.to_vec();
+        for Refusal { code, text } in
+            signed::leave_out(reader, policies, &decided.inventory, &mut batch).await
+        {
+            refusals.add(code, text);
+        }
+        (!batch.is_empty()).then_some((again.in_use, batch))
     }
 }
 
