@@ -66,6 +66,10 @@ pub enum Content {
     Manifest {
         /// The manifest this one speaks about, if any.
         subject: Option<Digest>,
+        /// The configuration blob it names, if any: its digest is what many container engines call the id of the image.
+        /// <https://github.com/opencontainers/image-spec/blob/main/config.md#imageid>
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        config: Option<Digest>,
     },
     /// An image index or a Docker manifest list.
     Index {
@@ -87,15 +91,23 @@ impl Content {
     pub fn children(&self) -> &[Digest] {
         match self {
             Self::Index { children, subject: _ } => children,
-            Self::Manifest { subject: _ } | Self::Opaque { reason: _ } => &[],
+            Self::Manifest { subject: _, config: _ } | Self::Opaque { reason: _ } => &[],
         }
     }
 
     /// The manifest this one speaks about.
     pub fn subject(&self) -> Option<Digest> {
         match self {
-            Self::Manifest { subject } | Self::Index { children: _, subject } => *subject,
+            Self::Manifest { subject, config: _ } | Self::Index { children: _, subject } => *subject,
             Self::Opaque { reason: _ } => None,
+        }
+    }
+
+    /// The configuration blob of a manifest.
+    pub fn config(&self) -> Option<Digest> {
+        match self {
+            Self::Manifest { subject: _, config } => *config,
+            Self::Index { children: _, subject: _ } | Self::Opaque { reason: _ } => None,
         }
     }
 }

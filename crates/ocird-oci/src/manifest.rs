@@ -74,7 +74,9 @@ pub fn interpret(manifest: &FetchedManifest) -> Content {
     };
     let subject = document.subject.map(|reference| reference.digest);
     match kind {
-        Kind::Manifest => Content::Manifest { subject },
+        Kind::Manifest => {
+            Content::Manifest { subject, config: document.config.map(|descriptor| descriptor.digest) }
+        }
         Kind::Index => children(&document.manifests.unwrap_or_default()).map_or_else(
             |reason| Content::Opaque { reason },
             |children| Content::Index { children, subject },
@@ -204,7 +206,8 @@ mod tests {
                 "subject": blob(9, 1),
             });
             let manifest = fetched(media_type, &document);
-            assert_eq!(interpret(&manifest), Content::Manifest { subject: Some(digest(9)) });
+            let expected = Content::Manifest { subject: Some(digest(9)), config: Some(digest(3)) };
+            assert_eq!(interpret(&manifest), expected);
             let sizes: Vec<u64> = declared_layers(&manifest).unwrap().iter().map(|l| l.size.0).collect();
             assert_eq!(sizes, [10, 20, 30]);
         }
@@ -271,7 +274,7 @@ mod tests {
             (0..10_000).map(|n| (format!("key-{n}"), json!("\u{1b}[31m"))).collect();
         let document = json!({"schemaVersion": 2, "layers": [blob(1, 10)], "annotations": annotations});
         let manifest = fetched(OCI_MANIFEST, &document);
-        assert_eq!(interpret(&manifest), Content::Manifest { subject: None });
+        assert_eq!(interpret(&manifest), Content::Manifest { subject: None, config: None });
         assert_eq!(declared_layers(&manifest).unwrap().len(), 1);
     }
 

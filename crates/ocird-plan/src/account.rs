@@ -124,7 +124,7 @@ pub(crate) fn is_countable(image: &Image) -> bool {
     match &image.content {
         Content::Index { children: _, subject: _ } => true,
         // Layers that are not known are not taken for none (S-7).
-        Content::Manifest { subject: _ } | Content::Opaque { reason: _ } => {
+        Content::Manifest { subject: _, config: _ } | Content::Opaque { reason: _ } => {
             image.layers.is_some() || !Rule::S7.in_force()
         }
     }

@@ -146,7 +146,7 @@ impl Kubeconfig {
         for (key, why) in REFUSED {
             let is_off = |value: &Node| value.text().is_none_or(|text| ["false", ""].contains(&text));
             match node.get(key) {
-                Some(value) if key == "exec" || !is_off(&value) || value.entries().next().is_some() => {
+                Some(value) if key == "exec" || !is_off(&value) || !value.entries().is_empty() => {
                     return Err(self.fault(&value, format!("{key}: {why}")));
                 }
                 Some(_) | None => {}

@@ -1,7 +1,7 @@
 //! A YAML document as a tree in which every node knows its line. Only what compose files and kubeconfigs need: text, lists,
 //! mappings, anchors and merge keys; tags are not looked at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -41,24 +41,26 @@ enum Value {
 }
 
 impl Node {
-    /// Reads the first document of a file.
+    /// Reads the one document of a file.
     pub(crate) fn read(file: &Path) -> Result<Arc<Self>, Fault> {
         let fault = |line, what: String| Fault { file: file.to_owned(), line, what };
         let text = read_text(file).map_err(|what| fault(1, what))?;
         Self::parse(&text).map_err(|(line, what)| fault(line, what))
     }
 
-    /// Reads the first document of a text. A failure comes with its line.
+    /// Reads the one document of a text. A failure comes with its line, and a second document is one: what it says would count.
     pub(crate) fn parse(text: &str) -> Result<Arc<Self>, (usize, String)> {
         let mut builder = Builder::default();
+        let mut root = None;
         for event in Parser::new_from_str(text) {
             let (event, span) = event.map_err(|error| (error.marker().line(), error.to_string()))?;
             let line = span.start.line();
-            if let Some(root) = builder.take(event, line).map_err(|what| (line, what.to_owned()))? {
-                return Ok(root);
+            if root.is_some() && matches!(event, Event::DocumentStart(_)) {
+                return Err((line, "a second document in one file is not understood".to_owned()));
             }
+            root = builder.take(event, line).map_err(|what| (line, what.to_owned()))?.or(root);
         }
-        Ok(Arc::new(Self { line: 1, value: Value::Nothing }))
+        Ok(root.unwrap_or_else(|| Arc::new(Self { line: 1, value: Value::Nothing })))
     }
 
     /// The text of a scalar; `None` for null and for what is no scalar.
@@ -85,25 +87,54 @@ impl Node {
 
     /// The value of a key, its own or, by `<<`, another mapping's.
     pub(crate) fn get(&self, key: &str) -> Option<Arc<Self>> {
-        let Value::Map(entries) = &self.value else { return None };
-        let own = entries.iter().rev().find(|(name, _)| name.text() == Some(key));
-        own.map(|(_, value)| Arc::clone(value)).or_else(|| {
-            let merged = entries.iter().filter(|(name, _)| name.text() == Some("<<"));
-            let mut merged = merged.flat_map(|(_, value)| match &value.value {
-                Value::List(items) => items.clone(),
-                Value::Map(_) | Value::Text(_) | Value::Nothing => vec![Arc::clone(value)],
-            });
-            merged.find_map(|other| other.get(key))
-        })
+        let own =
+            |node: &Self| node.own().rev().find(|(name, _)| *name == key).map(|(_, value)| Arc::clone(value));
+        own(self).or_else(|| self.merged().iter().find_map(|other| own(other)))
     }
 
-    /// The keys of a mapping with their values, those of merged mappings not included.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = (&str, &Arc<Self>)> {
+    /// The keys of a mapping with their values, those by `<<` too. Its own go first.
+    pub(crate) fn entries(&self) -> BTreeMap<String, Arc<Self>> {
+        let merged = self.merged();
+        let mut entries = BTreeMap::new();
+        for node in merged.iter().rev().map(Arc::as_ref).chain([self]) {
+            entries.extend(node.own().map(|(key, value)| (key.to_owned(), Arc::clone(value))));
+        }
+        entries.remove("<<");
+        entries
+    }
+
+    /// Every mapping that is merged into this one, however far it leads, each once; the first goes before the later.
+    fn merged(&self) -> Vec<Arc<Self>> {
+        let mut found = Vec::new();
+        let mut seen = BTreeSet::new();
+        let mut waiting = self.bases();
+        while let Some(node) = waiting.pop() {
+            if seen.insert(Arc::as_ptr(&node)) {
+                waiting.extend(node.bases());
+                found.push(node);
+            }
+        }
+        found
+    }
+
+    /// What stands behind `<<`, the last first.
+    fn bases(&self) -> Vec<Arc<Self>> {
+        let mut bases: Vec<_> = self.own().filter(|(key, _)| *key == "<<").map(|(_, value)| value).collect();
+        bases.reverse();
+        let each = bases.into_iter().flat_map(|value| match &value.value {
+            Value::List(items) => items.iter().rev().cloned().collect(),
+            Value::Map(_) | Value::Text(_) | Value::Nothing => vec![Arc::clone(value)],
+        });
+        each.collect()
+    }
+
+    /// The keys that stand in a mapping itself, with their values.
+    fn own(&self) -> impl DoubleEndedIterator<Item = (&str, &Arc<Self>)> {
         let entries = match &self.value {
             Value::Map(entries) => entries.as_slice(),
             Value::Nothing | Value::Text(_) | Value::List(_) => &[],
         };
-        entries.iter().filter_map(|(key, value)| Some((key.text()?, value))).filter(|(key, _)| *key != "<<")
+        entries.iter().filter_map(|(key, value)| Some((key.text()?, value)))
     }
 }
 
@@ -217,6 +248,19 @@ mod tests {
         assert_eq!((at("a", "image"), at("a", "build")), ("one".to_owned(), "x".to_owned()));
         assert_eq!((at("b", "image"), at("b", "build")), ("two".to_owned(), ".".to_owned()));
         assert_eq!(at("c", "image"), "one");
+        let entries = |name: &str| root.get(name).unwrap().entries();
+        let texts = |name: &str| -> Vec<String> {
+            entries(name).iter().map(|(key, value)| format!("{key}={}", value.text().unwrap())).collect()
+        };
+        assert_eq!(texts("a"), ["build=x", "image=one"]);
+        assert_eq!(texts("b"), ["build=.", "image=two"]);
+        assert!(root.get("b").unwrap().get("none").is_none());
+    }
+
+    #[test]
+    fn a_second_document_is_refused_and_the_end_of_the_first_is_not() {
+        assert_eq!(Node::parse("---\na: 1\n---\na: 2\n").unwrap_err().0, 3);
+        assert_eq!(Node::parse("---\na: 1\n...\n").unwrap().get("a").unwrap().text(), Some("1"));
     }
 
     #[test]
@@ -233,5 +277,11 @@ mod tests {
             writeln!(text, "a{n}: &a{n} [*a{0}, *a{0}]", n - 1).unwrap();
         }
         assert_eq!(Node::parse(&text).unwrap().get("a39").unwrap().items().len(), 2);
+        let mut text = "a0: &a0 {x: y}\n".to_owned();
+        for n in 1..40 {
+            writeln!(text, "a{n}: &a{n} {{<<: [*a{0}, *a{0}]}}", n - 1).unwrap();
+        }
+        let last = Node::parse(&text).unwrap().get("a39").unwrap();
+        assert!(last.get("z").is_none() && last.entries().len() == 1);
     }
 }

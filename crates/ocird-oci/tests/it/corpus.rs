@@ -81,7 +81,8 @@ fn every_kind_of_manifest_names_its_subject_its_configuration_and_its_layers() {
         ("oras-artifact-without-layers", OCI_MANIFEST, None, &[EMPTY]),
     ] {
         let manifest = fetched(file, media_type);
-        assert_eq!(interpret(&manifest), Content::Manifest { subject: subject.map(named) }, "{file}");
+        let config = blobs.first().map(|name| named(name));
+        assert_eq!(interpret(&manifest), Content::Manifest { subject: subject.map(named), config }, "{file}");
         let layers = declared_layers(&manifest).unwrap();
         let found: BTreeSet<Digest> = layers.iter().map(|layer| layer.digest).collect();
         assert_eq!(found, blobs.iter().map(|name| named(name)).collect(), "{file}");

@@ -76,7 +76,8 @@ async fn no_url_that_a_manifest_or_an_answer_names_is_ever_asked() {
     let oci = cloud.oci();
     oci.manifest(&namespace(), &name(), &digest).await.unwrap_err();
     let manifest = oci.manifest(&namespace(), &name(), &digest).await.unwrap();
-    assert_eq!(interpret(&manifest), Content::Manifest { subject: Some(digest_of(b"layer")) });
+    let layer = Some(digest_of(b"layer"));
+    assert_eq!(interpret(&manifest), Content::Manifest { subject: layer, config: layer });
     assert_eq!(cloud.n_seen(&route), 3, "the answer that moved, the one that denied, and the manifest");
     assert_eq!(trap.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
 }

@@ -64,9 +64,9 @@ fn image(name: &RepositoryName, place: usize, n_images: usize) -> Image {
             vec![format!("v{place}"), format!("sha-{place}")],
             Content::Index { children: vec![at(1), at(2)], subject: None },
         ),
-        1 | 2 | 4 => (vec![], Content::Manifest { subject: None }),
-        3 => (vec![format!("sha256-{}.sig", at(0).hex())], Content::Manifest { subject: None }),
-        _ => (vec![format!("v{place}")], Content::Manifest { subject: None }),
+        1 | 2 | 4 => (vec![], Content::Manifest { subject: None, config: None }),
+        3 => (vec![format!("sha256-{}.sig", at(0).hex())], Content::Manifest { subject: None, config: None }),
+        _ => (vec![format!("v{place}")], Content::Manifest { subject: None, config: None }),
     };
     let age = i64::try_from(n_images - round * ROUND).expect("no registry is that large");
     let time = Some(now() - TimeDelta::hours(30) - TimeDelta::minutes(7 * age));

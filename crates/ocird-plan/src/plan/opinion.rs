@@ -313,7 +313,7 @@ fn fetch_identifiers(images: &[Image]) {
 fn opaque(content: &Content) -> Option<KeepReason> {
     match content {
         Content::Opaque { reason } => Some(KeepReason::Opaque { why: *reason }),
-        Content::Manifest { subject: _ } | Content::Index { children: _, subject: _ } => None,
+        Content::Manifest { subject: _, config: _ } | Content::Index { children: _, subject: _ } => None,
     }
 }
 

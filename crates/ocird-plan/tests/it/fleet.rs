@@ -73,7 +73,7 @@ impl Fleet {
 
     /// A single manifest of this age; its tags are as old.
     pub(crate) fn image(self, name: &str, age: TimeDelta, tags: &[&str]) -> Self {
-        self.content(name, age, tags, Content::Manifest { subject: None })
+        self.content(name, age, tags, Content::Manifest { subject: None, config: None })
     }
 
     pub(crate) fn index(self, name: &str, age: TimeDelta, tags: &[&str], children: &[&str]) -> Self {
@@ -83,7 +83,7 @@ impl Fleet {
 
     /// An artifact with a `subject` field.
     pub(crate) fn referrer(self, name: &str, age: TimeDelta, subject: &str) -> Self {
-        self.content(name, age, &[], Content::Manifest { subject: Some(digest(subject)) })
+        self.content(name, age, &[], Content::Manifest { subject: Some(digest(subject)), config: None })
     }
 
     /// An artifact with a tag of the form `sha256-<hex>.sig`.

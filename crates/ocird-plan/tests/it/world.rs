@@ -114,7 +114,7 @@ impl World {
         let subject = spec.subject.map(|subject| self.digest(subject));
         let content = match (spec.is_opaque, children.is_empty()) {
             (true, _) => Content::Opaque { reason: OpaqueReason::Malformed },
-            (false, true) => Content::Manifest { subject },
+            (false, true) => Content::Manifest { subject, config: None },
             (false, false) => Content::Index { children, subject },
         };
         let layer = |number: &u8| Layer {

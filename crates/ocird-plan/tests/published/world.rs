@@ -100,7 +100,7 @@ fn tag(text: &str) -> Tag {
 fn content(row: &Row) -> Content {
     let subject = row.subject.map(digest);
     match row.children {
-        None => Content::Manifest { subject },
+        None => Content::Manifest { subject, config: None },
         Some(children) => {
             Content::Index { children: names(children).into_iter().map(digest).collect(), subject }
         }

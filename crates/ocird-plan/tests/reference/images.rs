@@ -103,7 +103,7 @@ fn image(
     let content = content(dice, names, place, n_images);
     let layers = match &content {
         Content::Index { children: _, subject: _ } => dice.maybe(30, |_| Arc::from([])),
-        Content::Manifest { subject: _ } | Content::Opaque { reason: _ } => layers(dice),
+        Content::Manifest { subject: _, config: _ } | Content::Opaque { reason: _ } => layers(dice),
     };
     Image {
         id: format!("ocid1.containerimage.oc1..{repository}.{place}").parse().unwrap(),
@@ -135,7 +135,7 @@ fn reference(dice: &mut Dice, place: usize, n_images: usize) -> usize {
 fn content(dice: &mut Dice, names: &Names, place: usize, n_images: usize) -> Content {
     let subject = dice.maybe(10, |dice| names.digest(reference(dice, place, n_images)));
     if dice.percent(70) {
-        return Content::Manifest { subject };
+        return Content::Manifest { subject, config: None };
     }
     let n_children = 1 + dice.below(3);
     let mut children: Vec<Digest> =

@@ -51,7 +51,7 @@ fn layers(image: &Image) -> Option<&[Layer]> {
     match (&image.content, &image.layers) {
         (_, Some(layers)) => Some(layers),
         (Content::Index { children: _, subject: _ }, None) => Some(&[]),
-        (Content::Manifest { subject: _ } | Content::Opaque { reason: _ }, None) => None,
+        (Content::Manifest { subject: _, config: _ } | Content::Opaque { reason: _ }, None) => None,
     }
 }
 

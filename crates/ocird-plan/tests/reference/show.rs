@@ -103,7 +103,7 @@ fn of_image(image: &Image) -> String {
     }
     let letters = |digests: &[Digest]| digests.iter().map(letter).collect::<String>();
     match &image.content {
-        Content::Manifest { subject: _ } => {}
+        Content::Manifest { subject: _, config: _ } => {}
         Content::Index { children, subject: _ } => write!(text, ", index of {}", letters(children)).unwrap(),
         Content::Opaque { reason } => write!(text, ", {}", reason.as_str()).unwrap(),
     }

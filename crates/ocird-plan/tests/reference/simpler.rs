@@ -178,13 +178,16 @@ fn of_image(image: &Image) -> Vec<(&'static str, Change)> {
         steps.push((kind, Box::new(move |image| image.tags.retain(|known, _| *known != tag))));
     }
     match &image.content {
-        Content::Manifest { subject: None } => {}
-        Content::Manifest { subject: Some(_) } => {
+        Content::Manifest { subject: None, config: _ } => {}
+        Content::Manifest { subject: Some(_), config: _ } => {
             steps.push(("a subject", Box::new(|image| refer_to(image, None))));
         }
         Content::Index { children: _, subject } => {
             let subject = *subject;
-            steps.push(("children", Box::new(move |image| image.content = Content::Manifest { subject })));
+            steps.push((
+                "children",
+                Box::new(move |image| image.content = Content::Manifest { subject, config: None }),
+            ));
         }
         Content::Opaque { reason: _ } => {
             steps.push(("a manifest that cannot be judged", Box::new(|image| refer_to(image, None))));
@@ -211,7 +214,7 @@ fn of_image(image: &Image) -> Vec<(&'static str, Change)> {
 }
 
 fn refer_to(image: &mut Image, subject: Option<ocird_model::Digest>) {
-    image.content = Content::Manifest { subject };
+    image.content = Content::Manifest { subject, config: None };
 }
 
 fn make_old(image: &mut Image) {

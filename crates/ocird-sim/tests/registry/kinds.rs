@@ -90,7 +90,7 @@ async fn a_real_registry_gives_every_kind_that_it_takes_as_the_simulated_one_doe
 fn in_words(content: &Content) -> String {
     let subject = if content.subject().is_some() { ", has a subject" } else { "" };
     match content {
-        Content::Manifest { subject: _ } => format!("manifest{subject}"),
+        Content::Manifest { subject: _, config: _ } => format!("manifest{subject}"),
         Content::Index { children, subject: _ } => format!("index of {}{subject}", children.len()),
         Content::Opaque { reason } => format!("opaque: {}", reason.as_str()),
     }

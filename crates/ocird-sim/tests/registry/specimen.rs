@@ -102,7 +102,7 @@ impl Names {
                 layers.sort_unstable();
                 layers.dedup();
                 assert_eq!((layers.len(), self.subjects.len()), (n_blobs, n_subjects), "{}", kind.name);
-                (Content::Manifest { subject }, Some(layers))
+                (Content::Manifest { subject, config: self.blobs.first().map(real) }, Some(layers))
             }
             Reads::Index { n_children, n_subjects } => {
                 let mut children = Vec::new();

@@ -166,7 +166,7 @@ fn any_tag() -> impl Strategy<Value = Tag> {
 
 fn any_content() -> impl Strategy<Value = Content> {
     prop_oneof![
-        proptest::option::of(any_digest()).prop_map(|subject| Content::Manifest { subject }),
+        proptest::option::of(any_digest()).prop_map(|subject| Content::Manifest { subject, config: None }),
         (proptest::collection::vec(any_digest(), 0..4), proptest::option::of(any_digest()))
             .prop_map(|(children, subject)| Content::Index { children, subject }),
         Just(Content::Opaque { reason: OpaqueReason::Malformed }),
@@ -251,4 +251,24 @@ proptest! {
         prop_assert_eq!(contents, remembered);
         prop_assert_eq!(manifests, expected);
     }
+}
+
+#[tokio::test]
+async fn the_configuration_of_a_manifest_that_an_earlier_version_read_is_told_by_its_bytes() {
+    let world = World::new().await;
+    world.see(&[details(1, &[]), details(2, &[])], at(1)).await;
+    let mut raw = world.raw().await;
+    let config = digest(9);
+    let bytes = format!(r#"{{"schemaVersion":2,"config":{{"digest":"{config}","size":2}}}}"#);
+    let store = "UPDATE manifest_bytes SET bytes = CAST(? AS BLOB) WHERE manifest = 1";
+    sqlx::query(store).bind(bytes).execute(&mut raw).await.unwrap();
+    sqlx::query("UPDATE manifest_bytes SET bytes = x'ff' WHERE manifest = 2")
+        .execute(&mut raw)
+        .await
+        .unwrap();
+    let upgrade = include_str!("../../../../migrations/0010_config.sql");
+    sqlx::raw_sql(upgrade).execute(&mut raw).await.unwrap();
+    let contents = world.store.known(&repository(1)).await.unwrap().contents;
+    let found: Vec<_> = contents.values().map(Content::config).collect();
+    assert_eq!(found, [Some(config), None]);
 }

@@ -47,7 +47,7 @@ async fn a_deletion_reads_back_with_everything_that_undoes_it() {
     assert_eq!((deletion.intent, &deletion.image, deletion.digest), (id, &image(1), digest(1)));
     assert_eq!((&deletion.repository, &deletion.repository_name), (&repository(1), &name(1)));
     assert_eq!(deletion.tags, BTreeMap::from([(tag("v1"), Some(at(0))), (tag("v1.0"), None)]));
-    assert_eq!(deletion.content, Some(Content::Manifest { subject: None }));
+    assert_eq!(deletion.content, Some(Content::Manifest { subject: None, config: None }));
     assert_eq!(deletion.compartment.as_ref().unwrap().as_str(), "ocid1.compartment.oc1..c");
     assert_eq!((deletion.intended_at, deletion.deleted_at), (at(2), at(2)));
     assert_eq!(world.store.deletions_since(at(3)).await.unwrap(), []);

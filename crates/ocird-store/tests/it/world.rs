@@ -117,7 +117,7 @@ pub(crate) fn manifest(n: u64) -> (Digest, FetchedManifest, Content) {
         bytes: format!("{{\"n\":{n}}}").into_bytes().into(),
         too_large: false,
     };
-    (digest(n), fetched, Content::Manifest { subject: None })
+    (digest(n), fetched, Content::Manifest { subject: None, config: None })
 }
 
 /// What a first look at these images reads.
@@ -157,7 +157,7 @@ fn seen(details: &ImageDetails) -> Image {
         last_pulled_at: details.last_pulled_at,
         resource_tags: details.resource_tags.clone(),
         read_at: None,
-        content: Content::Manifest { subject: None },
+        content: Content::Manifest { subject: None, config: None },
         layers: Some(Arc::clone(&details.layers)),
         manifest_size: details.manifest_size,
     }

@@ -159,9 +159,10 @@ mod tests {
     const DEPLOYMENT: &str = include_str!("../../../../deploy/kubernetes/pull-secret.yaml");
     const WRITER: &str = include_str!("../../../../deploy/kubernetes/pull-secret-writer.yaml");
 
-    /// The texts of a list, by the keys that lead to it; the first item of every list on the way.
-    fn texts(document: &str, keys: &[&str]) -> Vec<String> {
-        let root = Node::parse(document).unwrap();
+    /// The texts of a list in the first document, by the keys that lead to it; the first item of every list on the way.
+    fn texts(documents: &str, keys: &[&str]) -> Vec<String> {
+        let first = documents.split("\n---\n").next().unwrap();
+        let root = Node::parse(first).unwrap();
         let at = keys.iter().fold(root, |node, key| {
             let node = if node.is_list() { node.items().swap_remove(0) } else { node };
             node.get(key).unwrap()

@@ -91,7 +91,7 @@ fn lasting(look: &Look<'_>, kind: FindingKind, subject: Subject, what: String, r
 fn opaque(whole: &Repository) -> Option<Finding> {
     let of = |image: &Image| match &image.content {
         Content::Opaque { reason } => Some((image.digest.short(), *reason)),
-        Content::Manifest { subject: _ } | Content::Index { children: _, subject: _ } => None,
+        Content::Manifest { subject: _, config: _ } | Content::Index { children: _, subject: _ } => None,
     };
     let opaque: Vec<(String, OpaqueReason)> = whole.images.iter().filter_map(of).collect();
     let (_, reason) = opaque.first()?;

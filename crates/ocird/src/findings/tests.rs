@@ -193,7 +193,7 @@ fn image(n: u8, now: DateTime<Utc>) -> Image {
         last_pulled_at: None,
         resource_tags: None,
         read_at: Some(now),
-        content: Content::Manifest { subject: None },
+        content: Content::Manifest { subject: None, config: None },
         layers: Some(Arc::from([Layer { digest, size: Bytes(1_000_000) }])),
         manifest_size: Bytes(1000),
     }

@@ -3,17 +3,19 @@
 //!
 //! A container is named by the image it was made from, as it was written then; by every digest under which the registry
 //! gave that image to this host; and by the image's id, which is a digest of the registry where the engine keeps images as
-//! containerd does. Running, paused and stopped containers count alike (S-4): each may be started again.
+//! containerd does, and else that of its configuration. So is what is mounted from an image. Running, paused and stopped containers count alike (S-4): each may be started again.
 //!
 //! Deliberately no client library: four requests to read are less than what one brings along.
+
+mod names;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use ocird_model::UseKind;
 use reqwest::{Client, StatusCode};
 use serde::Deserialize;
 
+use self::names::{Container, Image, bare, mounted, named, named_mount};
 use crate::client::{self, AskError};
 use crate::in_use::source::Mention;
 
@@ -78,40 +80,6 @@ struct Listed {
     id: String,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Container {
-    name: String,
-    /// The id of its image.
-    image: String,
-    config: ContainerConfig,
-    /// Since version 1.48, where images are kept as containerd keeps them: the manifest of its platform.
-    #[serde(default)]
-    image_manifest_descriptor: Option<Descriptor>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct ContainerConfig {
-    /// The image as it was written.
-    image: String,
-}
-
-#[derive(Debug, Deserialize)]
-struct Descriptor {
-    digest: String,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Image {
-    id: String,
-    #[serde(default)]
-    repo_tags: Option<Vec<String>>,
-    #[serde(default)]
-    repo_digests: Option<Vec<String>>,
-}
-
 /// Everything that an engine runs, or could start again.
 pub async fn mentions(socket: &Path) -> Result<Vec<Mention>, EngineError> {
     let client = client::on_socket(socket)
@@ -150,7 +118,14 @@ impl Engine {
             images.into_iter().map(|image| (bare(&image.id).to_owned(), image)).collect();
         let mentions: BTreeSet<Mention> = containers
             .iter()
-            .flat_map(|container| named(container, images.get(bare(&container.image))))
+            .flat_map(|container| {
+                let mounted = mounted(container).flat_map(|source| {
+                    let image = images.values().find(|image| image.is_called(source));
+                    named_mount(container, source, image)
+                });
+                let own = named(container, images.get(bare(&container.image)));
+                own.into_iter().chain(mounted).collect::<Vec<_>>()
+            })
             .collect();
         Ok(Some(mentions.into_iter().collect()))
     }
@@ -188,45 +163,6 @@ fn parse(text: &str) -> Option<Version> {
     Some(Version { major: major.parse().ok()?, minor: minor.parse().ok()? })
 }
 
-/// Everything by which one container names its image.
-fn named(container: &Container, image: Option<&Image>) -> Vec<Mention> {
-    let Container { name, image: id, config, image_manifest_descriptor } = container;
-    let by = format!("container {}", name.trim_start_matches('/'));
-    let mention = |image: &str, digest: Option<&str>| Mention {
-        image: image.to_owned(),
-        digest: digest.map(str::to_owned),
-        by: by.clone(),
-        kind: UseKind::Running,
-    };
-    let digests = image.and_then(|image| image.repo_digests.as_deref()).unwrap_or_default();
-    let own = digests.iter().find_map(|known| digest_of(known, &config.image));
-    let mut all = vec![mention(&config.image, own), mention(id, as_digest(id))];
-    all.extend(digests.iter().map(|known| mention(known, None)));
-    all.extend(image_manifest_descriptor.iter().map(|manifest| mention(id, Some(&manifest.digest))));
-    // What was loaded from an archive has no digest of a registry, and its tags are all that is known of it.
-    if digests.is_empty() {
-        let tags = image.and_then(|image| image.repo_tags.as_deref()).unwrap_or_default();
-        all.extend(tags.iter().map(|tag| mention(tag, None)));
-    }
-    all
-}
-
-/// The digest of `known` (`host/path@sha256:…`) where it is of the repository that `image` names.
-fn digest_of<'a>(known: &'a str, image: &str) -> Option<&'a str> {
-    let (repository, digest) = known.split_once('@')?;
-    let rest = image.strip_prefix(repository)?;
-    (rest.is_empty() || rest.starts_with([':', '@'])).then_some(digest)
-}
-
-/// An id as a digest. Podman writes ids with and without the algorithm.
-fn as_digest(id: &str) -> Option<&str> {
-    id.starts_with("sha256:").then_some(id)
-}
-
-fn bare(id: &str) -> &str {
-    id.strip_prefix("sha256:").unwrap_or(id)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -244,63 +180,5 @@ mod tests {
         assert_eq!(versions("1.9", None), None, "it is older than 1.24, although not as a text");
         assert_eq!(versions("1.99", Some("1.52")), None);
         assert_eq!(versions("latest", None), None);
-    }
-
-    fn container(name: &str, written: &str, id: &str) -> Container {
-        Container {
-            name: name.to_owned(),
-            image: id.to_owned(),
-            config: ContainerConfig { image: written.to_owned() },
-            image_manifest_descriptor: None,
-        }
-    }
-
-    fn shown(container: &Container, image: Option<&Image>) -> Vec<String> {
-        let shown = |Mention { image, digest, by, kind: _ }: Mention| {
-            format!("{by}: {image} {}", digest.unwrap_or_else(|| "-".to_owned()))
-        };
-        named(container, image).into_iter().map(shown).collect()
-    }
-
-    fn image(tags: &[&str], digests: &[&str]) -> Image {
-        let list = |texts: &[&str]| Some(texts.iter().map(|&text| text.to_owned()).collect());
-        Image { id: "sha256:1d".to_owned(), repo_tags: list(tags), repo_digests: list(digests) }
-    }
-
-    #[test]
-    fn a_container_names_its_image_as_written_by_digest_and_by_id() {
-        let web = container("/web", "lin.ocir.io/ns/app:v1", "sha256:1d");
-        let known =
-            image(&["lin.ocir.io/ns/app:v2"], &["mirror/app@sha256:a", "lin.ocir.io/ns/app@sha256:b"]);
-        assert_eq!(
-            shown(&web, Some(&known)),
-            [
-                "container web: lin.ocir.io/ns/app:v1 sha256:b",
-                "container web: sha256:1d sha256:1d",
-                "container web: mirror/app@sha256:a -",
-                "container web: lin.ocir.io/ns/app@sha256:b -",
-            ]
-        );
-    }
-
-    #[test]
-    fn an_image_without_digest_is_named_by_its_tags() {
-        let web = container("/web", "1d", "sha256:1d");
-        let known = image(&["lin.ocir.io/ns/app:v2"], &[]);
-        let all = shown(&web, Some(&known));
-        assert_eq!(all.last().unwrap(), "container web: lin.ocir.io/ns/app:v2 -");
-        assert_eq!(
-            shown(&web, None).len(),
-            2,
-            "an image that was forced away leaves what the container knows"
-        );
-    }
-
-    #[test]
-    fn the_digest_of_another_repository_is_not_taken() {
-        assert_eq!(digest_of("h/app@sha256:a", "h/app:v1"), Some("sha256:a"));
-        assert_eq!(digest_of("h/app@sha256:a", "h/app"), Some("sha256:a"));
-        assert_eq!(digest_of("h/app@sha256:a", "h/app-2:v1"), None);
-        assert_eq!(digest_of("h/app", "h/app"), None);
     }
 }

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use ocird_model::{Digest, InUse, Pattern, Patterns, Reference, RepositoryName, Target, Use, UseKind};
+use ocird_model::{
+    Digest, InUse, Pattern, Patterns, Reference, RepositoryName, RepositoryState, Target, Use, UseKind,
+};
 use ocird_store::{Speaker, SpeakerKey, UseHistory};
 
 use crate::config::Scope;
@@ -30,8 +32,8 @@ pub(super) struct Hearing<'a> {
     in_use: InUse,
     sources: Vec<SourceStatus>,
     speakers: BTreeMap<SpeakerKey, Speaker>,
-    /// Every digest that anything runs from under a name that is not ours, and who runs it.
-    digests: BTreeMap<Digest, Arc<str>>,
+    /// Every digest that anything runs from, under a name that is not ours or as an id, and who runs it.
+    digests: BTreeMap<Digest, BTreeSet<Arc<str>>>,
     /// What is held already.
     held: BTreeSet<(RepositoryName, Target, Arc<str>)>,
 }
@@ -162,21 +164,22 @@ impl<'a> Hearing<'a> {
                 Some(host) => plain(&format!("{} on {host}", mention.by), MAX_BY).into(),
                 None => plain(&mention.by, MAX_BY).into(),
             };
-            // An engine that no longer knows a name gives the bare id, which may be a digest of ours.
-            let bare = mention.image.starts_with("sha256:").then_some(mention.image.as_str());
-            let pinned = mention.image.split_once('@').map(|(_, digest)| digest).or(bare);
-            let digests =
-                pinned.into_iter().chain(mention.digest.as_deref()).filter_map(|text| text.parse().ok());
+            let pinned = mention.image.split_once('@').and_then(|(_, digest)| digest.parse().ok());
+            let known = mention.digest.as_deref().and_then(|digest| digest.parse().ok());
+            let digests = [pinned, known, id(&mention.image)].into_iter().flatten();
             match self.inquiry.folder.fold(&mention.image, mention.digest.as_deref()) {
-                Ok(Folded::Elsewhere) => {
-                    self.digests.extend(digests.map(|digest| (digest, Arc::clone(&by))));
-                }
+                Ok(Folded::Elsewhere) => digests.for_each(|digest| self.note(digest, &by)),
                 Ok(Folded::Ours(Reference { repository, target })) => {
                     let used = |target| Use { kind: mention.kind, ..Use::running(target, Arc::clone(&by)) };
                     // What is pinned and what runs may differ; both are held.
-                    for digest in digests.filter(|digest| Some(*digest) != target.digest) {
-                        let target = Target { tag: None, digest: Some(digest) };
-                        self.hold(&mut named, repository.clone(), used(target));
+                    for digest in digests {
+                        if !self.has(&repository, &digest) {
+                            self.note(digest, &by);
+                        }
+                        if Some(digest) != target.digest {
+                            let target = Target { tag: None, digest: Some(digest) };
+                            self.hold(&mut named, repository.clone(), used(target));
+                        }
                     }
                     self.hold(&mut named, repository, used(target));
                 }
@@ -184,6 +187,17 @@ impl<'a> Hearing<'a> {
             }
         }
         named
+    }
+
+    /// Notes what somebody runs from, to be looked for in every repository.
+    fn note(&mut self, digest: Digest, by: &Arc<str>) {
+        self.digests.entry(digest).or_default().insert(Arc::clone(by));
+    }
+
+    /// Whether an image of the repository has this digest.
+    fn has(&self, repository: &RepositoryName, digest: &Digest) -> bool {
+        let state = self.inquiry.inventory.repositories.get(repository);
+        state.and_then(RepositoryState::complete).is_some_and(|repository| repository.image(digest).is_some())
     }
 
     /// Holds one image for one user, once however often it is named.
@@ -294,13 +308,19 @@ impl<'a> Hearing<'a> {
     }
 
     /// Holds every image whose digest runs somewhere under a name that is not ours: after a retag on the host, from a mirror
-    /// or by a bare image id, the name says nothing of the repository it came from.
+    /// or by a bare image id, the name says nothing of the repository it came from. Engines that keep images in their own way
+    /// call the digest of the configuration the id of the image, and after the next pull of a tag it may be all that they
+    /// know of what they run.
     fn hold_digests(&mut self) {
         for repository in self.inquiry.inventory.complete() {
             for image in &repository.images {
-                if let Some(by) = self.digests.get(&image.digest) {
+                let names = [Some(image.digest), image.content.config()];
+                let users = names.iter().flatten().filter_map(|name| self.digests.get(name)).flatten();
+                for by in users {
                     let target = Target { tag: None, digest: Some(image.digest) };
-                    self.in_use.add(repository.name.clone(), Use::running(target, Arc::clone(by)));
+                    if self.held.insert((repository.name.clone(), target.clone(), Arc::clone(by))) {
+                        self.in_use.add(repository.name.clone(), Use::running(target, Arc::clone(by)));
+                    }
                 }
             }
         }
@@ -322,6 +342,11 @@ impl<'a> Hearing<'a> {
             }
         }
     }
+}
+
+/// The id of an image that an engine gives in place of a name; Podman leaves the algorithm out.
+fn id(image: &str) -> Option<Digest> {
+    image.parse().ok().or_else(|| format!("sha256:{image}").parse().ok())
 }
 
 /// True when an answer names the sentinel: an image that always runs, by its reference up to the tag or digest.

@@ -123,7 +123,7 @@ mod tests {
             last_pulled_at: None,
             resource_tags: None,
             read_at: None,
-            content: Content::Manifest { subject: None },
+            content: Content::Manifest { subject: None, config: None },
             layers: None,
             manifest_size: Bytes::ZERO,
         };

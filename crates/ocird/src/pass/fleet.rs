@@ -88,7 +88,7 @@ pub(crate) fn image(n: u8, at: DateTime<Utc>) -> Image {
         last_pulled_at: None,
         resource_tags: Some(ResourceTags::default()),
         read_at: Some(now()),
-        content: Content::Manifest { subject: None },
+        content: Content::Manifest { subject: None, config: None },
         layers: Some(Arc::from(layers)),
         manifest_size: Bytes(10),
     }

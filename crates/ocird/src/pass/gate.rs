@@ -79,7 +79,7 @@ pub(crate) fn of_survey(decided: &Decided, refusals: &mut Refusals) {
 fn opaque(repository: &Repository) -> Option<String> {
     let of = |image: &Image| match &image.content {
         Content::Opaque { reason } => Some((image.digest, *reason)),
-        Content::Manifest { subject: _ } | Content::Index { children: _, subject: _ } => None,
+        Content::Manifest { subject: _, config: _ } | Content::Index { children: _, subject: _ } => None,
     };
     let (digest, reason) = repository.images.iter().find_map(of)?;
     let (name, digest, reason) = (&repository.name, digest.short(), reason.as_str());

@@ -247,7 +247,7 @@ impl<R: ReadRegistry> Look<'_, R> {
                     fresh.manifests.push((digest, manifest, content));
                 }
                 Err(_) if !Rule::S2.in_force() => {
-                    contents.insert(digest, Content::Manifest { subject: None });
+                    contents.insert(digest, Content::Manifest { subject: None, config: None });
                 }
                 Err(error) => {
                     let kind = self.note(&error);

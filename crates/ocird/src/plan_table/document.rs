@@ -170,7 +170,7 @@ mod tests {
             last_pulled_at: None,
             resource_tags: None,
             read_at: None,
-            content: Content::Manifest { subject: None },
+            content: Content::Manifest { subject: None, config: None },
             layers: Some(Arc::new([layer])),
             manifest_size: Bytes(500),
         }

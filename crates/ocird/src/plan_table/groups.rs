@@ -89,7 +89,7 @@ mod tests {
             last_pulled_at: None,
             resource_tags: None,
             read_at: None,
-            content: Content::Manifest { subject: None },
+            content: Content::Manifest { subject: None, config: None },
             layers: Some(layers.collect::<Arc<[Layer]>>()),
             manifest_size: Bytes(1),
         }

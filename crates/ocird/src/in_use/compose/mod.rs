@@ -43,7 +43,7 @@ pub fn mentions(path: &Path, environment: &Environment<'_>) -> Result<Vec<Mentio
 /// A project: its files, each read, and the variables of its directory.
 struct Project {
     directory: PathBuf,
-    files: Vec<File>,
+    files: Vec<Arc<File>>,
     /// From the project's own directory first, then those of whoever includes it, which win.
     variables: Vec<(PathBuf, Variables)>,
 }
@@ -54,9 +54,9 @@ struct File {
 }
 
 /// A service of one file.
-struct Service<'a> {
-    file: &'a File,
-    name: &'a str,
+struct Service {
+    file: Arc<File>,
+    name: String,
     node: Arc<Node>,
 }
 
@@ -74,7 +74,7 @@ impl Project {
         let paths = if path.is_dir() { project.default_files(environment)? } else { vec![path.to_owned()] };
         for path in paths {
             let root = Node::read(&path)?;
-            project.files.push(File { path, root });
+            project.files.push(Arc::new(File { path, root }));
         }
         Ok(project)
     }
@@ -201,85 +201,106 @@ impl Project {
         Ok(directory.file_name().map_or_else(|| "/".to_owned(), |name| name.to_string_lossy().into_owned()))
     }
 
-    /// The image of each service by name. Of several files the last that says one counts.
-    fn images(&self, environment: &Environment<'_>) -> Result<BTreeMap<String, String>, Fault> {
+    /// The images of each service, by its name: its own, of several files the last that says one, and whatever is mounted.
+    fn images(&self, environment: &Environment<'_>) -> Result<Vec<(String, String)>, Fault> {
         let mut images = BTreeMap::new();
+        let mut mounted = Vec::new();
         let mut without: BTreeMap<String, Fault> = BTreeMap::new();
         let mut needs_none = BTreeSet::new();
         for file in &self.files {
-            let services = file.root.get("services");
-            for (name, node) in services.iter().flat_map(|services| services.entries()) {
-                let service = Service { file, name, node: Arc::clone(node) };
-                match self.image(&service, environment, MAX_DEPTH)? {
-                    Image::Named(image) => drop(images.insert(name.to_owned(), image)),
-                    Image::Local => drop(needs_none.insert(name.to_owned())),
-                    Image::Unsaid => {
-                        let fault = file.fault(node, format!("service {name} has neither image nor build"));
-                        without.entry(name.to_owned()).or_insert(fault);
-                    }
+            let services = file.root.get("services").map(|services| services.entries()).unwrap_or_default();
+            for (name, node) in services {
+                let fault = file.fault(&node, format!("service {name} has neither image nor build"));
+                let service = Service { file: Arc::clone(file), name: name.clone(), node };
+                let lineage = self.lineage(service, environment)?;
+                for service in &lineage {
+                    let images = self.mounted(service, environment)?;
+                    mounted.extend(images.into_iter().map(|image| (name.clone(), image)));
+                }
+                match self.image(&lineage, environment)? {
+                    Image::Named(image) => drop(images.insert(name, image)),
+                    Image::Local => drop(needs_none.insert(name)),
+                    Image::Unsaid => drop(without.entry(name).or_insert(fault)),
                 }
             }
         }
         let missing =
             without.into_iter().find(|(name, _)| !images.contains_key(name) && !needs_none.contains(name));
-        missing.map_or(Ok(images), |(_, fault)| Err(fault))
+        missing.map_or(Ok(()), |(_, fault)| Err(fault))?;
+        Ok(images.into_iter().chain(mounted).collect())
     }
 
-    fn image(
-        &self,
-        service: &Service<'_>,
-        environment: &Environment<'_>,
-        depth: usize,
-    ) -> Result<Image, Fault> {
+    /// The image of a service: the first of its lineage that names one says which.
+    fn image(&self, lineage: &[Service], environment: &Environment<'_>) -> Result<Image, Fault> {
+        for Service { file, name: _, node } in lineage {
+            if let Some(written) = node.get("image")
+                && let Some(image) = self.resolved(file, &written, environment)?
+            {
+                return file.image(&written, image).map(Image::Named);
+            }
+        }
+        let is_local =
+            |service: &Service| ["build", "provider"].iter().any(|key| service.node.get(key).is_some());
+        Ok(if lineage.iter().any(is_local) { Image::Local } else { Image::Unsaid })
+    }
+
+    /// The images that a service mounts.
+    fn mounted(&self, service: &Service, environment: &Environment<'_>) -> Result<Vec<String>, Fault> {
         let Service { file, name: _, node } = service;
-        if let Some(written) = node.get("image")
-            && let Some(image) = self.resolved(file, &written, environment)?
-        {
-            return if is_image(&image) {
-                Ok(Image::Named(image))
-            } else {
-                Err(file.fault(&written, format!("{image:?} is not the name of an image")))
-            };
+        let mut images = Vec::new();
+        for volume in node.get("volumes").iter().flat_map(Node::items) {
+            let Some(kind) = volume.get("type") else { continue };
+            if self.resolved(file, &kind, environment)?.as_deref() != Some("image") {
+                continue;
+            }
+            let source = volume.get("source").unwrap_or_else(|| Arc::clone(&volume));
+            let written = self.resolved(file, &source, environment)?.unwrap_or_default();
+            images.push(file.image(&source, written)?);
         }
-        if node.get("build").is_some() || node.get("provider").is_some() {
-            return Ok(Image::Local);
-        }
-        match node.get("extends") {
-            Some(extends) => self.extended(service, &extends, environment, depth),
-            None => Ok(Image::Unsaid),
-        }
+        Ok(images)
     }
 
-    /// The image of the service that another one extends, in the same file or another.
+    /// A service, the one that it extends, the one that this extends, and so on.
+    fn lineage(&self, service: Service, environment: &Environment<'_>) -> Result<Vec<Service>, Fault> {
+        let mut lineage = vec![service];
+        while let Some(last) = lineage.last()
+            && let Some(extends) = last.node.get("extends")
+        {
+            if lineage.len() > MAX_DEPTH {
+                return Err(last.file.fault(&extends, "extends lead too far".to_owned()));
+            }
+            let extended = self.extended(last, &extends, environment)?;
+            lineage.push(extended);
+        }
+        Ok(lineage)
+    }
+
+    /// The service that another one extends, in the same file or another.
     fn extended(
         &self,
-        service: &Service<'_>,
+        service: &Service,
         extends: &Arc<Node>,
         environment: &Environment<'_>,
-        depth: usize,
-    ) -> Result<Image, Fault> {
-        let file = service.file;
+    ) -> Result<Service, Fault> {
+        let file = &service.file;
         let fault = |what: String| file.fault(extends, what);
-        let Some(depth) = depth.checked_sub(1) else { return Err(fault("extends lead too far".to_owned())) };
         let named = extends.get("service").unwrap_or_else(|| Arc::clone(extends));
         let Some(name) = self.resolved(file, &named, environment)? else {
             return Err(fault(format!("service {} extends nothing that is named", service.name)));
         };
         let other = match extends.get("file") {
-            None => None,
+            None => Arc::clone(file),
             Some(node) => {
                 let path = self.resolved(file, &node, environment)?;
                 let path = file.directory().join(path.unwrap_or_default());
                 let root = Node::read(&path)?;
-                Some(File { path, root })
+                Arc::new(File { path, root })
             }
         };
-        let other = other.as_ref().unwrap_or(file);
-        let node = other.root.get("services").and_then(|services| services.get(&name));
-        let Some(node) = node else {
-            return Err(fault(format!("{} has no service {name}", other.path.display())));
-        };
-        self.image(&Service { file: other, name: &name, node }, environment, depth)
+        match other.root.get("services").and_then(|services| services.get(&name)) {
+            Some(node) => Ok(Service { file: other, name, node }),
+            None => Err(fault(format!("{} has no service {name}", other.path.display()))),
+        }
     }
 }
 
@@ -300,6 +321,15 @@ impl File {
 
     fn directory(&self) -> &Path {
         self.path.parent().unwrap_or(Path::new(""))
+    }
+
+    /// A text of this file as the name of an image.
+    fn image(&self, node: &Node, text: String) -> Result<String, Fault> {
+        if is_image(&text) {
+            Ok(text)
+        } else {
+            Err(self.fault(node, format!("{text:?} is not the name of an image")))
+        }
     }
 }
 

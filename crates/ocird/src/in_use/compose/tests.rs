@@ -147,3 +147,44 @@ fn included_projects_count_with_their_own_variables_under_those_of_whoever_inclu
     let images = files.images().unwrap();
     assert_eq!(images, ["compose project s, service x: r/x:o-i", "compose project s, service y: r/y"]);
 }
+
+#[test]
+fn images_that_are_mounted_count_also_those_of_a_service_that_is_extended() {
+    let files = Files::new(&[
+        (
+            "compose.yaml",
+            "services:\n  web:\n    image: r/web:1\n    extends: {file: base.yaml, service: base}\n    volumes:\n\
+             \x20     - data:/data\n      - {type: image, source: \"r/model:${TAG}\", target: /m}\n\
+             \x20     - {type: bind, source: /srv, target: /s}\n",
+        ),
+        (
+            "base.yaml",
+            "services:\n  base:\n    build: .\n    volumes: [{type: image, source: r/rules:2, target: /r}]\n",
+        ),
+        (".env", "TAG=v7\n"),
+    ]);
+    assert_found(files.images(), &["web: r/model:v7", "web: r/rules:2", "web: r/web:1"]);
+    let nameless = Files::new(&[(
+        "compose.yaml",
+        "services:\n  web:\n    image: r/web:1\n    volumes: [{type: image, source: \"\", target: /m}]\n",
+    )]);
+    assert!(nameless.images().unwrap_err().contains("compose.yaml:4: \"\" is not the name of an image"));
+}
+
+#[test]
+fn services_that_come_by_a_merge_count_and_what_is_built_may_inherit_its_image() {
+    let files = Files::new(&[(
+        "compose.yaml",
+        "x-common: &common\n  cache: {image: \"r/cache:1\"}\n  web: {image: \"r/web:0\"}\n\
+         services:\n  <<: *common\n  web: {image: \"r/web:1\"}\n  base: {image: \"r/base:1\"}\n\
+         \x20 built: {build: ., extends: {service: base}}\n",
+    )]);
+    assert_found(files.images(), &["base: r/base:1", "built: r/base:1", "cache: r/cache:1", "web: r/web:1"]);
+}
+
+#[test]
+fn a_second_document_is_refused() {
+    let two = "services: {web: {image: r/web:1}}\n---\nservices: {db: {image: r/db:1}}\n";
+    let refused = Files::new(&[("compose.yaml", two)]).images().unwrap_err();
+    assert_eq!(refused, "compose.yaml:2: a second document in one file is not understood");
+}

@@ -107,6 +107,30 @@ async fn what_runs_by_digest_is_held_under_any_name() {
 }
 
 #[tokio::test]
+async fn what_runs_by_the_id_of_its_configuration_is_held() {
+    let id = Digest::to_string(&digest(101));
+    let bare = id.strip_prefix("sha256:").unwrap();
+    for (image, known) in [
+        (id.as_str(), None),
+        (bare, None),
+        ("app:prod", Some(id.as_str())),
+        // The tag has moved on since, and the engine knows no other digest.
+        ("lin.ocir.io/ns/app:v2", Some(id.as_str())),
+    ] {
+        let mut world = World::new();
+        world.write_references(
+            "a",
+            0,
+            true,
+            &json!([{"image": image, "digest": known, "by": "container x"}]),
+        );
+        let in_use = world.gather().await.in_use;
+        let held = in_use.uses(&app()).iter().filter(|used| used.target.digest == Some(digest(1)));
+        assert_eq!(held.map(|used| &*used.by).collect::<Vec<_>>(), ["container x on a"], "{image} {known:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_fresh_complete_file_is_believed() {
     let mut world = World::new();
     let asked_at = world.now;

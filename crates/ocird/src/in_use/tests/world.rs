@@ -1,4 +1,5 @@
-//! A registry with one repository of three builds, `v1` to `v3`, whose digests are 1, 2 and 3; and what people say of it.
+//! A registry with one repository of three builds, `v1` to `v3`, whose digests are 1, 2 and 3, and those of their configurations
+//! 101, 102 and 103; and what people say of it.
 
 use std::collections::BTreeMap;
 
@@ -34,7 +35,7 @@ fn image(n: u8) -> Image {
         last_pulled_at: None,
         resource_tags: None,
         read_at: None,
-        content: Content::Manifest { subject: None },
+        content: Content::Manifest { subject: None, config: Some(digest(100 + n)) },
         layers: None,
         manifest_size: Bytes::ZERO,
     }

@@ -66,12 +66,12 @@ fn a_pull_that_was_counted_without_a_time_is_no_absence_of_pulls() {
 fn an_image_of_ten_thousand_tags_is_judged_and_one_of_more_is_not() {
     let content = |n_tags: usize| {
         let details = details(0, None);
-        let contents = BTreeMap::from([(details.digest, Content::Manifest { subject: None })]);
+        let contents = BTreeMap::from([(details.digest, Content::Manifest { subject: None, config: None })]);
         let row_tags = (0..n_tags).map(|n| format!("v{n}").parse().unwrap()).collect();
         let read = Read { details, at: NOBODY_KNOWS_WHEN };
         assemble_image(read, &row_tags, &contents, NOBODY_KNOWS_WHEN).content
     };
-    assert_eq!(content(10_000), Content::Manifest { subject: None });
+    assert_eq!(content(10_000), Content::Manifest { subject: None, config: None });
     assert_eq!(content(10_001), Content::Opaque { reason: OpaqueReason::TooManyTags });
 }
 
