@@ -37,7 +37,7 @@ impl Nest {
         let client = world.client(registry);
         for (n, manifest) in self.manifests.iter().enumerate() {
             let expected = match n {
-                0 => Content::Manifest { subject: None, config: None },
+                0 => Content::Manifest { subject: None, config: Some(self.config.digest) },
                 _ => Content::Index { children: vec![self.manifests[n - 1].digest], subject: None },
             };
             let reading = read(world, &client, &self.repository, manifest).await.unwrap();
