@@ -2,7 +2,7 @@
 //! <https://docs.oracle.com/en-us/iaas/Content/Identity/Reference/registrypolicyreference.htm>
 //!
 //! They are the least: listing takes `inspect`, reading an image or its manifest takes `read`, and deleting and
-//! restoring take one permission of `manage`, each narrowed to the one operation.
+//! restoring take one permission of `manage`, each narrowed to the one operation and to names of repositories.
 
 use ocird_model::CompartmentId;
 use ocird_oci::Principal;
@@ -40,24 +40,25 @@ impl Subject {
         }
     }
 
-    /// The statement, ready to be copied but for the group's name.
+    /// The statement, ready to be copied but for what stands in `<>`.
     pub(crate) fn statement(&self, right: Right, compartment: Option<&CompartmentId>) -> String {
         let who = match self {
             Self::Instance(_) => "dynamic-group <group>",
             Self::User(_) => "group <group>",
         };
-        let (verb, condition) = match right {
-            Right::Inspect => ("inspect", ""),
-            Right::Read => ("read", ""),
-            Right::DeleteImages => (
-                "manage",
-                " where all {request.permission = 'REPOSITORY_UPDATE', request.operation = 'DeleteContainerImage'}",
-            ),
-            Right::RestoreImages => (
-                "manage",
-                " where all {request.permission = 'REPOSITORY_UPDATE', request.operation = 'RestoreContainerImage'}",
-            ),
+        let (verb, operation) = match right {
+            Right::Inspect => ("inspect", None),
+            Right::Read => ("read", None),
+            Right::DeleteImages => ("manage", Some("DeleteContainerImage")),
+            Right::RestoreImages => ("manage", Some("RestoreContainerImage")),
         };
+        // Without a name it would be every repository of the compartment.
+        let condition = operation.map_or_else(String::new, |operation| {
+            format!(
+                " where all {{target.repo.name = /<names>*/, request.permission = 'REPOSITORY_UPDATE', \
+                 request.operation = '{operation}'}}"
+            )
+        });
         let compartment = compartment.map_or_else(|| "<compartment>".to_owned(), |ocid| format!("id {ocid}"));
         format!("Allow {who} to {verb} repos in compartment {compartment}{condition}")
     }
@@ -103,12 +104,26 @@ mod tests {
             @r"
         Allow dynamic-group <group> to inspect repos in compartment id ocid1.compartment.oc1..a
         Allow dynamic-group <group> to read repos in compartment id ocid1.compartment.oc1..a
-        Allow dynamic-group <group> to manage repos in compartment id ocid1.compartment.oc1..a where all {request.permission = 'REPOSITORY_UPDATE', request.operation = 'DeleteContainerImage'}
-        Allow dynamic-group <group> to manage repos in compartment id ocid1.compartment.oc1..a where all {request.permission = 'REPOSITORY_UPDATE', request.operation = 'RestoreContainerImage'}
+        Allow dynamic-group <group> to manage repos in compartment id ocid1.compartment.oc1..a where all {target.repo.name = /<names>*/, request.permission = 'REPOSITORY_UPDATE', request.operation = 'DeleteContainerImage'}
+        Allow dynamic-group <group> to manage repos in compartment id ocid1.compartment.oc1..a where all {target.repo.name = /<names>*/, request.permission = 'REPOSITORY_UPDATE', request.operation = 'RestoreContainerImage'}
         "
         );
         let user = Subject::User(None).statement(Right::Read, None);
         assert_eq!(user, "Allow group <group> to read repos in compartment <compartment>");
+    }
+
+    #[test]
+    fn the_statements_are_those_of_the_policy_text() {
+        let text = include_str!("../../../../deploy/iam/policy.txt");
+        let is_ours =
+            |line: &&str| line.starts_with("Allow dynamic-group <group>") && line.contains(" repos ");
+        let written: Vec<&str> = text.lines().filter(is_ours).collect();
+        let instance = Subject::Instance(None);
+        assert_eq!(
+            written,
+            [Right::Inspect, Right::Read, Right::DeleteImages, Right::RestoreImages]
+                .map(|right| instance.statement(right, None))
+        );
     }
 
     #[test]

@@ -84,7 +84,7 @@ async fn a_host_where_all_is_well_is_shown_step_by_step() {
     ok        image          web-docs (digest) with 1 tag
     ok        manifest       application/vnd.oci.image.index.v1+json, 491 bytes
     not shown deletion       only a deletion would show whether it is allowed, and the journal has none that does → A policy that allows it:
-        Allow dynamic-group <group> to manage repos in compartment id ocid1.compartment.oc1..aaaaaaaasimulatedcompartment where all {request.permission = 'REPOSITORY_UPDATE', request.operation = 'DeleteContainerImage'} → The group is one with this matching rule:
+        Allow dynamic-group <group> to manage repos in compartment id ocid1.compartment.oc1..aaaaaaaasimulatedcompartment where all {target.repo.name = /<names>*/, request.permission = 'REPOSITORY_UPDATE', request.operation = 'DeleteContainerImage'} → The group is one with this matching rule:
         instance.id = 'ocid1.instance.oc1.eu-milan-1.anwgsimulatedinstance'
     ok        in use         2 in use of this registry's images, by 1 source
     ok        store          schema N, epoch N, since (date) no ocird holds it
