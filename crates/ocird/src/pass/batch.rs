@@ -95,19 +95,23 @@ impl<'a> Approved<'a> {
     }
 
     /// Number of families on the list that may still go by it. A family has gone when its repository was read whole without
-    /// it, or is no longer listed at all; one that is there and no rule selects any more is no longer due. Of what was not
-    /// read nobody can tell.
+    /// it, or is no longer listed at all; one that is there and no rule selects any more is no longer due, and one that bears
+    /// other tags by now is not the one that was approved. Of what was not read nobody can tell.
     pub(crate) fn n_left(&self, inventory: &Inventory, marks: &BTreeMap<MarkKey, Mark>) -> usize {
         let of_unread = inventory.repositories.values().filter_map(|state| match state {
             RepositoryState::Unreadable { id, why: _ } => Some(id),
             RepositoryState::Complete(_) => None,
         });
         let unread: BTreeSet<&RepositoryId> = of_unread.collect();
-        let is_left = |(repository, head): &&(&RepositoryId, &Digest)| {
-            let key = MarkKey { repository: (*repository).clone(), head: **head };
-            unread.contains(repository) || marks.contains_key(&key)
+        let is_left = |family: &&&PlannedFamily| {
+            let PlannedFamily { repository, repository_name, head, .. } = family;
+            let state = inventory.repositories.get(repository_name).and_then(RepositoryState::complete);
+            let image = state.and_then(|repository| repository.image(head));
+            let is_another = image.is_some_and(|image| !is_same(family, &image.id, image.tags.keys()));
+            let key = MarkKey { repository: repository.clone(), head: *head };
+            unread.contains(repository) || (marks.contains_key(&key) && !is_another)
         };
-        self.0.keys().filter(is_left).count()
+        self.0.values().filter(is_left).count()
     }
 }
 
@@ -233,6 +237,9 @@ mod tests {
         let approval = approved(&fleet, 3);
         let n_left = |fleet: &Fleet| Approved::of(&approval).n_left(&fleet.inventory, &fleet.marks);
         assert_eq!(n_left(&fleet), 3);
+        let mut renamed = approval.clone();
+        renamed.plan.families[0].tags.insert("prod".parse().unwrap());
+        assert_eq!(Approved::of(&renamed).n_left(&fleet.inventory, &fleet.marks), 2, "it went by other tags");
         let key = fleet.marks.keys().next().unwrap().clone();
         fleet.marks.remove(&key);
         assert_eq!(n_left(&fleet), 2);
