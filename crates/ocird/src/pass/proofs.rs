@@ -161,8 +161,8 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
         let mut unread = BTreeSet::new();
         let seen = self.look_again(decided, &where_to, &mut unread).await;
         let again = ocird_plan::missing(&seen, &decided.gathered.in_use, gone);
-        let unread = needed.into_iter().filter(|missing| unread.contains(&missing.name));
-        again.into_iter().chain(unread).collect()
+        let not_confirmed = needed.into_iter().filter(|missing| unread.contains(&missing.name));
+        again.into_iter().chain(not_confirmed).collect()
     }
 
     /// The tags of images that stayed, which no image bears by two lists in a row: of one that is moved while its pages are read,
@@ -171,12 +171,11 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
         let mut lost = lost_tags(decided, seen);
         let where_to = lost.iter().map(|(repository, _)| (*repository).clone()).collect::<BTreeSet<_>>();
         if !where_to.is_empty() {
-            let mut unread = BTreeSet::new();
-            let again = self.look_again(decided, &where_to, &mut unread).await;
+            let again = self.look_again(decided, &where_to, &mut BTreeSet::new()).await;
             let still = lost_tags(decided, &again);
-            let unread =
+            let is_unread =
                 |(id, _): &(&RepositoryId, _)| again.complete().all(|repository| repository.id != **id);
-            lost.retain(|tag| still.contains(tag) || unread(tag));
+            lost.retain(|tag| still.contains(tag) || is_unread(tag));
         }
         lost.into_iter().map(|(_, tag)| tag).collect()
     }
