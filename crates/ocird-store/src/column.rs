@@ -18,13 +18,19 @@ const LAYER: usize = 40;
 /// The bytes of one digest.
 const DIGEST: usize = 32;
 
-/// Rows that one statement writes: each way to the thread of `SQLite` and back costs more than a row, and ten places each
-/// are far below the 32,766 that `SQLite` has.
-pub(crate) const ROWS: usize = 100;
+/// The most rows that one statement writes: each way to the thread of `SQLite` and back costs more than a row, and ten places
+/// each are far below the 32,766 that `SQLite` has.
+const MOST_ROWS: usize = 64;
 
-/// Whether a statement of so many rows comes up often enough to be kept. Each number of rows is another statement.
-pub(crate) const fn is_common(n_rows: usize) -> bool {
-    n_rows <= 2 || n_rows == ROWS
+/// The rows in as few batches as there are with powers of two. Each number of rows is another statement, which must be parsed
+/// once on each connection: of these there are seven.
+pub(crate) fn in_batches<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
+    std::iter::from_fn(move || {
+        let n_rows = 1 << rows.len().min(MOST_ROWS).checked_ilog2()?;
+        let (batch, rest) = rows.split_at(n_rows);
+        rows = rest;
+        Some(batch)
+    })
 }
 
 /// A time as a column.
@@ -116,6 +122,18 @@ pub(crate) fn from_json<T: DeserializeOwned>(what: &'static str, json: &str) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_row_is_in_one_batch_and_each_batch_has_a_common_length() {
+        for (n_rows, expected) in
+            [(0, vec![]), (1, vec![1]), (37, vec![32, 4, 1]), (64, vec![64]), (130, vec![64, 64, 2])]
+        {
+            let rows: Vec<usize> = (0..n_rows).collect();
+            let batches: Vec<&[usize]> = in_batches(&rows).collect();
+            assert_eq!(batches.iter().map(|batch| batch.len()).collect::<Vec<_>>(), expected);
+            assert_eq!(batches.concat(), rows);
+        }
+    }
 
     #[test]
     fn a_column_of_another_length_is_an_error() {

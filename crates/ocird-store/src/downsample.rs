@@ -8,7 +8,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{FromRow, QueryBuilder, Sqlite};
 
-use crate::column::{ROWS, is_common, millis};
+use crate::column::{in_batches, millis};
 use crate::fold::{Folded, Sample, Step, fold, rises};
 use crate::seen::KEEP_MANIFEST;
 use crate::store::Write;
@@ -145,7 +145,7 @@ impl Write<'_> {
     }
 
     async fn put(&mut self, step: Step, steps: Vec<Of<Folded>>) -> Result<u64, StoreError> {
-        for steps in steps.chunks(ROWS) {
+        for steps in in_batches(&steps) {
             let mut insert: QueryBuilder<Sqlite> = QueryBuilder::new(
                 "INSERT INTO usage_steps (scope, step, at, size, peak, grown, freed, reported_size, n_images, n_tags) ",
             );
@@ -162,7 +162,7 @@ impl Write<'_> {
                     .push_bind(n_images)
                     .push_bind(n_tags);
             });
-            let insert = insert.build().persistent(is_common(steps.len()));
+            let insert = insert.build();
             insert.execute(self.connection()).await.map_err(StoreError::sqlite("folding usage"))?;
         }
         Ok(steps.len() as u64)

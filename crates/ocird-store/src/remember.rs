@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use ocird_model::{Content, Digest, FetchedManifest, ImageDetails, RepositoryId, RepositoryName, Tag};
 use sqlx::{QueryBuilder, Sqlite};
 
-use crate::column::{ROWS, digest, is_common, join_layers, millis, to_json};
+use crate::column::{digest, in_batches, join_layers, millis, to_json};
 use crate::known::StoredDetails;
 use crate::store::Write;
 use crate::{Store, StoreError};
@@ -36,7 +36,7 @@ impl Store {
         for (digest, manifest, content) in manifests {
             write.manifest(id, digest, manifest, content).await?;
         }
-        for images in details.chunks(ROWS) {
+        for images in in_batches(details) {
             write.images(id, images, now).await?;
         }
         for digest in write.new_images(id, now).await? {
@@ -102,7 +102,7 @@ impl Write<'_> {
              iif(rose, read_at, fewer_pulls_at) FROM (SELECT \
              json_extract(excluded.details, '$.n_pulls') > json_extract(details, '$.n_pulls') AS rose))",
         );
-        let upsert = upsert.build().persistent(is_common(images.len()));
+        let upsert = upsert.build();
         upsert.execute(self.connection()).await.map_err(StoreError::sqlite("remembering images"))?;
         Ok(())
     }

@@ -6,7 +6,7 @@ use ocird_model::{Decision, DeleteReason, Digest, ImageId, KeepReason, Verdict};
 use sqlx::{QueryBuilder, Sqlite};
 
 use crate::StoreError;
-use crate::column::{ROWS, is_common};
+use crate::column::in_batches;
 use crate::record::PassId;
 use crate::seen::Present;
 use crate::store::Write;
@@ -36,7 +36,7 @@ impl Write<'_> {
                 news.push((known.row, now));
             }
         }
-        for news in news.chunks(ROWS) {
+        for news in in_batches(&news) {
             self.change_verdicts(pass, news).await?;
         }
         Ok(())
@@ -58,7 +58,7 @@ impl Write<'_> {
                 .push_bind(reason.as_str())
                 .push_bind(detail.as_deref());
         });
-        let insert = insert.build().persistent(is_common(news.len()));
+        let insert = insert.build();
         insert.execute(self.connection()).await.map_err(StoreError::sqlite(doing))?;
         let mut update: QueryBuilder<Sqlite> =
             QueryBuilder::new("WITH news (image, decision, reason, detail) AS (");
@@ -72,7 +72,7 @@ impl Write<'_> {
             ") UPDATE images SET decision = news.decision, reason = news.reason, detail = news.detail \
              FROM news WHERE images.id = news.image",
         );
-        let update = update.build().persistent(is_common(news.len()));
+        let update = update.build();
         update.execute(self.connection()).await.map_err(StoreError::sqlite(doing))?;
         Ok(())
     }

@@ -61,9 +61,10 @@ impl<'a> Case<'a> {
     /// short before that it may not have been read yet.
     pub(super) fn follows_a_head(&self, unread: TimeDelta) -> bool {
         let mut known = BTreeSet::new();
-        let mut open = vec![(self.image, self.own_since(self.image), DateTime::<Utc>::MAX_UTC)];
-        while let Some((image, since, until)) = open.pop() {
-            for (holder, lost_at) in self.holders(image) {
+        let mut open =
+            vec![(self.image.manifest.digest, self.own_since(self.image), DateTime::<Utc>::MAX_UTC)];
+        while let Some((digest, since, until)) = open.pop() {
+            for (holder, lost_at) in self.holders(&digest) {
                 let until = lost_at.map_or(until, |lost_at| until.min(lost_at + unread));
                 if !known.insert((holder, since, until)) {
                     continue;
@@ -72,8 +73,8 @@ impl<'a> Case<'a> {
                 if is_gone && self.is_deleted_within(&holder, since, until) {
                     return true;
                 }
-                let known = self.repository.digests.get(&holder).and_then(|id| self.state.images.get(id));
-                open.extend(known.map(|holder| (holder, since.max(self.own_since(holder)), until)));
+                let own_since = self.latest(&holder).map_or(since, |image| since.max(self.own_since(image)));
+                open.push((holder, own_since, until));
             }
         }
         false
@@ -96,14 +97,26 @@ impl<'a> Case<'a> {
         own.map(|(_, stamp)| stamp.at).fold(image.created_at, DateTime::max)
     }
 
-    /// What names an image or is its subject, there or not, and when it ceased to be so by a tag that was taken away.
-    fn holders(&self, image: &Image) -> Vec<(Digest, Option<DateTime<Utc>>)> {
-        let parents = self.repository.parents.get(&image.manifest.digest).into_iter().flatten();
-        let tags = image.tags.keys().map(|tag| (tag, None));
-        let last_tag = image.last_tag.iter().filter(|_| image.tags.is_empty());
-        let by_tag = tags.chain(last_tag.map(|tag| (tag, image.untagged_at)));
-        let by_tag = by_tag.filter_map(|(tag, lost_at)| Some((subject_of(tag.as_str())?, lost_at)));
-        parents.chain(&image.facts.subject).map(|holder| (*holder, None)).chain(by_tag).collect()
+    /// The latest image of a digest, there or not; `None` for one of which the service knows nothing any more.
+    fn latest(&self, digest: &Digest) -> Option<&'a Image> {
+        self.repository.digests.get(digest).and_then(|id| self.state.images.get(id))
+    }
+
+    /// What names a digest or is its subject, there or not, and when it ceased to be so by a tag that was taken away. Of one that
+    /// the service has forgotten it is known what named it and what it spoke about, and no tags.
+    fn holders(&self, digest: &Digest) -> Vec<(Digest, Option<DateTime<Utc>>)> {
+        let parents = self.repository.parents.get(digest).into_iter().flatten();
+        let spoke_about =
+            self.repository.referrers.iter().filter(|(_, referrers)| referrers.contains(digest));
+        let by_manifest =
+            parents.chain(spoke_about.map(|(subject, _)| subject)).map(|holder| (*holder, None));
+        let by_tag = self.latest(digest).into_iter().flat_map(|image| {
+            let tags = image.tags.keys().map(|tag| (tag, None));
+            let last_tag = image.last_tag.iter().filter(|_| image.tags.is_empty());
+            let by_tag = tags.chain(last_tag.map(|tag| (tag, image.untagged_at)));
+            by_tag.filter_map(|(tag, lost_at)| Some((subject_of(tag.as_str())?, lost_at)))
+        });
+        by_manifest.chain(by_tag).collect()
     }
 
     /// Why the image may not go now by the words of its policy and of the floor; `None` when it may.
