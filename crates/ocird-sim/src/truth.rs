@@ -14,7 +14,7 @@ use crate::image::Image;
 use crate::registry::Reference;
 use crate::repository::Repository;
 use crate::settings::parsed;
-use crate::state::State;
+use crate::state::{Deletion, Hand, State};
 use crate::tenancy::Tenancy;
 use crate::violation::{Need, Violation};
 use crate::workload::{Deployment, Workload};
@@ -224,7 +224,14 @@ fn missing_of(state: &State, deployment: &Deployment, need: &Need) -> Vec<Violat
 }
 
 fn missing_children(state: &State, repository: &Repository, index: &Image) -> Vec<Violation> {
-    let is_missing = |child: &&Digest| state.available(repository, child).is_none();
+    // What other hands took last is no fault of whoever brought the index back without it.
+    let taken_last = |child: &Digest| {
+        let of_child = |gone: &&Deletion| gone.repository == repository.name && gone.digest == *child;
+        state.deletions.iter().rev().find(of_child).map(|gone| gone.hand)
+    };
+    let is_missing = |child: &&Digest| {
+        state.available(repository, child).is_none() && taken_last(child) != Some(Hand::Other)
+    };
     let children = index.facts.children.iter().map(|(child, _)| child);
     children
         .filter(is_missing)

@@ -96,7 +96,7 @@ impl Daemon {
                 decided = &mut pass => break decided,
                 died = stands_still => {
                     if died {
-                        return Seen { complete: None, only_observed, died };
+                        return Seen { complete: None, is_written: false, only_observed, died };
                     }
                     sim.advance_to(sim.next_deadline().unwrap_or_else(|| sim.now()));
                 }
@@ -107,7 +107,7 @@ impl Daemon {
             decided.inventory.repositories.iter().filter_map(|(name, state)| whole((name, state))).collect()
         });
         let is_written = !self.board.read().checks.store.is_failed();
-        Seen { complete: complete.filter(|_| is_written), only_observed, died: false }
+        Seen { complete, is_written, only_observed, died: false }
     }
 }
 

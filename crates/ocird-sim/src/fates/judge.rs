@@ -58,8 +58,8 @@ impl<'a> Case<'a> {
     /// True when the daemon deleted an index or subject of it, or of what is left over from such a one and names it, while it was
     /// of that family and no image of its own: it follows its head, whatever rules say of it alone, and whoever took what stood
     /// between the two. A list of attachments that lost its tag to another does so too, when that was after the deletion or so
-    /// short before that it may not have been read yet.
-    pub(super) fn follows_a_head(&self, unread: TimeDelta) -> bool {
+    /// short before that it may not have been read yet. One that the daemon had `asked` to go counts as its own, whoever was faster.
+    pub(super) fn follows_a_head(&self, unread: TimeDelta, asked: &BTreeSet<ImageId>) -> bool {
         let mut known = BTreeSet::new();
         let mut open =
             vec![(self.image.manifest.digest, self.own_since(self.image), DateTime::<Utc>::MAX_UTC)];
@@ -70,7 +70,7 @@ impl<'a> Case<'a> {
                     continue;
                 }
                 let is_gone = self.state.available(self.repository, &holder).is_none();
-                if is_gone && self.is_deleted_within(&holder, since, until) {
+                if is_gone && self.is_deleted_within(&holder, since, until, asked) {
                     return true;
                 }
                 let own_since = self.latest(&holder).map_or(since, |image| since.max(self.own_since(image)));
@@ -80,10 +80,16 @@ impl<'a> Case<'a> {
         false
     }
 
-    /// Whether the daemon deleted an image of this digest here then.
-    fn is_deleted_within(&self, digest: &Digest, since: DateTime<Utc>, until: DateTime<Utc>) -> bool {
+    /// Whether an image of this digest went here then, by the daemon's deletion or after it had asked for it.
+    fn is_deleted_within(
+        &self,
+        digest: &Digest,
+        since: DateTime<Utc>,
+        until: DateTime<Utc>,
+        asked: &BTreeSet<ImageId>,
+    ) -> bool {
         self.state.deletions.iter().any(|gone| {
-            gone.hand == Hand::Daemon
+            (gone.hand == Hand::Daemon || asked.contains(&gone.image))
                 && gone.repository == self.repository.name
                 && gone.digest == *digest
                 && (since..=until).contains(&gone.at)

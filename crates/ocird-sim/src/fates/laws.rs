@@ -37,6 +37,8 @@ pub(super) struct Ledger {
     on_trial: Option<(ImageId, Vec<Broken>)>,
     /// Images whose deletion the tenancy has accepted, with the number of deletions then.
     accepted: BTreeSet<(ImageId, u64)>,
+    /// Images whose deletion was asked for, whatever came of it.
+    asked: BTreeSet<ImageId>,
     /// What each daemon saw and did by its own store: the first, and the second on its copy.
     done: [Done; 2],
     /// Heads that the first daemon deleted and its journal knows.
@@ -146,8 +148,10 @@ pub(super) struct Begun {
 /// What came of one pass, as far as the laws ask.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    /// The repositories that were read whole and decided about; `None` when the pass did not end or was not written down.
+    /// The repositories that were read whole and decided about; `None` when the pass did not end.
     pub(super) complete: Option<Vec<String>>,
+    /// The store could be written to the end.
+    pub(super) is_written: bool,
     /// It was to look only.
     pub(super) only_observed: bool,
     /// It died.
@@ -158,6 +162,7 @@ impl Scene {
     /// A deletion is asked for: what may be said against it is worked out before it happens.
     pub(super) fn try_case(&mut self, id: &ImageId) {
         let mut broken = Vec::new();
+        self.ledger.asked.insert(id.clone());
         let (state, now) = self.tenancy.lock();
         if let Some(since) = self.ledger.paused_since
             && since < now
@@ -171,7 +176,7 @@ impl Scene {
         }
         if let Some(case) = Case::of(&state, id, now, self.ledger.usage) {
             let name = case.repository().to_string();
-            if !case.follows_a_head(self.grace.max(TimeDelta::hours(24)) + SLACK) {
+            if !case.follows_a_head(self.grace.max(TimeDelta::hours(24)) + SLACK, &self.ledger.asked) {
                 if let Some(why) = case.promise(&self.policies, self.floor) {
                     broken.push(Broken {
                         rule: None,
@@ -248,7 +253,9 @@ impl Scene {
         self.judge_numbers(n_heads, by);
         let is_undisturbed = by == 0 && self.table.total() == self.ledger.n_misfortunes;
         self.judge_wanted(seen, is_undisturbed);
-        if let Some(complete) = &seen.complete {
+        // What deletes has written down before what it saw, whatever became of the store in the meantime.
+        let is_on_record = seen.is_written || !deleted.is_empty();
+        if let Some(complete) = seen.complete.as_ref().filter(|_| is_on_record) {
             for name in complete {
                 self.ledger.done[by].complete.entry(name.clone()).or_default().push(now);
             }
