@@ -11,8 +11,11 @@ use crate::{CompartmentId, Digest, Hold, Image, Namespace, RepositoryId, Reposit
 pub struct Inventory {
     /// When the pass began to look.
     pub taken_at: DateTime<Utc>,
-    /// Every repository of the configured compartments.
+    /// Every repository of the configured compartments that was listed, and of the others every one that was known.
     pub repositories: BTreeMap<RepositoryName, RepositoryState>,
+    /// Number of compartments whose repositories could not be listed. They may hold repositories that nobody has ever
+    /// seen, so that what is not found in `repositories` is not known to be nowhere (S-2).
+    pub n_unlisted: usize,
 }
 
 /// One repository, whole or not at all (S-1).
@@ -93,5 +96,10 @@ impl Inventory {
     /// The repositories that were read whole.
     pub fn complete(&self) -> impl Iterator<Item = &Repository> {
         self.repositories.values().filter_map(RepositoryState::complete)
+    }
+
+    /// True when every compartment was listed and every repository read whole: what is not found then is not there.
+    pub fn is_whole(&self) -> bool {
+        self.n_unlisted == 0 && self.repositories.values().all(|state| state.complete().is_some())
     }
 }

@@ -6,14 +6,19 @@ use std::sync::Mutex;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// The skew by the latest answer that had a date.
+/// The skew by the latest answer of a pass that had a date.
 #[derive(Debug, Default)]
 pub(crate) struct ClockAhead(Mutex<Option<TimeDelta>>);
 
 impl ClockAhead {
-    /// The skew by the latest answer; `None` before the first.
+    /// The skew by the latest answer; `None` before the first of a pass.
     pub(crate) fn latest(&self) -> Option<TimeDelta> {
         *self.0.lock().expect("nothing panics while it holds this lock")
+    }
+
+    /// A pass begins: what an earlier one has measured says nothing about this one.
+    pub(crate) fn begin_pass(&self) {
+        *self.0.lock().expect("nothing panics while it holds this lock") = None;
     }
 
     /// Takes note of an answer with this `Date`, to a request that was `sent` and `received` at these times of ours.

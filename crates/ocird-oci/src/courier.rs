@@ -50,6 +50,7 @@ impl<C: Clock> Courier<C> {
     /// A pass begins: its calls have a full budget of retries, and their own patience with a cloud that throttles.
     pub(crate) fn begin_pass(&self) {
         self.budget.reset();
+        self.clock_ahead.begin_pass();
         self.throttle.begin_pass(self.clock.monotonic());
     }
 

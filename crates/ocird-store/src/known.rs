@@ -54,6 +54,8 @@ pub struct KnownImage {
     pub row_tags: BTreeSet<Tag>,
     /// When ocird saw it first, or first again after it had been gone.
     pub first_seen_at: DateTime<Utc>,
+    /// The last read that showed more pulls than the one before it.
+    pub pulls_rose_at: Option<DateTime<Utc>>,
 }
 
 /// The part of [`ImageDetails`] that has no column of its own.
@@ -85,6 +87,7 @@ struct ImageRow {
     row_tags: String,
     details: String,
     layers: Vec<u8>,
+    pulls_rose_at: Option<i64>,
     is_taken: bool,
 }
 
@@ -151,7 +154,7 @@ async fn images(
     id: i64,
     repository: &RepositoryId,
 ) -> Result<(BTreeMap<ImageId, KnownImage>, BTreeSet<ImageId>), StoreError> {
-    let select = "SELECT ocid, digest, first_seen_at, read_at, row_tags, details, layers, \
+    let select = "SELECT ocid, digest, first_seen_at, read_at, row_tags, details, layers, pulls_rose_at, \
          EXISTS (SELECT 1 FROM intents LEFT JOIN outcomes ON outcomes.intent = intents.id \
          WHERE intents.image = images.ocid AND intents.at >= images.first_seen_at \
          AND coalesce(outcomes.kind, 'deleted') IN ('deleted', 'already_gone')) AS is_taken \
@@ -175,8 +178,17 @@ async fn images(
 }
 
 fn known_image(row: ImageRow, repository: &RepositoryId) -> Result<KnownImage, StoreError> {
-    let ImageRow { ocid, digest: bytes, first_seen_at, read_at, row_tags, details, layers, is_taken: _ } =
-        row;
+    let ImageRow {
+        ocid,
+        digest: bytes,
+        first_seen_at,
+        read_at,
+        row_tags,
+        details,
+        layers,
+        pulls_rose_at,
+        is_taken: _,
+    } = row;
     let stored: StoredDetails = from_json("images.details", &details)?;
     Ok(KnownImage {
         details: stored.complete(
@@ -188,6 +200,7 @@ fn known_image(row: ImageRow, repository: &RepositoryId) -> Result<KnownImage, S
         read_at: time("images.read_at", read_at)?,
         row_tags: from_json("images.row_tags", &row_tags)?,
         first_seen_at: time("images.first_seen_at", first_seen_at)?,
+        pulls_rose_at: optional_time("images.pulls_rose_at", pulls_rose_at)?,
     })
 }
 

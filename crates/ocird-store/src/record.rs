@@ -136,7 +136,7 @@ impl Write<'_> {
         inventory: &Inventory,
         record: &PassRecord<'_>,
     ) -> Result<(), StoreError> {
-        let Inventory { taken_at, repositories } = inventory;
+        let Inventory { taken_at, repositories, n_unlisted: _ } = inventory;
         for (name, state) in repositories {
             let id = match state {
                 RepositoryState::Complete(repository) => &repository.id,

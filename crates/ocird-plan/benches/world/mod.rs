@@ -37,7 +37,8 @@ pub(crate) fn world(n_repositories: usize, n_images: usize, line: Option<Bytes>)
         in_use.add(name.clone(), Use::running(Target { tag: Some(tag), digest: None }, "web"));
         repositories.insert(name, RepositoryState::Complete(repository));
     }
-    World { inventory: Inventory { taken_at: now(), repositories }, policies: policies(line), in_use }
+    let inventory = Inventory { taken_at: now(), repositories, n_unlisted: 0 };
+    World { inventory, policies: policies(line), in_use }
 }
 
 fn repository(name: &RepositoryName, n_images: usize) -> Repository {

@@ -10,7 +10,7 @@ use super::world::{World, subjects_of};
 /// What something speaks about, as far as it is there.
 pub(super) struct Subjects {
     seen: BTreeSet<Digest>,
-    /// Some repository was not read, and may have any of them.
+    /// Some repository was not read, or not even listed with its compartment, and may have any of them.
     may_be_unseen: bool,
 }
 
@@ -19,9 +19,10 @@ impl Subjects {
         let images = || inventory.complete().flat_map(|repository| &repository.images);
         let spoken_of: BTreeSet<Digest> = images().flat_map(subjects_of).collect();
         let seen = images().map(|image| image.digest).filter(|digest| spoken_of.contains(digest));
+        let n_read = inventory.complete().count();
         Self {
             seen: seen.collect(),
-            may_be_unseen: inventory.complete().count() < inventory.repositories.len(),
+            may_be_unseen: inventory.n_unlisted > 0 || n_read < inventory.repositories.len(),
         }
     }
 

@@ -11,7 +11,7 @@ use super::scene::Scene;
 pub(super) struct Elsewhere {
     /// Those that some repository has.
     present: BTreeSet<Digest>,
-    /// Every repository was read whole, so that what was not found is not there.
+    /// Every compartment was listed and every repository read whole, so that what was not found is not there.
     is_all_known: bool,
 }
 
@@ -20,7 +20,6 @@ impl Elsewhere {
     pub(super) fn of(inventory: &Inventory, scenes: &[Scene<'_>]) -> Self {
         let abroad = scenes.iter().flat_map(|scene| scene.graph.abroad());
         let wanted: BTreeSet<Digest> = abroad.map(|speaker| speaker.subject).collect();
-        let is_all_known = inventory.repositories.values().all(|state| state.complete().is_some());
         let mut present = BTreeSet::new();
         if Rule::S6.in_force() && !wanted.is_empty() {
             for repository in inventory.complete() {
@@ -33,10 +32,10 @@ impl Elsewhere {
                 }
             }
         }
-        Self { present, is_all_known: is_all_known || !Rule::S7.in_force() }
+        Self { present, is_all_known: inventory.is_whole() || !Rule::S7.in_force() }
     }
 
-    /// Whether some repository has the subject; `None` when one that could not be read may have it (S-7).
+    /// Whether some repository has the subject; `None` when one that could not be read or listed may have it (S-7).
     pub(super) fn has(&self, subject: &Digest) -> Option<bool> {
         if self.present.contains(subject) { Some(true) } else { self.is_all_known.then_some(false) }
     }

@@ -123,7 +123,8 @@ fn judge<'a>(
     Judged { benches, reckoning }
 }
 
-/// Asks the account about every family that waits for it. An account that is not known lets none go (S-7).
+/// Asks the account about every family that waits for it. An account that is not known lets none go (S-7). What a compartment
+/// holds that could not be listed, and of which nothing is known, is left out: an account that is too small lets less go.
 fn reckon(inventory: &Inventory, benches: &mut [Bench<'_>]) -> Reckoning {
     let lines = lines::lines(benches);
     if lines.is_empty() {

@@ -74,6 +74,22 @@ fn a_repository_that_cannot_be_read_may_have_what_they_speak_about() {
 }
 
 #[test]
+fn a_compartment_that_cannot_be_listed_may_have_what_they_speak_about() {
+    let mut unlisted = estate().unlisted("api");
+    by_name(&mut unlisted);
+    for name in ["sig", "att", "lost"] {
+        assert_eq!(
+            unlisted.verdict("signatures", name),
+            Verdict::Keep(KeepReason::ReferencesUnknown),
+            "{name}"
+        );
+        let words = refused(&unlisted, name, "ties");
+        let wanted = format!("S-7 signatures@{}", &digest(name).hex()[..12]);
+        assert!(words.contains(&wanted), "{words}");
+    }
+}
+
+#[test]
 fn a_lifecycle_rule_about_any_image_neither_takes_nor_counts_them() {
     let lifecycle = |rules| {
         let mut estate = without_the_image(estate());

@@ -16,6 +16,7 @@ use crate::fleet::{Fleet, digest, now, patterns};
 pub(crate) struct Estate {
     pub(crate) fleets: BTreeMap<RepositoryName, Fleet>,
     unreadable: BTreeSet<RepositoryName>,
+    n_unlisted: usize,
 }
 
 impl Estate {
@@ -28,12 +29,19 @@ impl Estate {
             fleet.policies.policies[0].repositories = patterns(&[name]);
             (fleet.repository.name.clone(), fleet)
         };
-        Self { fleets: fleets.iter().map(named).collect(), unreadable: BTreeSet::new() }
+        Self { fleets: fleets.iter().map(named).collect(), unreadable: BTreeSet::new(), n_unlisted: 0 }
     }
 
     /// Says that one repository could not be read whole.
     pub(crate) fn unreadable(mut self, name: &str) -> Self {
         self.unreadable.insert(name.parse().unwrap());
+        self
+    }
+
+    /// Says that one repository was never seen, as its compartment could not be listed.
+    pub(crate) fn unlisted(mut self, name: &str) -> Self {
+        self.fleets.remove(&name.parse().unwrap()).unwrap();
+        self.n_unlisted += 1;
         self
     }
 
@@ -50,7 +58,7 @@ impl Estate {
             }
         };
         let repositories = self.fleets.iter().map(|(name, fleet)| (name.clone(), state(fleet)));
-        Inventory { taken_at: now(), repositories: repositories.collect() }
+        Inventory { taken_at: now(), repositories: repositories.collect(), n_unlisted: self.n_unlisted }
     }
 
     pub(crate) fn policies(&self) -> Policies {

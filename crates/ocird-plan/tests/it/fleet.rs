@@ -251,7 +251,7 @@ pub(crate) fn repository_id() -> RepositoryId {
 
 pub(crate) fn inventory(repository: Repository) -> Inventory {
     let state = RepositoryState::Complete(repository);
-    Inventory { taken_at: now(), repositories: BTreeMap::from([(name(), state)]) }
+    Inventory { taken_at: now(), repositories: BTreeMap::from([(name(), state)]), n_unlisted: 0 }
 }
 
 pub(crate) fn decisions(plan: &Plan) -> &[Decision] {

@@ -91,7 +91,7 @@ fn an_unreadable_pass_speaks_neither_for_nor_against() {
     let marks = passes(&fleet, &[0, 12]);
     let state = RepositoryState::Unreadable { id: repository_id(), why: Unreadable::UnknownState };
     for repositories in [BTreeMap::from([(name(), state)]), BTreeMap::new()] {
-        let inventory = Inventory { taken_at: now(), repositories };
+        let inventory = Inventory { taken_at: now(), repositories, n_unlisted: 0 };
         let proposed = plan(&inventory, &fleet.policies, &fleet.in_use, now());
         let checked = check(proposed, &inventory, &fleet.policies, &fleet.in_use, now()).unwrap();
         assert_eq!(advance(&marks, &checked, &fleet.policies, now() + days(1)), marks);

@@ -51,7 +51,8 @@ fn inventory(rows: &[Row]) -> Inventory {
         repository.images.sort_by_key(|image| image.digest);
     }
     let complete = |(name, repository)| (name, RepositoryState::Complete(repository));
-    Inventory { taken_at: now(), repositories: repositories.into_iter().map(complete).collect() }
+    let repositories = repositories.into_iter().map(complete).collect();
+    Inventory { taken_at: now(), repositories, n_unlisted: 0 }
 }
 
 fn empty_repository(name: &RepositoryName) -> Repository {

@@ -73,7 +73,7 @@ pub(crate) fn world(number: u64) -> World {
         };
         (name, state)
     });
-    let inventory = Inventory { taken_at: now(), repositories: states.collect() };
+    let inventory = Inventory { taken_at: now(), repositories: states.collect(), n_unlisted: 0 };
     let policies = policies(dice, &names, &inventory);
     let uses = if dice.percent(35) { uses(dice, &names, &inventory) } else { Vec::new() };
     let doubts = dice.maybe(4, |dice| dice.one_of(&REPOSITORY_PATTERNS).clone());

@@ -87,8 +87,10 @@ impl Scene {
             }
             return;
         }
-        let has_looked =
-            seen.complete.as_ref().is_some_and(|all| seen.is_written && all.contains(&wanted.repository.to_string()));
+        let has_looked = seen
+            .complete
+            .as_ref()
+            .is_some_and(|all| seen.is_written && all.contains(&wanted.repository.to_string()));
         if is_undisturbed && has_looked && now < wanted.until && self.may_come_back() {
             let text = format!(
                 "{} of {} runs from a cache and was not brought back",

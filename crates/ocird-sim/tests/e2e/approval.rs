@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 use ocird::status::RefusalCode;
 use ocird_model::FindingKind;
+use ocird_sim::{Iam, Scope};
 use ocird_store::{PlanId, Store};
 
 use crate::world::{N_DUE, SHOP_POLICY, World, name, play, ripe, shop_of, tag};
@@ -94,6 +95,33 @@ async fn a_refused_plan_is_no_longer_one_when_the_policy_is_corrected() {
     world.live(TimeDelta::hours(30)).await;
     assert_eq!(world.n_deleted(), 2, "one of each repository is beyond the newest seven, but for what runs");
     world.assert_nobody_misses_anything();
+}
+
+#[tokio::test]
+async fn a_refused_plan_stands_while_some_of_it_cannot_be_judged() {
+    let mut world = shop_with("max_plan = 6").await;
+    world.act().await;
+    let plan = refused_plan(&world);
+    assert!(plan.is_some());
+    // What is left would be few enough to go unasked.
+    let read = vec![Scope::Exactly(name("shop-web"))];
+    world.stage.tenancy.set_iam(Iam { read, ..Iam::everything() });
+    // An acting pass reads again what is about to go.
+    for _ in 0..2 {
+        world.act().await;
+        assert_eq!((world.n_deleted(), refused_plan(&world)), (0, plan));
+        world.assert_refuses(RefusalCode::Unreadable).await;
+        world.assert_refuses(RefusalCode::TooMuch).await;
+    }
+    world.stage.tenancy.set_iam(Iam::everything());
+    for _ in 0..4 {
+        world.act().await;
+        assert_eq!((world.n_deleted(), refused_plan(&world)), (0, plan));
+        world.assert_refuses(RefusalCode::TooMuch).await;
+    }
+    approve(&mut world).await;
+    world.live(TimeDelta::hours(4)).await;
+    world.assert_shop_is_tidy();
 }
 
 #[tokio::test]

@@ -4,7 +4,9 @@ use chrono::TimeDelta;
 use ocird::status::RefusalCode;
 use ocird_sim::manifest::Platform;
 use ocird_sim::stage::Timers;
-use ocird_sim::{Attestations, Fault, Operation, PullAccounting, PullTimes, Pushed, Reference, When};
+use ocird_sim::{
+    Attestations, Fault, ListingShape, Operation, PullAccounting, PullTimes, Pushed, Reference, When,
+};
 use serde_json::{Value, json};
 
 use crate::world::{HOST, SHOP_POLICY, World, build, name, play, ripe, ripe_shop, shop_of, tag};
@@ -152,6 +154,57 @@ async fn nothing_goes_from_a_repository_that_lost_an_image_it_was_to_keep() {
     assert_eq!(world.tags("shop-api"), ["v4", "v5", "v6", "v7"], "the newest four are others now");
 }
 
+/// Lets time pass until the acting pass at half past has listed everything and asks what is signed.
+async fn while_the_pass_asks_what_is_signed(world: &mut World) {
+    let slow = Fault::Slow(SLOW.to_std().unwrap());
+    world.stage.tenancy.inject(Operation::ListContainerImageSignatures, When::Call(2), slow);
+    world.live(TimeDelta::minutes(20) + SLOW / 2).await;
+}
+
+#[tokio::test]
+async fn an_image_that_somebody_takes_while_the_pass_looks_begins_anew_and_says_so() {
+    let mut world = ripe_shop().await;
+    while_the_pass_asks_what_is_signed(&mut world).await;
+    let oldest = world.digest("shop-api", "v1");
+    let oldest = world.stage.tenancy.find(&name("shop-api"), &oldest).unwrap();
+    world.stage.tenancy.vanish(&oldest).unwrap();
+    world.live(SLOW).await;
+    assert_eq!((world.n_deleted_from("shop-api"), world.n_deleted_from("shop-web")), (3, 3));
+    world.assert_refuses(RefusalCode::Moved).await;
+    let status = world.status();
+    assert!(status.pending.is_empty(), "its mark is dropped: {:?}", status.pending);
+    assert!(status.refusals.iter().any(|refusal| refusal.text.contains("it is no longer listed")));
+}
+
+/// The shop in lists of this shape, where `v1` bore `prod` since the day before until somebody took that off while a pass
+/// looked.
+async fn shop_that_loses_its_newest_tag(shape: ListingShape) -> World {
+    let mut play = play(SHOP_POLICY);
+    play.settings.shape = shape;
+    let world = shop_of(play);
+    let shop = name("shop-api");
+    let oldest = world.digest("shop-api", "v1");
+    let id = world.stage.tenancy.retag(&shop, &oldest, &tag("prod"), "ci").unwrap();
+    let mut world = ripe(world).await;
+    while_the_pass_asks_what_is_signed(&mut world).await;
+    world.stage.tenancy.remove_version(&id, &tag("prod"), None).unwrap();
+    world.live(SLOW).await;
+    world
+}
+
+#[tokio::test]
+async fn a_tag_that_only_goes_while_the_pass_looks_holds_its_repository_back() {
+    for shape in [ListingShape::PerTag, ListingShape::PerImage] {
+        let mut world = shop_that_loses_its_newest_tag(shape).await;
+        assert_eq!((world.n_deleted_from("shop-api"), world.n_deleted_from("shop-web")), (0, 3), "{shape:?}");
+        world.assert_refuses(RefusalCode::Moved).await;
+        for _ in 0..30 {
+            world.act().await;
+        }
+        assert_eq!(world.tags("shop-api"), ["v5", "v6", "v7", "v8"], "the newest four are others now");
+    }
+}
+
 #[tokio::test]
 async fn the_time_in_which_nobody_looked_does_not_count_towards_the_grace() {
     let mut world = shop_of(play(SHOP_POLICY));
@@ -201,6 +254,20 @@ async fn the_rest_of_a_family_waits_while_its_restored_head_is_not_listed_yet() 
 #[tokio::test]
 async fn what_is_left_of_a_family_stays_when_somebody_pulls_it() {
     let (mut world, family) = a_family_without_its_head().await;
+    let wanted = Reference::Digest(family.children[0]);
+    world.stage.tenancy.clock().advance(TimeDelta::seconds(1));
+    world.stage.tenancy.pull(&name("shop-multi"), &wanted, Platform::Arm64).unwrap();
+    for _ in 0..30 {
+        world.act().await;
+    }
+    assert_eq!(world.n_deleted(), 2, "the other child goes");
+    assert!(world.stage.tenancy.manifest_head(&name("shop-multi"), &wanted).is_ok());
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_family_stays_when_somebody_pulls_it_where_pulls_bear_no_time() {
+    let (mut world, family) = a_family_without_its_head().await;
+    world.stage.tenancy.configure(|settings| settings.pull_times = PullTimes::Missing);
     let wanted = Reference::Digest(family.children[0]);
     world.stage.tenancy.clock().advance(TimeDelta::seconds(1));
     world.stage.tenancy.pull(&name("shop-multi"), &wanted, Platform::Arm64).unwrap();

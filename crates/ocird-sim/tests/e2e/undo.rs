@@ -221,6 +221,21 @@ async fn a_tag_that_another_image_gets_while_the_restore_is_under_way_stays_ther
 }
 
 #[tokio::test]
+async fn an_image_comes_back_without_tags_when_nobody_can_tell_who_has_them_by_now() {
+    let mut world = deleted_shop().await;
+    // The first list says what is there; those after it would say who has got the tags meanwhile.
+    for call in 2..=200 {
+        let refused = Fault::status(400, "InvalidParameter");
+        world.stage.tenancy.inject(Operation::ListContainerImages, When::Call(call), refused);
+    }
+    let restored = bring_back(&mut world, family("shop-multi:v1")).await.unwrap();
+    let head = restored.images.last().unwrap();
+    assert_eq!((&head.fate, head.tags.len(), head.lost.len()), (&Fate::Back, 0, 2), "{head:?}");
+    assert!(head.lost.iter().all(|lost| lost.why.contains("nobody can tell")), "{:?}", head.lost);
+    assert_eq!(world.tags(SHOP).len(), 8);
+}
+
+#[tokio::test]
 async fn what_is_older_than_two_days_is_not_promised() {
     let mut world = deleted_shop().await;
     world.live(TimeDelta::hours(50)).await;

@@ -79,7 +79,8 @@ async fn only_a_complete_listing_makes_an_image_unknown() {
     let both = [details(1, &["v1"]), details(2, &[])];
     world.see(&both, at(1)).await;
     let unreadable = RepositoryState::Unreadable { id: repository(1), why: Unreadable::UnknownState };
-    let blind = Inventory { taken_at: at(2), repositories: BTreeMap::from([(name(1), unreadable)]) };
+    let repositories = BTreeMap::from([(name(1), unreadable)]);
+    let blind = Inventory { taken_at: at(2), repositories, n_unlisted: 0 };
     world.store.record(&pass(Some(&blind), at(2))).await.unwrap();
     world.store.record(&pass(None, at(3))).await.unwrap();
     let known = world.store.known(&repository(1)).await.unwrap();

@@ -92,7 +92,7 @@ impl Fleet {
 
     /// A pass that keeps everything.
     async fn observe(&self, world: &World, now: DateTime<Utc>) {
-        let mut seen = Inventory { taken_at: now, repositories: BTreeMap::new() };
+        let mut seen = Inventory { taken_at: now, repositories: BTreeMap::new(), n_unlisted: 0 };
         let mut kept = Plan { at: now, repositories: BTreeMap::new(), usage: ocird_model::Usage::NotAsked };
         for (r, images) in &self.0 {
             let RepositoryState::Complete(whole) =

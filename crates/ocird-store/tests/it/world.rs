@@ -144,7 +144,7 @@ pub(crate) fn inventory(images: &[ImageDetails], now: DateTime<Utc>) -> Inventor
         holds: Vec::new(),
     };
     let repositories = BTreeMap::from([(name(1), RepositoryState::Complete(repository))]);
-    Inventory { taken_at: now, repositories }
+    Inventory { taken_at: now, repositories, n_unlisted: 0 }
 }
 
 fn seen(details: &ImageDetails) -> Image {

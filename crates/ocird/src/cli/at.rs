@@ -113,7 +113,8 @@ mod tests {
     fn what_runs_now_runs_then_and_what_is_doubted_now_is_doubted_then() {
         let at = now() + TimeDelta::days(30);
         let then = |in_use: &InUse| {
-            let inventory = Inventory { taken_at: now(), repositories: std::collections::BTreeMap::new() };
+            let repositories = std::collections::BTreeMap::new();
+            let inventory = Inventory { taken_at: now(), repositories, n_unlisted: 0 };
             still_so(inventory, in_use.clone(), now(), at).1
         };
         let mut in_use = InUse::nothing();

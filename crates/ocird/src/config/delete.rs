@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use chrono::TimeDelta;
-use ocird_model::{DeleteRule, Guardrails, KeepRule, Patterns, Rule, RuleName, Selects};
+use ocird_model::{DeleteRule, Guardrails, KeepRule, Pattern, Patterns, Rule, RuleName, Selects};
 use toml::Spanned;
 
 use super::build::SHORTEST_AGE;
@@ -14,9 +14,43 @@ use super::raw::RawDelete;
 use super::source::Check;
 use super::value::{LONGEST, in_words};
 
-/// Reads one delete rule, whose bound may be among the keep rules of the same file. `None` when it does not say what it
-/// takes or has no name that can be used, which is on record then.
-pub(super) fn delete_rule(
+/// The beginning of the tags that tie a signature to an image. Only a rule that spells such tags out takes them where the
+/// image is nowhere, so that `tagged = true` is less than all tags.
+const TIE: &str = "sha256-";
+
+/// Reads the delete rules of a file, whose bounds may be among its keep rules, and says so where one of them changes nothing.
+pub(super) fn delete_rules(
+    given: &[Spanned<RawDelete>],
+    guardrails: &Guardrails,
+    keep: &[KeepRule],
+    names: &mut BTreeSet<RuleName>,
+    check: &mut Check<'_>,
+) -> Vec<DeleteRule> {
+    let mut rules: Vec<(Range<usize>, DeleteRule)> = Vec::new();
+    for given in given {
+        let rule = delete_rule(given, guardrails, keep, names, check);
+        rules.extend(rule.map(|rule| (given.span(), rule)));
+    }
+    for (place, (span, rule)) in rules.iter().enumerate() {
+        if let Some(holder) = holder_of_all(&rule.selects, keep) {
+            let name = &holder.name;
+            let text = format!("this rule can never take anything: keep rule \"{name}\" holds all of it");
+            check.warn(span, text);
+        } else if let Some(wider) = wider_than(place, &rules) {
+            let name = &wider.name;
+            let text = format!(
+                "this rule changes nothing: delete rule \"{name}\" takes all of it too, and asks no more; leave \
+                 this rule out, and say in a keep rule what is to stay longer"
+            );
+            check.warn(span, text);
+        }
+    }
+    rules.into_iter().map(|(_, rule)| rule).collect()
+}
+
+/// Reads one delete rule. `None` when it does not say what it takes or has no name that can be used, which is on record
+/// then.
+fn delete_rule(
     given: &Spanned<RawDelete>,
     guardrails: &Guardrails,
     keep: &[KeepRule],
@@ -41,27 +75,62 @@ pub(super) fn delete_rule(
     if is_unbounded && Rule::S11.in_force() {
         check.missing(Some(&span), unbounded(&selects));
     }
-    warn_if_vain(&selects, &span, keep, check);
     Some(DeleteRule { name: name?, selects, older_than, not_pulled_for, while_usage_above })
 }
 
-/// Says so when a keep rule is certain to hold all that the rule selects: one about tags that asks for nothing else.
-fn warn_if_vain(selects: &Selects, span: &Range<usize>, keep: &[KeepRule], check: &mut Check<'_>) {
+/// The keep rule that is certain to hold all that a delete rule selects: one about tags that asks for nothing else.
+fn holder_of_all<'k>(selects: &Selects, keep: &'k [KeepRule]) -> Option<&'k KeepRule> {
     let selected = match selects {
         Selects::Tagged => Patterns::all(),
         Selects::Tags(tags) => tags.clone(),
-        Selects::Untagged | Selects::Lifecycle(_) => return,
+        Selects::Untagged | Selects::Lifecycle(_) => return None,
     };
-    let holds_all = |rule: &&KeepRule| {
+    keep.iter().find(|rule| {
         let plain = KeepRule { tags: rule.tags.clone(), ..KeepRule::named(rule.name.clone()) };
         **rule == plain && rule.tags.as_ref().is_some_and(|tags| covers_all(tags, &selected))
-    };
-    if let Some(rule) = keep.iter().find(holds_all) {
-        check.warn(
-            span,
-            format!("this rule can never take anything: keep rule \"{}\" holds all of it", rule.name),
-        );
+    })
+}
+
+/// Another rule that is certain to take all that the rule at this place takes, so that this one takes nothing of its own. Of
+/// two that take the same, the former.
+fn wider_than(place: usize, rules: &[(Range<usize>, DeleteRule)]) -> Option<&DeleteRule> {
+    let (_, rule) = &rules[place];
+    let mut others = rules.iter().enumerate().filter(|(other, _)| *other != place);
+    let wider = others.find(|(other, (_, wide))| {
+        let is_mutual = takes_all_of(rule, wide);
+        takes_all_of(wide, rule) && (*other < place || !is_mutual)
+    });
+    wider.map(|(_, (_, wide))| wide)
+}
+
+/// True when `wide` is certain to take whatever `narrow` takes.
+fn takes_all_of(wide: &DeleteRule, narrow: &DeleteRule) -> bool {
+    selects_all_of(&wide.selects, &narrow.selects)
+        && asks_no_more(wide.older_than, narrow.older_than)
+        && asks_no_more(wide.not_pulled_for, narrow.not_pulled_for)
+        && asks_no_more(wide.while_usage_above, narrow.while_usage_above)
+}
+
+/// True when a condition is met wherever the other is: a shorter time or a lower line, or none at all.
+fn asks_no_more<T: PartialOrd>(wide: Option<T>, narrow: Option<T>) -> bool {
+    wide.is_none_or(|wide| narrow.is_some_and(|narrow| wide <= narrow))
+}
+
+fn selects_all_of(wide: &Selects, narrow: &Selects) -> bool {
+    match (wide, narrow) {
+        (Selects::Untagged, Selects::Untagged) | (Selects::Tagged, Selects::Tagged) => true,
+        (Selects::Tagged, Selects::Tags(tags)) => tags.iter().all(is_certainly_no_tie),
+        (Selects::Tags(wide), Selects::Tagged) => covers_all(wide, &Patterns::all()),
+        (Selects::Tags(wide), Selects::Tags(narrow)) => covers_all(wide, narrow),
+        (Selects::Untagged | Selects::Tagged | Selects::Tags(_) | Selects::Lifecycle(_), _) => false,
     }
+}
+
+/// True when the pattern is certain to match no tag that begins like a tie.
+fn is_certainly_no_tie(pattern: &Pattern) -> bool {
+    let is_plain = |character: &char| character.is_ascii_alphanumeric() || "._-".contains(*character);
+    let start: String = pattern.as_str().chars().take_while(is_plain).collect();
+    !start.starts_with(TIE) && !TIE.starts_with(&start)
 }
 
 fn warn_of_age(raw: &RawDelete, age: Option<TimeDelta>, guardrails: &Guardrails, check: &mut Check<'_>) {
@@ -99,8 +168,9 @@ fn selects(raw: &RawDelete, span: &Range<usize>, check: &mut Check<'_>) -> Optio
     }
 }
 
-/// True when some `newest` rule is certain to hold back the newest of what the delete rule selects (S-11): one that asks for
-/// nothing else, at any account. Untagged images are in no `newest`, so that bounds no rule about them.
+/// True when some `newest` rule is certain to hold back the newest of what the delete rule selects (S-11): one over just that,
+/// which asks for nothing else, at any account. One over more may have all its newest outside, and hold none of what is
+/// selected. Untagged images are in no `newest`, so that bounds no rule about them.
 fn is_bounded(selects: &Selects, keep: &[KeepRule]) -> bool {
     let selected = match selects {
         Selects::Untagged => return false,
@@ -114,9 +184,10 @@ fn is_bounded(selects: &Selects, keep: &[KeepRule]) -> bool {
             KeepRule { tags: rule.tags.clone(), newest: rule.newest, ..KeepRule::named(rule.name.clone()) };
         rule.newest.is_some() && **rule == plain
     };
-    keep.iter()
-        .filter(is_certain)
-        .any(|rule| rule.tags.as_ref().is_none_or(|tags| covers_all(tags, &selected)))
+    keep.iter().filter(is_certain).any(|rule| {
+        let held = rule.tags.clone().unwrap_or_else(Patterns::all);
+        covers_all(&held, &selected) && covers_all(&selected, &held)
+    })
 }
 
 const fn unbounded(selects: &Selects) -> &'static str {

@@ -72,7 +72,13 @@ fn group_by(raw: &RawKeep, check: &mut Check<'_>) -> Option<GroupBy> {
     if raw.newest.is_none() {
         check.missing(Some(&given.span()), "group_by needs newest beside it: how many of each group stay");
     }
-    check.parsed(given.get_ref(), &given.span())
+    let group_by = check.parsed(given.get_ref(), &given.span())?;
+    if !given.get_ref().starts_with('^') {
+        let text = "group_by is searched for anywhere in a tag, unlike a pattern; begin it with ^ if it is about \
+                    how the tag begins";
+        check.warn(&given.span(), text);
+    }
+    Some(group_by)
 }
 
 fn digests(raw: &RawKeep, check: &mut Check<'_>) -> Option<BTreeSet<Digest>> {

@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use ocird_model::{Bytes, DeleteRule, EcrSelection, Guardrails, KeepRule, Policy, RuleName};
 use toml::Spanned;
 
-use super::delete::delete_rule;
+use super::delete::delete_rules;
 use super::ecr;
 use super::keep::keep_rule;
 use super::raw::{RawPolicy, RawPublic, RawSigned};
@@ -43,11 +43,7 @@ pub(super) fn build(raw: &RawPolicy, guardrails: &Guardrails, check: &mut Check<
     let mut names = BTreeSet::new();
     let keep: Vec<KeepRule> =
         raw.keep.iter().filter_map(|rule| keep_rule(rule, guardrails, &mut names, check)).collect();
-    let mut delete: Vec<DeleteRule> = raw
-        .delete
-        .iter()
-        .filter_map(|rule| delete_rule(rule, guardrails, &keep, &mut names, check))
-        .collect();
+    let mut delete = delete_rules(&raw.delete, guardrails, &keep, &mut names, check);
     let lifecycle = raw.ecr_lifecycle.as_ref().and_then(|given| {
         let (path, rules) = lifecycle(given, raw, check)?;
         delete.extend(rules);

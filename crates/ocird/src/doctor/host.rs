@@ -66,7 +66,8 @@ pub(super) async fn in_use(
     let unread = |row: &RepositoryRow| {
         (row.name.clone(), RepositoryState::Unreadable { id: row.id.clone(), why: Unreadable::UnknownState })
     };
-    let inventory = Inventory { taken_at: now, repositories: repositories.iter().map(unread).collect() };
+    let repositories = repositories.iter().map(unread).collect();
+    let inventory = Inventory { taken_at: now, repositories, n_unlisted: 0 };
     let history = UseHistory::default();
     let gathered =
         Inquiry { config, folder: &folder, inventory: &inventory, history: &history, now }.ask().await;

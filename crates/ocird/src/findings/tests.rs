@@ -50,7 +50,7 @@ impl World {
                 policies: vec![policy("mgh", "mgh-*"), policy("todo", "todo-*")],
             },
             rows: Vec::new(),
-            inventory: Inventory { taken_at: at, repositories: BTreeMap::new() },
+            inventory: Inventory { taken_at: at, repositories: BTreeMap::new(), n_unlisted: 0 },
             observe_only: BTreeMap::new(),
             in_use: InUse::nothing(),
             answers: Answers::default(),

@@ -103,6 +103,7 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Act<'_, R, W, C> {
             again: Again::new(self.reader, self.clock, self.store, self.inventory, self.checked, self.in_use),
             freed: Freed::new(self.reader, self.clock, self.inventory, self.checked),
         };
+        let mut drifted = Vec::new();
         for due in due {
             if let Some((code, why)) = self.halt() {
                 refusals.add(code, why);
@@ -113,8 +114,17 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Act<'_, R, W, C> {
             }
             let step = self.one(due, &mut looks, acted).await?;
             note(due, &step);
-            if let Step::Held(_) = &step {
-                acted.held_back.insert(mark_key(due));
+            match &step {
+                Step::Held(_) => {
+                    acted.held_back.insert(mark_key(due));
+                }
+                Step::Drifted(why) | Step::Changed(why) => drifted.push(format!("{}: {why}", named(due))),
+                Step::Settled(_)
+                | Step::Unexpected(_)
+                | Step::Unanswered(_)
+                | Step::Open(_)
+                | Step::Halted(_, _)
+                | Step::Broken(_) => {}
             }
             let ending = self.after(due, &step, acted).await?;
             if let Some((code, why)) = self.count(&step).await?.or(ending) {
@@ -122,13 +132,7 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Act<'_, R, W, C> {
                 break;
             }
         }
-        let n_held = acted.held_back.len();
-        if n_held > 0 {
-            let text = format!(
-                "{n_held} that were due wait for the next pass: the world moved since this one looked"
-            );
-            refusals.add(RefusalCode::Moved, text);
-        }
+        tell_what_moved(acted.held_back.len(), &drifted, refusals);
         Ok(())
     }
 
@@ -148,13 +152,14 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Act<'_, R, W, C> {
                     acted.n_families += u64::from(due.kind() == DueKind::Head);
                     acted.touched.insert(due.repository_id().clone());
                     acted.unmarked.insert(mark_key(due));
+                } else if *kind == OutcomeKind::AlreadyGone {
+                    // Whoever took it may bring it back.
+                    self.forget(due, acted).await?;
                 }
             }
             Step::Drifted(_) | Step::Changed(_) => {
                 acted.count(OutcomeKind::Drifted);
-                self.store.drop_mark(&mark_key(due)).await?;
-                self.store.drop_rest(due.repository_id(), &due.image().digest).await?;
-                acted.unmarked.insert(mark_key(due));
+                self.forget(due, acted).await?;
             }
             Step::Open(kind) => {
                 acted.n_open += 1;
@@ -171,6 +176,15 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Act<'_, R, W, C> {
             Step::Held(_) | Step::Unexpected(_) | Step::Broken(_) => {}
         }
         Ok(None)
+    }
+
+    /// Lets it begin anew, should a rule select it again: it is no longer what was marked.
+    async fn forget(&self, due: &Due, acted: &mut Acted) -> Result<(), StoreError> {
+        let key = mark_key(due);
+        self.store.drop_mark(&key).await?;
+        self.store.drop_rest(due.repository_id(), &due.image().digest).await?;
+        acted.unmarked.insert(key);
+        Ok(())
     }
 
     /// Counts towards the breaker (S-25), before anything else is asked of the registry. Only a deletion that went well
@@ -363,6 +377,21 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Act<'_, R, W, C> {
                 )),
             },
         }
+    }
+}
+
+/// Says why less went than was due (S-33): so many were held back, and these are no longer what was decided about.
+fn tell_what_moved(n_held: usize, drifted: &[String], refusals: &mut Refusals) {
+    if n_held > 0 {
+        let text =
+            format!("{n_held} that were due wait for the next pass: the world moved since this one looked");
+        refusals.add(RefusalCode::Moved, text);
+    }
+    if let Some(first) = drifted.first() {
+        let n_drifted = drifted.len();
+        let text =
+            format!("{n_drifted} that were due have changed and begin anew, the first of them {first}");
+        refusals.add(RefusalCode::Moved, text);
     }
 }
 

@@ -4,7 +4,7 @@
 //!
 //! Deliberately not here: deciding anew. The next pass does that.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -13,7 +13,7 @@ use ocird_model::{
     ReadRegistry, RegistryError, Repository, RepositoryId, RepositoryState, Rule, Tag, Verdict,
 };
 use ocird_plan::{CheckedPlan, Due};
-use ocird_store::{Rise, Store, StoreError};
+use ocird_store::{Known, Rise, Store, StoreError};
 
 use crate::in_use::TOLERATED_AHEAD;
 use crate::pass::observe;
@@ -43,7 +43,8 @@ struct Listing {
     asked_at: Duration,
     /// When its last page had come. One of a hundred pages takes as long as it takes, and must not freeze its repository.
     ended_at: Duration,
-    images: BTreeMap<Digest, ImageId>,
+    /// `None` for a list that cannot be believed: it says of nothing that it is gone.
+    images: Option<BTreeMap<Digest, ImageId>>,
     /// A tag of each image that had it not when the plan was made.
     new_tags: BTreeMap<Digest, Tag>,
     /// Why nothing of the repository goes in this pass.
@@ -51,6 +52,11 @@ struct Listing {
 }
 
 impl Listing {
+    /// Whether it shows that this image is no longer there.
+    fn lacks(&self, image: &Image) -> bool {
+        self.images.as_ref().is_some_and(|images| images.get(&image.digest) != Some(&image.id))
+    }
+
     /// Which of these images somebody has named since: after it was read, and that read does not come again.
     fn tagged(&self, images: Vec<&Image>) -> Option<String> {
         let mut tags =
@@ -127,8 +133,8 @@ impl<'a, R: ReadRegistry, C: Clock> Again<'a, R, C> {
         }
         // What goes now is looked at last, and none of that may be old when it goes.
         for _ in 0..MAX_LOOKS {
-            if let Some(why) = self.moved(planned, due).await? {
-                return Ok(Found::Held(why));
+            if let Some(found) = self.moved(planned, due).await? {
+                return Ok(found);
             }
             if let Some(head) = head
                 && self.is_back(head).await?
@@ -150,20 +156,22 @@ impl<'a, R: ReadRegistry, C: Clock> Again<'a, R, C> {
         age.is_some_and(|age| age < LOOK_SERVES)
     }
 
-    /// Why the repository is not as the plan saw it: something was pushed that may name what is about to go, something
-    /// is gone that was to stay (so that the newest are others now), or the due image itself is no longer listed.
-    async fn moved(&mut self, planned: &Repository, due: &Due) -> Result<Option<String>, RegistryError> {
+    /// How the repository is not as the plan saw it: the due image itself is no longer listed, something was pushed that may
+    /// name it, or something that was to stay is gone or has lost a tag (so that the newest are others now).
+    async fn moved(&mut self, planned: &Repository, due: &Due) -> Result<Option<Found>, LookError> {
         if !self.is_fresh(&planned.id, |listing| listing.asked_at) {
             let asked_at = self.clock.monotonic();
             let rows = self.reader.images(&planned.compartment, &planned.id).await?;
             let ended_at = self.clock.monotonic();
-            let (retagged, new_tags) = (retagged(planned, &rows), new_tags(planned, &rows));
+            let new_tags = new_tags(planned, &rows);
+            let untagged = self.untagged(planned, &rows, &new_tags).await?;
+            let retagged = retagged(planned, &rows).or(untagged);
             let (images, moved) = match observe::listed_digests(&planned.id, rows) {
                 Ok(images) => {
                     let moved = self.changes(planned, &images).or(retagged);
-                    (images, moved)
+                    (Some(images), moved)
                 }
-                Err(why) => (BTreeMap::new(), Some(why.to_string())),
+                Err(why) => (None, Some(why.to_string())),
             };
             let listing = Listing { asked_at, ended_at, images, new_tags, moved };
             self.listings.insert(planned.id.clone(), listing);
@@ -172,25 +180,46 @@ impl<'a, R: ReadRegistry, C: Clock> Again<'a, R, C> {
         if !Rule::S17.in_force() {
             return Ok(None);
         }
-        let listed = listing.images.get(&due.image().digest) == Some(&due.image().id);
+        if listing.lacks(due.image()) {
+            return Ok(Some(Found::Drifted("it is no longer listed".to_owned())));
+        }
         let mut named = planned.with_what_they_name(family(due));
         // The due image itself is read after this.
         named.retain(|image| image.digest != due.image().digest);
-        let because = listing.moved.clone().or_else(|| listing.tagged(named));
-        Ok(because.or_else(|| (!listed).then(|| "it is no longer listed".to_owned())))
+        Ok(listing.moved.clone().or_else(|| listing.tagged(named)).map(Found::Held))
     }
 
     fn changes(&self, planned: &Repository, listed: &BTreeMap<Digest, ImageId>) -> Option<String> {
         if let Some(pushed) = listed.keys().find(|digest| planned.position(digest).is_none()) {
             return Some(format!("{} was pushed since the plan and may name it", pushed.short()));
         }
-        let kept =
-            self.checked.plan().decisions(&planned.name).iter().filter(|decision| match decision.verdict {
-                Verdict::Keep(_) => true,
-                Verdict::Delete(_) => false,
-            });
-        let gone = kept.map(|decision| decision.digest).find(|digest| !listed.contains_key(digest))?;
+        let gone = self.kept(planned).find(|digest| !listed.contains_key(digest))?;
         Some(format!("{} was to stay and is no longer listed", gone.short()))
+    }
+
+    /// The images that are to stay.
+    fn kept(&self, planned: &Repository) -> impl Iterator<Item = Digest> {
+        let decisions = self.checked.plan().decisions(&planned.name).iter();
+        let kept = decisions.filter(|decision| match decision.verdict {
+            Verdict::Keep(_) => true,
+            Verdict::Delete(_) => false,
+        });
+        kept.map(|decision| decision.digest)
+    }
+
+    /// An image that is to stay and no longer shows a tag that the first list showed of it, whoever took the tag: by that it may
+    /// have been among the newest. The first list and not the plan is compared, as a list of one row for each image shows one
+    /// tag of each. Whatever has got a new tag is no older than it was.
+    async fn untagged(
+        &self,
+        planned: &Repository,
+        rows: &[ImageRow],
+        new_tags: &BTreeMap<Digest, Tag>,
+    ) -> Result<Option<String>, StoreError> {
+        let known = self.store.known(&planned.id).await?;
+        let kept = self.kept(planned).filter(|digest| !new_tags.contains_key(digest));
+        let kept = kept.filter_map(|digest| planned.image(&digest)).collect::<Vec<_>>();
+        Ok(lost_tag(&kept, &known, rows))
     }
 
     /// Whether a deleted image is available again. A 404 says that it is purged or may not be read; the complete listing
@@ -250,6 +279,17 @@ fn retagged(planned: &Repository, rows: &[ImageRow]) -> Option<String> {
         Some(format!("{} has lost its tags since the plan", image.digest.short()))
     };
     rows.iter().filter(|row| row.lifecycle == Lifecycle::Available).find_map(lost)
+}
+
+/// The first of these images of which a tag is no longer listed that was when the plan was made.
+fn lost_tag(images: &[&Image], known: &Known, rows: &[ImageRow]) -> Option<String> {
+    let available = rows.iter().filter(|row| row.lifecycle == Lifecycle::Available);
+    let listed: BTreeSet<_> = available.filter_map(|row| Some((row.digest, row.tag.as_ref()?))).collect();
+    images.iter().find_map(|image| {
+        let before = &known.images.get(&image.id)?.row_tags;
+        let lost = before.iter().find(|tag| !listed.contains(&(image.digest, *tag)))?;
+        Some(format!("{} was to stay and has lost the tag {lost} since the plan", image.digest.short()))
+    })
 }
 
 /// A tag of each image that had it not when the plan was made.

@@ -3,14 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use ocird_model::{
     Bytes, Content, Digest, ImageId, Inventory, Mark, MarkKey, RepositoryId, RepositoryState, Rule, Tag,
 };
 use ocird_plan::{Due, DueKind};
-use ocird_store::{Approval, PlannedFamily, Ramp};
+use ocird_store::{Approval, PlannedFamily, Ramp, RefusedPlan};
 
 use crate::config::Limits;
+use crate::status::Refusal;
 
 /// An approval ends after this long, whatever of it is left: by then nobody remembers what they agreed to. At the usual 200
 /// families a day it works off 6,000.
@@ -98,21 +99,66 @@ impl<'a> Approved<'a> {
     /// it, or is no longer listed at all; one that is there and no rule selects any more is no longer due, and one that bears
     /// other tags by now is not the one that was approved. Of what was not read nobody can tell.
     pub(crate) fn n_left(&self, inventory: &Inventory, marks: &BTreeMap<MarkKey, Mark>) -> usize {
-        let of_unread = inventory.repositories.values().filter_map(|state| match state {
-            RepositoryState::Unreadable { id, why: _ } => Some(id),
-            RepositoryState::Complete(_) => None,
-        });
-        let unread: BTreeSet<&RepositoryId> = of_unread.collect();
+        let unread = unread(inventory);
         let is_left = |family: &&&PlannedFamily| {
-            let PlannedFamily { repository, repository_name, head, .. } = family;
-            let state = inventory.repositories.get(repository_name).and_then(RepositoryState::complete);
-            let image = state.and_then(|repository| repository.image(head));
-            let is_another = image.is_some_and(|image| !is_same(family, &image.id, image.tags.keys()));
-            let key = MarkKey { repository: repository.clone(), head: *head };
-            unread.contains(repository) || (marks.contains_key(&key) && !is_another)
+            unread.contains(&family.repository) || marked(family, inventory, marks).is_some()
         };
         self.0.values().filter(is_left).count()
     }
+}
+
+/// What a pass says about families that were planned in an earlier one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Judged<'a> {
+    pub(crate) inventory: &'a Inventory,
+    pub(crate) marks: &'a BTreeMap<MarkKey, Mark>,
+    /// The repositories that were read whole while it was known what runs from them.
+    pub(crate) certain: &'a BTreeSet<RepositoryId>,
+    /// The repositories that are only observed in this pass.
+    pub(crate) observe_only: &'a BTreeMap<RepositoryId, Refusal>,
+    /// What has been marked since then or longer is ripe.
+    pub(crate) ripe_since: DateTime<Utc>,
+}
+
+impl Judged<'_> {
+    /// The families of a refused plan of which this pass cannot say that they are no longer due: what was not read, is in doubt
+    /// or only observed contradicts nothing (S-2), and the time in which that was so does not count towards their grace.
+    pub(crate) fn waiting(&self, refused: &RefusedPlan) -> Vec<PlannedFamily> {
+        let unread = unread(self.inventory);
+        let waits = |family: &&PlannedFamily| {
+            let id = &family.repository;
+            let is_judged = self.certain.contains(id) && !self.observe_only.contains_key(id);
+            let may_wait = |mark: &Mark| {
+                // A mark that is younger than the refusal began anew, as the policy is another one by now.
+                !is_judged || (mark.since > self.ripe_since && mark.since < refused.at)
+            };
+            unread.contains(id) || marked(family, self.inventory, self.marks).is_some_and(may_wait)
+        };
+        refused.families.iter().filter(waits).cloned().collect()
+    }
+}
+
+/// The repositories that were not read whole.
+fn unread(inventory: &Inventory) -> BTreeSet<&RepositoryId> {
+    let of_unread = inventory.repositories.values().filter_map(|state| match state {
+        RepositoryState::Unreadable { id, why: _ } => Some(id),
+        RepositoryState::Complete(_) => None,
+    });
+    of_unread.collect()
+}
+
+/// The mark of a planned family, unless it bears other tags by now.
+fn marked<'m>(
+    family: &PlannedFamily,
+    inventory: &Inventory,
+    marks: &'m BTreeMap<MarkKey, Mark>,
+) -> Option<&'m Mark> {
+    let PlannedFamily { repository, repository_name, head, .. } = family;
+    let state = inventory.repositories.get(repository_name).and_then(RepositoryState::complete);
+    let image = state.and_then(|repository| repository.image(head));
+    let is_another = image.is_some_and(|image| !is_same(family, &image.id, image.tags.keys()));
+    let key = MarkKey { repository: repository.clone(), head: *head };
+    marks.get(&key).filter(|_| !is_another)
 }
 
 fn is_same<'t>(family: &PlannedFamily, image: &ImageId, tags: impl Iterator<Item = &'t Tag>) -> bool {
@@ -156,10 +202,10 @@ fn size(due: &Due, inventory: &Inventory) -> Option<Bytes> {
 #[cfg(test)]
 mod tests {
     use ocird_model::Unreadable;
-    use ocird_store::RefusedPlan;
 
     use super::*;
     use crate::pass::fleet::{Fleet, digest, fleet, now};
+    use crate::status::RefusalCode;
 
     /// Twenty families a pass and fifty a day.
     fn quota(n_today: u64, n_proved: u32) -> Quota {
@@ -251,6 +297,39 @@ mod tests {
         assert_eq!(n_left(&fleet), 3, "of what was not read nobody can tell");
         fleet.inventory.repositories.clear();
         assert_eq!(n_left(&fleet), 0, "its repository is gone");
+    }
+
+    #[test]
+    fn what_a_pass_cannot_judge_still_waits() {
+        let mut fleet = fleet(3);
+        let Approval { plan, .. } = approved(&fleet, 3);
+        let id = fleet.repository().id.clone();
+        let n_waiting = |fleet: &Fleet, certain: &[RepositoryId], only: &[RepositoryId], ripe_since| {
+            let why = Refusal { code: RefusalCode::Observing, text: String::new() };
+            let judged = Judged {
+                inventory: &fleet.inventory,
+                marks: &fleet.marks,
+                certain: &certain.iter().cloned().collect(),
+                observe_only: &only.iter().map(|id| (id.clone(), why.clone())).collect(),
+                ripe_since,
+            };
+            judged.waiting(&plan).len()
+        };
+        let ids = std::slice::from_ref(&id);
+        assert_eq!(n_waiting(&fleet, ids, &[], now()), 0, "it was judged: what is due is due anyway");
+        assert_eq!(n_waiting(&fleet, &[], &[], now()), 3, "nobody knows what runs from it");
+        assert_eq!(n_waiting(&fleet, ids, ids, now()), 3, "it is only observed");
+        let young = now() - TimeDelta::days(365);
+        assert_eq!(n_waiting(&fleet, ids, &[], young), 3, "their grace is longer by a gap");
+        for mark in fleet.marks.values_mut() {
+            mark.since = now();
+        }
+        assert_eq!(n_waiting(&fleet, ids, &[], young), 0, "their marks began anew");
+        fleet.marks.clear();
+        assert_eq!(n_waiting(&fleet, &[], &[], now()), 0, "no rule selects them any more");
+        let unread = RepositoryState::Unreadable { id, why: Unreadable::UnknownState };
+        fleet.inventory.repositories.insert("api".parse().unwrap(), unread);
+        assert_eq!(n_waiting(&fleet, &[], &[], now()), 3, "of what was not read nobody can tell");
     }
 
     #[test]

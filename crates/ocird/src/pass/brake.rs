@@ -3,13 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use ocird_model::{Clock, ProofKind, ProofResult, ReadRegistry, RepositoryName, Rule, WriteRegistry};
 use ocird_plan::{Due, DueKind, TooMuch};
-use ocird_store::{Approval, BatchEnd, Brakes, OpenBatch, Proof as Proved, Store, StoreError};
+use ocird_store::{Approval, BatchEnd, Brakes, OpenBatch, PlannedFamily, Proof as Proved, Store, StoreError};
 
 use crate::pass::act::Acted;
-use crate::pass::batch::{self, APPROVAL_SERVES, Approved, Batch, Quota};
+use crate::pass::batch::{self, APPROVAL_SERVES, Approved, Batch, Judged, Quota};
 use crate::pass::engine::Engine;
 use crate::pass::gate::Refusals;
 use crate::pass::prove::Proof;
@@ -20,14 +20,29 @@ use crate::status::RefusalCode;
 /// The most repositories that a refusal names.
 const MAX_NAMES: usize = 5;
 
+/// By what it is weighed whether too much is due.
+#[derive(Debug, Clone, Copy)]
+struct Scale {
+    /// Families that a plan may take.
+    max_plan: u32,
+    /// How long a family has to be marked.
+    grace: TimeDelta,
+    /// When.
+    now: DateTime<Utc>,
+}
+
 impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
     /// Looks at the brakes before anything else of a pass is done with what was decided. Everything here is shown by every
     /// pass, acting or not, so that nobody waits for the hour to learn why nothing goes.
     pub(super) async fn brake(&mut self, decided: Option<&Decided>, refusals: &mut Refusals) {
-        let now = self.clock.now();
         let Some(store) = self.survey.notebook.writable() else { return };
+        let scale = Scale {
+            max_plan: self.survey.config.limits.max_plan,
+            grace: self.survey.policies.guardrails.grace,
+            now: self.clock.now(),
+        };
         let found = match decided {
-            Some(decided) => weigh(store, decided, self.survey.config.limits.max_plan, now, refusals).await,
+            Some(decided) => weigh(store, decided, scale, refusals).await,
             None => store.brakes().await,
         };
         match found {
@@ -58,7 +73,7 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
         refusals: &mut Refusals,
     ) -> Result<Batch<'d>, StoreError> {
         let Some(store) = self.survey.notebook.writable() else { return Ok(Batch::default()) };
-        let n_today = store.n_families_since(self.clock.now() - chrono::TimeDelta::hours(24)).await?;
+        let n_today = store.n_families_since(self.clock.now() - TimeDelta::hours(24)).await?;
         let quota = Quota { limits: self.survey.config.limits, n_today, ramp: self.brakes.ramp };
         let approved = self.brakes.approval.as_ref().map(Approved::of);
         let may_go = |due: &&Due| {
@@ -156,14 +171,15 @@ async fn is_latest_clean(store: &Store) -> Result<bool, StoreError> {
     Ok(latest.and_then(|proof| proof.made).is_some_and(|made| made.result == ProofResult::Clean))
 }
 
-/// Holds what is due against what may go at once (S-19), and keeps the store's list of what waits up to date.
+/// Holds what is due against what may go at once (S-19), and keeps the store's list of what waits up to date. A family that
+/// this pass could not judge stays on the list: what is due must not become little by nobody knowing of the rest.
 async fn weigh(
     store: &Store,
     decided: &Decided,
-    max_plan: u32,
-    now: DateTime<Utc>,
+    scale: Scale,
     refusals: &mut Refusals,
 ) -> Result<Brakes, StoreError> {
+    let Scale { max_plan, grace, now } = scale;
     let mut brakes = store.brakes().await?;
     if let Some(why) = brakes.approval.as_ref().and_then(|approval| ended(approval, decided, now)) {
         tracing::info!(reason = why, "the approval of a plan has ended");
@@ -175,20 +191,46 @@ async fn weigh(
         return Ok(brakes);
     }
     let reasons = ocird_plan::too_much(&decided.due, &decided.inventory, max_plan);
-    if reasons.is_empty() {
-        if brakes.refused.is_some() {
+    let mut families = batch::list(&decided.due, &decided.inventory);
+    let waiting = waiting(&brakes, &families, decided, now - grace);
+    let why = match &brakes.refused {
+        Some(refused) if reasons.is_empty() && !waiting.is_empty() => refused.why.clone(),
+        Some(_) if reasons.is_empty() => {
             store.withdraw_refused_plan(now).await?;
             brakes.refused = None;
+            return Ok(brakes);
         }
-        return Ok(brakes);
-    }
-    let why = reasons.iter().map(TooMuch::to_string).collect::<Vec<_>>().join("; ");
-    let families = batch::list(&decided.due, &decided.inventory);
+        None if reasons.is_empty() => return Ok(brakes),
+        Some(_) | None => reasons.iter().map(TooMuch::to_string).collect::<Vec<_>>().join("; "),
+    };
+    let and_waiting = match waiting.len() {
+        0 => String::new(),
+        n => format!("; of {n} of these nobody can tell at present whether they still are"),
+    };
+    families.extend(waiting);
     let id = store.refuse_plan(&why, &families, now).await?;
-    let text =
-        format!("{why}; nothing goes until somebody has looked: `ocird pending`, then `ocird approve {id}`");
+    let text = format!(
+        "{why}{and_waiting}; nothing goes until somebody has looked: `ocird pending`, then \
+         `ocird approve {id}`"
+    );
     refusals.add(RefusalCode::TooMuch, text);
     store.brakes().await
+}
+
+/// The families of the plan that waits for an approval which are not due now, and of which nobody can tell that they no longer
+/// are.
+fn waiting(
+    brakes: &Brakes,
+    due: &[PlannedFamily],
+    decided: &Decided,
+    ripe_since: DateTime<Utc>,
+) -> Vec<PlannedFamily> {
+    let Decided { inventory, marks, certain, observe_only, .. } = decided;
+    let judged = Judged { inventory, marks, certain, observe_only, ripe_since };
+    let due: BTreeSet<_> = due.iter().map(|family| (&family.repository, family.head)).collect();
+    let mut waiting = brakes.refused.as_ref().map_or_else(Vec::new, |refused| judged.waiting(refused));
+    waiting.retain(|family| !due.contains(&(&family.repository, family.head)));
+    waiting
 }
 
 /// Why an approval no longer stands; `None` while it does.

@@ -10,7 +10,7 @@ use ocird_store::ClockDoubt;
 use crate::pass::Engine;
 
 /// The farthest our clock may be from the server's.
-const MAX_SKEW: TimeDelta = TimeDelta::seconds(60);
+pub(crate) const MAX_SKEW: TimeDelta = TimeDelta::seconds(60);
 
 /// The farthest the wall clock may run ahead of the monotonic one between two passes.
 const MAX_JUMP: TimeDelta = TimeDelta::hours(1);

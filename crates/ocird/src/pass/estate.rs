@@ -194,8 +194,8 @@ mod tests {
     fn what_was_in_a_compartment_that_cannot_be_listed_is_unreadable_and_not_gone() {
         let unread = |number| RepositoryState::Unreadable { id: id(number), why: Unreadable::UnknownState };
         let listed = ("moved".parse().unwrap(), unread("1"));
-        let mut inventory =
-            Inventory { taken_at: DateTime::UNIX_EPOCH, repositories: BTreeMap::from([listed]) };
+        let repositories = BTreeMap::from([listed]);
+        let mut inventory = Inventory { taken_at: DateTime::UNIX_EPOCH, repositories, n_unlisted: 1 };
         let known = [("1", "old-name"), ("2", "held"), ("3", "moved")];
         let known = known.map(|(number, name)| (id(number), name.parse().unwrap()));
         let kind = ErrorKind::NotFound;

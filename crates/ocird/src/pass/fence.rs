@@ -139,7 +139,7 @@ mod tests {
         };
         let state = RepositoryState::Complete(repository);
         let repositories = BTreeMap::from([("app".parse().unwrap(), state)]);
-        Inventory { taken_at: DateTime::UNIX_EPOCH, repositories }
+        Inventory { taken_at: DateTime::UNIX_EPOCH, repositories, n_unlisted: 0 }
     }
 
     /// Whether a target reaches the writer through a fence around `inventory`, for these credentials.

@@ -50,7 +50,7 @@ pub(crate) fn of(images: Vec<Image>) -> Fleet {
     };
     let name = repository.name.clone();
     let repositories = BTreeMap::from([(name, RepositoryState::Complete(repository))]);
-    let inventory = Inventory { taken_at: now(), repositories };
+    let inventory = Inventory { taken_at: now(), repositories, n_unlisted: 0 };
     let rule = DeleteRule {
         older_than: Some(TimeDelta::days(30)),
         ..DeleteRule::about("old".parse().unwrap(), Selects::Tagged)

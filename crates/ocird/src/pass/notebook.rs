@@ -4,7 +4,7 @@
 //! memory, so that a full disk does not make the daemon read every manifest anew each quarter of an hour: a read may
 //! count as a pull (S-17). Every pass tries the store again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -254,11 +254,13 @@ impl Notebook {
         }
         let mut known = self.known(repository).await;
         for (details, row_tags) in fresh.details {
-            let first_seen_at = known.images.get(&details.id).map_or(now, |image| image.first_seen_at);
-            let row_tags: BTreeSet<_> = row_tags;
-            known
-                .images
-                .insert(details.id.clone(), KnownImage { details, read_at: now, row_tags, first_seen_at });
+            let before = known.images.get(&details.id);
+            let first_seen_at = before.map_or(now, |image| image.first_seen_at);
+            let rose = before.filter(|image| details.n_pulls > image.details.n_pulls).map(|_| now);
+            let pulls_rose_at = rose.or_else(|| before?.pulls_rose_at);
+            let id = details.id.clone();
+            let image = KnownImage { details, read_at: now, row_tags, first_seen_at, pulls_rose_at };
+            known.images.insert(id, image);
         }
         known.contents.extend(fresh.manifests.into_iter().map(|(digest, _, content)| (digest, content)));
         self.memory.insert(repository.clone(), known);

@@ -16,6 +16,8 @@ use ocird_model::{
 };
 use ocird_store::{Fresh, Known};
 
+use crate::pass::clock_watch::MAX_SKEW;
+
 pub(crate) use self::rows::listed_digests;
 use self::rows::{Listed, agrees, group};
 use ocird_model::ErrorChain;
@@ -180,6 +182,8 @@ impl<R: ReadRegistry> Look<'_, R> {
                 Some(image)
                     if image.row_tags == row.tags
                         && image.details.digest == row.digest
+                        // A list may lag behind a deletion of ours: only a read tells that it is gone.
+                        && !known.taken.contains(id)
                         && (TimeDelta::zero()..self.rereads.after).contains(&(self.now - image.read_at))
                         && !self.rereads.about_to_go.contains(&row.digest) =>
                 {
@@ -286,7 +290,8 @@ impl<R: ReadRegistry> Look<'_, R> {
         images.sort_by_key(|image| image.digest);
         let listed = |member| images.binary_search_by_key(member, |image| image.digest).ok();
         let rests = known.rests.iter().filter_map(|(member, rest)| Some((&images[listed(member)?], rest)));
-        let rests = rests.filter(|(image, rest)| !is_wanted_since(image, rest.since));
+        let rose_at = |image: &Image| known.images.get(&image.id).and_then(|known| known.pulls_rose_at);
+        let rests = rests.filter(|(image, rest)| !is_wanted_since(image, rose_at(image), rest.since));
         let rests = rests.map(|(image, rest)| (image.digest, rest.head)).collect();
         Repository {
             id: self.row.id.clone(),
@@ -324,11 +329,13 @@ pub(crate) fn last_pulled_at(details: &ImageDetails) -> Option<DateTime<Utc>> {
     details.last_pulled_at.or((details.n_pulls > 0).then_some(NOBODY_KNOWS_WHEN))
 }
 
-/// Whether somebody has pulled or named an image since, and so wants it for its own sake, whatever it is left over from.
-fn is_wanted_since(image: &Image, since: DateTime<Utc>) -> bool {
+/// Whether somebody has pulled or named an image since, and so wants it for its own sake, whatever it is left over from. A pull
+/// without a time shows when a read finds more of them; and the cloud's clock and ours may be apart by as much as is tolerated.
+fn is_wanted_since(image: &Image, pulls_rose_at: Option<DateTime<Utc>>, since: DateTime<Utc>) -> bool {
     let mut names = image.tags.iter().filter(|(tag, _)| subject_by_tag(tag).is_none());
-    image.last_pulled_at.is_some_and(|at| at > since)
-        || names.any(|(_, attached_at)| attached_at.is_none_or(|at| at > since))
+    let is_since = |at: DateTime<Utc>| at > since - MAX_SKEW;
+    image.last_pulled_at.into_iter().chain(pulls_rose_at).any(is_since)
+        || names.any(|(_, attached_at)| attached_at.is_none_or(is_since))
 }
 
 /// One image from its details and rows. The tags are the union of both (S-5): a tag that only a row shows has no

@@ -188,7 +188,7 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
         unproved: &mut BTreeSet<RepositoryName>,
     ) -> Inventory {
         let now = self.clock.now();
-        let mut seen = Inventory { taken_at: now, repositories: BTreeMap::new() };
+        let mut seen = Inventory { taken_at: now, repositories: BTreeMap::new(), n_unlisted: 0 };
         for row in decided.rows.iter().filter(|row| touched.contains(&row.id)) {
             let known = self.survey.notebook.known(&row.id).await;
             let rereads = Rereads { about_to_go: BTreeSet::new(), after: REREAD_AFTER };

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ocird_model::{
-    Census, Clock, EffectivePolicy, Inventory, Policies, ReadRegistry, RepositoryName, RepositoryRow,
+    Census, Clock, EffectivePolicy, Image, Inventory, Policies, ReadRegistry, Repository, RepositoryName,
+    RepositoryRow, RepositoryState,
 };
 use ocird_plan::{Due, Violations};
 
@@ -23,7 +24,8 @@ pub(crate) const LOOK_AGAIN_AFTER: TimeDelta = TimeDelta::minutes(5);
 
 impl<R: ReadRegistry> Survey<R> {
     /// What was decided, decided again on a fresh look at the repositories that the batch takes from; at all repositories
-    /// when a usage line bears on the batch. Only what is still due of the batch is due.
+    /// when a usage line bears on the batch, or what another repository may hold by now. Only what is still due of
+    /// the batch is due.
     pub(crate) async fn refreshed(
         &mut self,
         decided: &Decided,
@@ -32,7 +34,7 @@ impl<R: ReadRegistry> Survey<R> {
     ) -> Result<Decided, Violations> {
         let now = clock.now();
         let names = self.concerned(decided, batch);
-        let mut seen = Inventory { taken_at: now, repositories: BTreeMap::new() };
+        let mut seen = Inventory { taken_at: now, repositories: BTreeMap::new(), n_unlisted: 0 };
         let mut shrunk = BTreeMap::new();
         let rows: Vec<_> = decided.rows.iter().filter(|row| names.contains(&row.name)).collect();
         for chunk in rows.chunks(REPOSITORIES_AT_ONCE) {
@@ -91,7 +93,9 @@ impl<R: ReadRegistry> Survey<R> {
 
     /// The repositories that bear on whether the batch goes.
     fn concerned(&self, decided: &Decided, batch: &[&Due]) -> BTreeSet<RepositoryName> {
-        if batch.iter().any(|due| asks_for_the_account(&self.policies, due)) {
+        let asks_for_all =
+            |due: &&Due| asks_for_the_account(&self.policies, due) || speaks_abroad(&decided.inventory, due);
+        if batch.iter().any(asks_for_all) {
             return decided.rows.iter().map(|row| row.name.clone()).collect();
         }
         batch.iter().map(|due| due.repository_name().clone()).collect()
@@ -113,5 +117,42 @@ pub(crate) fn asks_for_the_account(policies: &Policies, due: &Due) -> bool {
     match policies.governing(due.repository_name()) {
         EffectivePolicy::One(policy) => policy.lines().next().is_some(),
         EffectivePolicy::None | EffectivePolicy::Contested(_, _) => false,
+    }
+}
+
+/// Whether a due image, or a member of its family, speaks about a subject that its own repository does not hold: another one may
+/// hold it by now, and a signature of it is needed then (S-6).
+fn speaks_abroad(inventory: &Inventory, due: &Due) -> bool {
+    let repository = inventory.repositories.get(due.repository_name()).and_then(RepositoryState::complete);
+    let Some(repository) = repository else { return false };
+    let members = due.members().iter().filter_map(|member| repository.image(member));
+    members.chain([due.image()]).any(|image| has_subject_elsewhere(repository, image))
+}
+
+fn has_subject_elsewhere(repository: &Repository, image: &Image) -> bool {
+    let by_tag = image.tags.keys().filter_map(observe::subject_by_tag);
+    by_tag.chain(image.content.subject()).any(|subject| repository.image(&subject).is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use ocird_model::Content;
+
+    use super::*;
+    use crate::pass::fleet::{self, digest};
+
+    #[test]
+    fn a_subject_of_no_image_here_is_elsewhere_by_manifest_and_by_tag() {
+        let mut fleet = fleet::fleet(1);
+        let repository = fleet.repository();
+        let plain = &repository.images[0];
+        assert!(!has_subject_elsewhere(repository, plain));
+        for (subject, is_elsewhere) in [(repository.images[1].digest, false), (digest(99), true)] {
+            let content = Content::Manifest { subject: Some(subject), config: None };
+            assert_eq!(has_subject_elsewhere(repository, &Image { content, ..plain.clone() }), is_elsewhere);
+            let mut image = plain.clone();
+            image.tags.insert(format!("sha256-{}.sig", subject.hex()).parse().unwrap(), None);
+            assert_eq!(has_subject_elsewhere(repository, &image), is_elsewhere);
+        }
     }
 }

@@ -163,6 +163,7 @@ impl<R: ReadRegistry> Survey<R> {
             let known = self.notebook.repositories_in(&unlisted.compartment).await;
             estate::hold(&mut inventory, known, unlisted);
         }
+        inventory.n_unlisted = unlisted.len();
         self.notebook.hold(&mut inventory).await;
         let unknown = signed::hold(&self.reader, &self.policies, &mut inventory).await;
         for (id, why) in unknown {
@@ -244,7 +245,7 @@ impl<R: ReadRegistry> Survey<R> {
         trust: &mut Trust,
     ) -> Observed {
         let now = trust.now();
-        let inventory = Inventory { taken_at: now, repositories: BTreeMap::new() };
+        let inventory = Inventory { taken_at: now, repositories: BTreeMap::new(), n_unlisted: 0 };
         let mut observed = Observed { inventory, observe_only: BTreeMap::new(), gaps: BTreeMap::new() };
         let ripe = self.ripe(marks, now);
         let Self { reader, notebook, policies, .. } = self;

@@ -6,10 +6,11 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use ocird_model::{Clock, InUse, ReadRegistry, Repository, RepositoryState, WriteRegistry};
 use ocird_plan::{Due, DueKind, Violations};
-use ocird_store::StoreError;
+use ocird_store::{Approval, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::pass::act::{Act, Acted};
+use crate::pass::batch::Approved;
 use crate::pass::engine::{Engine, Purpose};
 use crate::pass::fence::Fenced;
 use crate::pass::gate::Refusals;
@@ -77,7 +78,13 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
         let began = self.clock.monotonic();
         let fresh = self.survey.refreshed(decided, &batch, &self.clock).await.map_err(SweepError::Refused)?;
         tell_what_is_new(decided, &fresh, refusals);
-        let batch: Vec<&Due> = fresh.due.iter().collect();
+        let batch = approved(self.brakes.approval.as_ref(), &fresh.due);
+        if batch.len() < fresh.due.len() {
+            let n = fresh.due.len() - batch.len();
+            let text =
+                format!("{n} families are no longer what was approved: they changed while the pass looked");
+            refusals.add(RefusalCode::Unapproved, text);
+        }
         self.carry_out(began, &fresh, &batch, acted, refusals, stop).await
     }
 
@@ -162,6 +169,12 @@ impl<R: ReadRegistry, W: WriteRegistry, C: Clock> Engine<R, W, C> {
     }
 }
 
+/// What of this is still what somebody approved, where something was: it may have got a tag since the first look (S-19).
+fn approved<'d>(approval: Option<&Approval>, due: &'d [Due]) -> Vec<&'d Due> {
+    let approved = approval.map(Approved::of);
+    due.iter().filter(|due| approved.as_ref().is_none_or(|approved| approved.covers(due))).collect()
+}
+
 /// Why less goes than the plan said, by the second look (S-33).
 fn tell_what_is_new(decided: &Decided, fresh: &Decided, refusals: &mut Refusals) {
     for (name, state) in &fresh.inventory.repositories {
@@ -177,5 +190,28 @@ fn tell_what_is_new(decided: &Decided, fresh: &Decided, refusals: &mut Refusals)
             }
             RepositoryState::Unreadable { id: _, why: _ } | RepositoryState::Complete(_) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ocird_store::RefusedPlan;
+
+    use super::*;
+    use crate::pass::batch;
+    use crate::pass::fleet::{fleet, now};
+
+    #[test]
+    fn what_got_a_tag_since_the_first_look_is_not_what_was_approved() {
+        let mut fleet = fleet(2);
+        assert_eq!(approved(None, &fleet.due).len(), 2, "nothing is approved, and nothing has to be");
+        let families = batch::list(&fleet.due, &fleet.inventory);
+        let plan = RefusedPlan { id: "1".parse().unwrap(), at: now(), why: String::new(), families };
+        let mut approval = Approval { plan, at: now(), by: "alice".to_owned() };
+        assert_eq!(approved(Some(&approval), &fleet.due).len(), 2);
+        approval.plan.families[0].tags.insert("prod".parse().unwrap());
+        assert_eq!(approved(Some(&approval), &fleet.due), [&fleet.due[1]]);
+        fleet.due.clear();
+        assert!(approved(Some(&approval), &fleet.due).is_empty());
     }
 }

@@ -194,7 +194,7 @@ mod tests {
         let repositories =
             [("app".parse().unwrap(), RepositoryState::Complete(app)), ("lost".parse().unwrap(), lost)]
                 .into();
-        Inventory { taken_at: "2026-11-21T12:00:00Z".parse().unwrap(), repositories }
+        Inventory { taken_at: "2026-11-21T12:00:00Z".parse().unwrap(), repositories, n_unlisted: 0 }
     }
 
     /// The golden document: a change of it that is no mere addition needs another [`SCHEMA`].

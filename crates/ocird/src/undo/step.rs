@@ -49,9 +49,9 @@ impl<R: ReadRegistry, C: Clock> Steps<'_, R, C> {
         place: &mut Place,
     ) -> Result<RestoredImage, StoreError> {
         let (mut free, mut lost) = free_tags(deletion, place);
-        // Restored with a tag, an image may take it from whoever has it by now.
+        // Restored with a tag, an image may take it from whoever has it by now, also when nobody can tell whether anyone does.
         while let Some(first) = free.first().cloned()
-            && let Ok(Err(why)) = self.is_free(deletion, place, &first).await
+            && let Err(why) = self.is_free(deletion, place, &first).await.flatten()
         {
             free.remove(0);
             lost.push(LostTag { tag: first, why });

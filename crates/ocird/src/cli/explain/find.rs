@@ -235,7 +235,7 @@ mod tests {
         let app = repository("team/app", vec![image(0x11, &["v1"]), image(0x12, &["v2", "latest"])]);
         let web = repository("web", vec![image(0x12, &[]), image(0x31, &["prod"])]);
         let repositories = [app, web].map(|r| (r.name.clone(), RepositoryState::Complete(r))).into();
-        Inventory { taken_at: "2026-11-21T12:00:00Z".parse().unwrap(), repositories }
+        Inventory { taken_at: "2026-11-21T12:00:00Z".parse().unwrap(), repositories, n_unlisted: 0 }
     }
 
     fn found(text: &str) -> Result<String, String> {

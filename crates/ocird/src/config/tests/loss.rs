@@ -78,14 +78,14 @@ fn no_lost_line_of_a_policy_drops_a_keep_rule_or_leaves_a_delete_rule_unbounded(
     }
 }
 
-/// Delete rules without an age and without a `newest` rule over all tags or the very same ones (S-11).
+/// Delete rules without an age and without a `newest` rule over the very same tags, or all where they take all (S-11).
 fn unbounded(config: &Config) -> Vec<&str> {
     let rules = config.policies.policies.iter().flat_map(|policy| {
         policy.delete.iter().filter(|rule| {
             let bounds = |tags: Option<&Patterns>| match (&rule.selects, tags) {
-                (Selects::Tagged | Selects::Tags(_), None) | (Selects::Lifecycle(_), _) => true,
+                (Selects::Tagged, None) | (Selects::Lifecycle(_), _) => true,
                 (Selects::Tags(selected), Some(tags)) => tags == selected,
-                (Selects::Untagged, _) | (Selects::Tagged, Some(_)) => false,
+                (Selects::Untagged, _) | (Selects::Tagged, Some(_)) | (Selects::Tags(_), None) => false,
             };
             let has_newest =
                 policy.keep.iter().any(|keep| keep.newest.is_some() && bounds(keep.tags.as_ref()));

@@ -152,7 +152,11 @@ fn the_policies_of_the_example_say_what_they_read_like() {
     assert_eq!((mgh.delete[1].selects.clone(), mgh.delete[1].older_than), (Selects::Tagged, None));
     assert_eq!(mgh.delete[1].while_usage_above, Some(Bytes(350_000_000)));
     assert_eq!((todo.project.as_str(), todo.enforce_public), ("todo", false));
-    assert!(matches!(&todo.delete[1].selects, Selects::Tags(tags) if tags.matches("v1.2.3")));
+    assert_eq!((todo.keep.len(), todo.delete.len()), (4, 2));
+    assert!(todo.keep[2].tags.as_ref().unwrap().matches("v1.2.3"));
+    assert_eq!(todo.keep[2].newer_than, Some(TimeDelta::days(365)), "a year, though builds go after 90 days");
+    assert_eq!(todo.delete[1].older_than, Some(TimeDelta::days(90)));
+    assert!(!warnings(&config).iter().any(|warning| warning.contains("rule")), "{:?}", warnings(&config));
 }
 
 #[test]
@@ -226,8 +230,14 @@ fn a_newest_rule_bounds_only_the_tags_it_is_over() {
         ))
     };
     assert!(rules("", "tagged = true").is_ok());
-    assert!(rules("", "tags = ['dev-*']").is_ok());
+    assert!(rules("tags = ['*']", "tagged = true").is_ok());
     assert!(rules("tags = ['dev-*']", "tags = ['dev-*']").is_ok());
+    assert!(rules("tags = ['b-*', 'a-*']", "tags = ['a-*', 'b-*']").is_ok());
+    // Nine newer releases, and none of what the rule takes would be held.
+    refused(rules("", "tags = ['dev-*']"), "", "needs a bound");
+    refused(rules("tags = ['*']", "tags = ['dev-*']"), "", "needs a bound");
+    refused(rules("tags = ['dev-*', 'v*']", "tags = ['dev-*']"), "", "needs a bound");
+    refused(rules("tags = ['dev-a*']", "tags = ['dev-*']"), "", "needs a bound");
     refused(rules("tags = ['v*']", "tags = ['dev-*']"), "", "needs a bound");
     refused(rules("tags = ['v*']", "tagged = true"), "", "needs a bound");
     refused(rules("newer_than = '2d'", "tagged = true"), "", "needs a bound");
@@ -237,6 +247,43 @@ fn a_newest_rule_bounds_only_the_tags_it_is_over() {
     refused(rules("group_by = '^(v)'", "tagged = true"), "", "needs a bound");
     assert!(rules("tags = ['v*']", "tagged = true\nwhile_usage_above = '9MB'").is_ok());
     assert!(rules("", "tagged = false\nwhile_usage_above = '9MB'").is_ok());
+}
+
+#[test]
+fn a_delete_rule_that_another_makes_needless_is_warned_of() {
+    let told = |first: &str, second: &str| {
+        let rule = |name, text| format!("[[delete]]\nname = '{name}'\n{text}\n");
+        let config = policy(&format!("{POLICY}{}{}", rule("first", first), rule("second", second))).unwrap();
+        let needless = |text: &&str| text.contains("changes nothing");
+        warnings(&config).into_iter().filter(needless).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let (releases, builds) = ("tags = ['v[0-9]*']\nolder_than = '365d'", "tagged = true\nolder_than = '90d'");
+    for (first, second, by) in [
+        (releases, builds, "second"),
+        (builds, releases, "first"),
+        (builds, builds, "first"),
+        ("tagged = false\nolder_than = '9d'", "tagged = false\nolder_than = '8d'", "second"),
+        ("tags = ['a-*']\nolder_than = '9d'", "tags = ['a-b*']\nolder_than = '9d'", "first"),
+        ("tags = ['*']\nolder_than = '9d'", "tagged = true\nolder_than = '9d'", "first"),
+        (builds, "tagged = true\nolder_than = '90d'\nnot_pulled_for = '9d'", "first"),
+        (builds, "tagged = true\nolder_than = '90d'\nwhile_usage_above = '9MB'", "first"),
+        ("tagged = true\nwhile_usage_above = '9MB'", "tagged = true\nwhile_usage_above = '8MB'", "second"),
+    ] {
+        let told = told(first, second);
+        assert_eq!(told.len(), 1, "{first} and {second}: {told:?}");
+        assert!(told[0].contains(&format!("delete rule \"{by}\" takes all of it")), "{told:?}");
+    }
+    for (first, second) in [
+        (builds, "tagged = false\nolder_than = '90d'"),
+        (builds, "tags = ['v[0-9]*']\nolder_than = '30d'"),
+        (builds, "tags = ['sha256-*']\nolder_than = '90d'"),
+        (builds, "tags = ['s*']\nolder_than = '90d'"),
+        (builds, "tagged = true\nwhile_usage_above = '9MB'"),
+        ("tagged = true\nolder_than = '9d'\nnot_pulled_for = '9d'", builds),
+        ("tags = ['a-*']\nolder_than = '9d'", "tags = ['b-*']\nolder_than = '9d'"),
+    ] {
+        assert_eq!(told(first, second), [""; 0], "{first} and {second}");
+    }
 }
 
 #[test]
@@ -319,6 +366,7 @@ fn mistakes_in_every_file_are_named_together() {
 #[test]
 fn what_is_odd_is_warned_of_and_loads() {
     let text = "[[keep]]\nname = 'a'\nnewest = 3\n[[keep]]\nname = 'b'\nnewer_than = '24h'
+[[keep]]\nname = 'd'\nnewest = 9\ngroup_by = 'v([0-9]+)'
 [[delete]]\nname = 'c'\ntagged = true\nolder_than = '23h'";
     let files = Files::new(
         &format!("{LEAST}[limits]\nmax_per_day = 9\n[[in_use.files]]\npath = '*.json'\nrepositories = ['*']"),
@@ -335,6 +383,7 @@ fn what_is_odd_is_warned_of_and_loads() {
         "expect",
         "newest 3 anyway",
         "younger than 1day anyway",
+        "anywhere in a tag",
         "waits for that",
         "no [[delete]]",
         "is ignored",

@@ -54,7 +54,7 @@ pub(crate) fn inventory_of(n_images: u8) -> Inventory {
         holds: Vec::new(),
     };
     let repositories = BTreeMap::from([(app(), RepositoryState::Complete(repository))]);
-    Inventory { taken_at: now(), repositories }
+    Inventory { taken_at: now(), repositories, n_unlisted: 0 }
 }
 
 /// These run from these images of `app`.
