@@ -46,7 +46,7 @@ pub(crate) async fn collect(args: CollectArgs) -> Result<ExitCode, Failure> {
     let CollectArgs { output, host, engines, no_engine, projects } = args;
     // Before anything is asked: what starts meanwhile is then not thought to be known.
     let written_at = SystemClock::new().now();
-    let host = host.map_or_else(host_name, Ok)?;
+    let host = host.map_or_else(host_name, named)?;
     let output = output.map_or_else(|| default_output(&host), Ok)?;
     let engines = if no_engine || !engines.is_empty() { engines } else { present_engines()? };
     let references = everything(&engines, &projects).await?;
@@ -83,6 +83,14 @@ fn host_name() -> anyhow::Result<String> {
     let name = rustix::system::uname();
     let name = name.nodename().to_str().ok().filter(|name| !name.is_empty());
     name.map(str::to_owned).context("this host has no name that is text; give one with --host")
+}
+
+/// The name that somebody gave this host: a file of a blank one is refused by whoever reads it.
+fn named(host: String) -> anyhow::Result<String> {
+    if host.trim().is_empty() {
+        anyhow::bail!("a host needs a name, and --host is blank");
+    }
+    Ok(host)
 }
 
 /// The name of a host becomes the name of a file, so it must be one.
@@ -137,6 +145,12 @@ mod tests {
         let nobody = directory.path().join("no.sock");
         assert!(collect(args(&[&compose], &[&nobody], &output)).await.is_err());
         assert_eq!(std::fs::read_to_string(&output).unwrap(), "the old file");
+    }
+
+    #[test]
+    fn a_host_without_a_name_is_refused() {
+        assert_eq!(named("milan-1".to_owned()).unwrap(), "milan-1");
+        assert!(named(" ".to_owned()).is_err());
     }
 
     #[test]

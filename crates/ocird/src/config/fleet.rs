@@ -15,9 +15,6 @@ use super::value::PlainHttp;
 const QUERY: &str = "container_last_seen{image!=\"\"}";
 /// The label by which it names the image.
 const IMAGE_LABEL: &str = "image";
-/// The labels by which people know a container, in a cluster and beside an engine. Not the pod: its name is another one each
-/// time, and the history of what ran is kept by these.
-const BY_LABELS: [&str; 3] = ["namespace", "container", "name"];
 /// Prometheus answers with samples of the last five minutes, and a pass takes some time too.
 const LEAST_SAMPLE_AGE: TimeDelta = TimeDelta::minutes(8);
 /// The present revision and two before it, as many as ocird keeps by its own history.
@@ -44,10 +41,8 @@ pub(super) fn prometheus_source(
     let image_label = text(raw.image_label.as_ref(), "image_label").unwrap_or_else(|| IMAGE_LABEL.to_owned());
     let digest_label = text(raw.digest_label.as_ref(), "digest_label");
     let host_label = text(raw.host_label.as_ref(), "host_label");
-    let by_labels = match texts(&raw.by_labels, "in_use.prometheus.by_labels", check) {
-        labels if labels.is_empty() => BY_LABELS.map(str::to_owned).to_vec(),
-        labels => labels,
-    };
+    // None is the usual ones, which depend on what a series has.
+    let by_labels = texts(&raw.by_labels, "in_use.prometheus.by_labels", check);
     let scope = RawScope {
         table: TABLE,
         span,

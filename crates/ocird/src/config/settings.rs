@@ -347,7 +347,7 @@ pub struct PrometheusSource {
     pub digest_label: Option<String>,
     /// The label that tells hosts apart, so that one that is silent is missed; `None` where hosts come and go.
     pub host_label: Option<String>,
-    /// The labels that say what runs, for people.
+    /// The labels that say what runs, for people; none are the usual ones.
     pub by_labels: Vec<String>,
     /// A file with a bearer token, such as a credential of systemd.
     pub token_file: Option<PathBuf>,

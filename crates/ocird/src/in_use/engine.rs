@@ -45,6 +45,14 @@ pub enum EngineError {
         /// The newest it speaks.
         newest: String,
     },
+    /// What the engine calls the image of a container is neither a name nor an id.
+    #[error("container {container} has {image:?} for an image, which is neither a name nor an id")]
+    Nameless {
+        /// The container.
+        container: String,
+        /// What stands there.
+        image: String,
+    },
     /// Containers came and went while they were looked at.
     #[error("containers came and went {TRIES} times while they were looked at")]
     Unsteady,
@@ -110,6 +118,9 @@ impl Engine {
                 Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => return Ok(None),
                 Err(error) => return Err(failed("for a container")(error)),
             }
+        }
+        if let Some(odd) = containers.iter().find(|container| container.is_nameless()) {
+            return Err(odd.nameless());
         }
         // Asked last, so that every container that was seen has its image in it. Not with `digests`: Docker gives them anyway,
         // and Podman 4.3 then answers nothing.

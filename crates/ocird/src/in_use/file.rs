@@ -24,10 +24,14 @@ use chrono::{DateTime, Utc};
 use ocird_model::Pattern;
 use serde::{Deserialize, Serialize};
 
+use crate::in_use::reference::is_image;
 use crate::in_use::source::Mention;
 
 /// The largest reference file in bytes. At 300 bytes a reference this is over 50,000 containers.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
+
+/// So much of a text that is refused is shown, in characters.
+const MAX_SHOWN: usize = 100;
 
 /// The version of the format that is read and written.
 pub const VERSION: u32 = 1;
@@ -88,6 +92,20 @@ pub enum FileError {
         /// The version inside.
         found: u32,
     },
+    /// It does not say which host wrote it.
+    #[error("{} names no host; write the name of the one that it speaks for", path.display())]
+    Host {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A reference is to nothing that is called an image.
+    #[error("{} has {image:?} for an image; write its name or id, or leave it out", path.display())]
+    Image {
+        /// The file.
+        path: PathBuf,
+        /// The beginning of what stands there.
+        image: String,
+    },
 }
 
 /// Reads one file.
@@ -101,11 +119,21 @@ pub fn read(path: &Path) -> Result<ReferenceFile, FileError> {
     }
     let file: ReferenceFile = serde_json::from_slice(&bytes)
         .map_err(|source| FileError::Malformed { path: path.to_owned(), source })?;
-    if file.version == VERSION {
-        Ok(file)
-    } else {
-        Err(FileError::Version { path: path.to_owned(), found: file.version })
+    believable(path, &file)?;
+    Ok(file)
+}
+
+/// Refuses what its writer cannot have meant: who speaks and what is in use must be said.
+fn believable(path: &Path, file: &ReferenceFile) -> Result<(), FileError> {
+    let path = || path.to_owned();
+    if file.version != VERSION {
+        return Err(FileError::Version { path: path(), found: file.version });
     }
+    if file.host.trim().is_empty() {
+        return Err(FileError::Host { path: path() });
+    }
+    let Some(odd) = file.references.iter().find(|mention| !is_image(&mention.image)) else { return Ok(()) };
+    Err(FileError::Image { path: path(), image: odd.image.chars().take(MAX_SHOWN).collect() })
 }
 
 /// Writes a file whole: to a hidden name beside it, synced, and then moved into its place, so that nobody reads half of one
@@ -202,6 +230,28 @@ mod tests {
         let newer = read_text(&GOOD.replace("\"version\":1", "\"version\":2")).unwrap_err();
         assert!(matches!(newer, FileError::Version { found: 2, .. }), "{newer}");
         assert!(read_text(&GOOD.replace("\"complete\":true,", "")).is_err());
+    }
+
+    #[test]
+    fn a_reference_to_nothing_is_refused() {
+        let with = |image: &str| read_text(&GOOD.replace("lin.ocir.io/ns/app:v1", image));
+        for image in ["", " ", "<none>", "<none>:<none>", "sha256:", "lin.ocir.io/ns/app:", "a b"] {
+            let error = with(image).unwrap_err();
+            assert!(matches!(error, FileError::Image { .. }), "{image}: {error}");
+        }
+        let id = "a".repeat(64);
+        for image in [id.as_str(), &format!("sha256:{id}"), "app", "h:5000/app:v1"] {
+            assert!(with(image).is_ok(), "{image}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_no_host_is_refused() {
+        for host in ["", "  "] {
+            let host = format!("\"host\":\"{host}\"");
+            let error = read_text(&GOOD.replace("\"host\":\"a\"", &host)).unwrap_err();
+            assert!(matches!(error, FileError::Host { .. }), "{error}");
+        }
     }
 
     #[test]

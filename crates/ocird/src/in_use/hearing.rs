@@ -167,10 +167,15 @@ impl<'a> Hearing<'a> {
             let pinned = mention.image.split_once('@').and_then(|(_, digest)| digest.parse().ok());
             let known = mention.digest.as_deref().and_then(|digest| digest.parse().ok());
             let digests = [pinned, known, id(&mention.image)].into_iter().flatten();
+            let used = |target| Use { kind: mention.kind, ..Use::running(target, Arc::clone(&by)) };
             match self.inquiry.folder.fold(&mention.image, mention.digest.as_deref()) {
-                Ok(Folded::Elsewhere) => digests.for_each(|digest| self.note(digest, &by)),
+                Ok(Folded::Elsewhere) => {
+                    digests.for_each(|digest| self.note(digest, &by));
+                    for Reference { repository, target } in self.cached(mention) {
+                        self.hold(&mut named, repository, used(target));
+                    }
+                }
                 Ok(Folded::Ours(Reference { repository, target })) => {
-                    let used = |target| Use { kind: mention.kind, ..Use::running(target, Arc::clone(&by)) };
                     // What is pinned and what runs may differ; both are held.
                     for digest in digests {
                         if !self.has(&repository, &digest) {
@@ -187,6 +192,14 @@ impl<'a> Hearing<'a> {
             }
         }
         named
+    }
+
+    /// The images of this registry that a reference means whose host may be a cache of it: those of repositories that there are.
+    fn cached(&self, mention: &Mention) -> Vec<Reference> {
+        let Inquiry { folder, inventory, .. } = self.inquiry;
+        let mut images = folder.cached(&mention.image, mention.digest.as_deref());
+        images.retain(|image| inventory.repositories.contains_key(&image.repository));
+        images
     }
 
     /// Notes what somebody runs from, to be looked for in every repository.

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use ocird_model::{ErrorChain, UseKind};
+use ocird_model::{Digest, ErrorChain, UseKind};
 use reqwest::Client;
 use serde::Deserialize;
 
@@ -20,6 +20,8 @@ use crate::in_use::source::{Answer, Mention, Report, Roster, Source};
 
 /// So old may a sample be that answers an instant query: Prometheus's own `--query.lookback-delta`, unless it was changed.
 const LOOKBACK: TimeDelta = TimeDelta::minutes(5);
+/// So much of a label is shown, in characters.
+const MAX_SHOWN: usize = 100;
 
 /// Why a server's answer is none.
 #[derive(Debug, thiserror::Error)]
@@ -39,9 +41,17 @@ enum PrometheusError {
     /// The server says itself that something is missing, such as a store of Thanos that is down.
     #[error("the server warns that the answer is not whole: {0}")]
     Partial(String),
-    /// A series without the label that names the image.
+    /// A series without the label that names the image or the host.
     #[error("a series has no label {0}, so that nobody knows what it is of")]
     Unlabelled(String),
+    /// A series whose label of the digest holds something else.
+    #[error("a series has the label {label} = {text:?}, which holds no digest")]
+    Undigested {
+        /// The label.
+        label: String,
+        /// The beginning of what it holds.
+        text: String,
+    },
     /// Exporters are down, by the second query.
     #[error("down are: {0}")]
     Down(String),
@@ -75,11 +85,19 @@ struct Sample {
 
 /// One `[[in_use.prometheus]]`.
 #[derive(Debug)]
-pub(super) struct Prometheus(PrometheusSource);
+pub(super) struct Prometheus {
+    source: PrometheusSource,
+    /// What the store remembers it by.
+    name: String,
+}
 
 impl Prometheus {
-    pub(super) const fn new(source: PrometheusSource) -> Self {
-        Self(source)
+    /// One of `all`. Only where another one asks the same server is its query a part of its name.
+    pub(super) fn new(source: PrometheusSource, all: &[PrometheusSource]) -> Self {
+        let PrometheusSource { url, query, .. } = &source;
+        let is_shared = all.iter().any(|other| other.url == *url && other.query != *query);
+        let name = if is_shared { format!("prometheus {url} {query}") } else { format!("prometheus {url}") };
+        Self { source, name }
     }
 
     async fn reports(&self, now: DateTime<Utc>) -> Vec<Report> {
@@ -104,7 +122,7 @@ impl Prometheus {
         &self,
         looked_at: DateTime<Utc>,
     ) -> Result<BTreeMap<Option<String>, Answer>, PrometheusError> {
-        let PrometheusSource { url, token_file, ca_file, query, down, .. } = &self.0;
+        let PrometheusSource { url, token_file, ca_file, query, down, .. } = &self.source;
         let client = client::to_server(url, token_file.as_deref(), ca_file.as_deref());
         let client = client.await.map_err(PrometheusError::Client)?;
         if let Some(down) = down {
@@ -119,7 +137,7 @@ impl Prometheus {
         let mut answers: BTreeMap<Option<String>, Answer> = BTreeMap::new();
         for sample in &samples {
             let mention = self.mention(sample)?;
-            let host = self.0.host_label.as_ref().map(|host| label(sample, host).to_owned());
+            let host = self.host(sample)?;
             answers.entry(host).or_insert_with(empty).mentions.push(mention);
         }
         if answers.is_empty() {
@@ -128,18 +146,30 @@ impl Prometheus {
         Ok(answers)
     }
 
+    /// The host that a series is of, where hosts are told apart.
+    fn host(&self, sample: &Sample) -> Result<Option<String>, PrometheusError> {
+        let Some(name) = &self.source.host_label else { return Ok(None) };
+        let host = label(sample, name);
+        if host.trim().is_empty() {
+            return Err(PrometheusError::Unlabelled(name.clone()));
+        }
+        Ok(Some(host.to_owned()))
+    }
+
     fn mention(&self, sample: &Sample) -> Result<Mention, PrometheusError> {
-        let PrometheusSource { image_label, digest_label, by_labels, .. } = &self.0;
+        let PrometheusSource { image_label, digest_label, by_labels, .. } = &self.source;
         let image = label(sample, image_label);
         if image.is_empty() {
             return Err(PrometheusError::Unlabelled(image_label.clone()));
         }
-        let digest = digest_label.as_ref().map(|digest| label(sample, digest));
-        let by = by_labels.iter().map(|name| label(sample, name)).filter(|value| !value.is_empty());
-        let by = by.collect::<Vec<_>>().join(" ");
+        let digest = match digest_label {
+            Some(name) => running_digest(sample, name)?,
+            None => None,
+        };
+        let by = words(sample, by_labels).join(" ");
         Ok(Mention {
             image: image.to_owned(),
-            digest: digest.and_then(digest_in).map(str::to_owned),
+            digest,
             by: if by.is_empty() { "container".to_owned() } else { format!("container {by}") },
             kind: UseKind::Running,
         })
@@ -148,15 +178,15 @@ impl Prometheus {
 
 impl Source for Prometheus {
     fn scope(&self) -> &Scope {
-        &self.0.scope
+        &self.source.scope
     }
 
     fn name(&self) -> String {
-        format!("prometheus {}", self.0.url)
+        self.name.clone()
     }
 
     fn roster(&self) -> Roster<'_> {
-        Roster { expect: &self.0.expect, forget: &self.0.forget }
+        Roster { expect: &self.source.expect, forget: &self.source.forget }
     }
 
     fn ask(&self, now: DateTime<Utc>) -> BoxFuture<'_, Vec<Report>> {
@@ -192,6 +222,34 @@ fn samples(envelope: Envelope) -> Result<Vec<Sample>, PrometheusError> {
 
 fn label<'s>(sample: &'s Sample, name: &str) -> &'s str {
     sample.metric.get(name).map_or("", String::as_str)
+}
+
+/// The words by which people know what a series is of, and the history of what ran is kept: none that is another one after a
+/// restart. Unless labels are named these are the namespace and the container, and the name only where there is no container,
+/// beside an engine: in a cluster containerd's containers are called by an id.
+fn words<'s>(sample: &'s Sample, labels: &[String]) -> Vec<&'s str> {
+    let word = |name: &str| Some(label(sample, name)).filter(|word| !word.is_empty());
+    if labels.is_empty() {
+        let container = word("container").or_else(|| word("name"));
+        return word("namespace").into_iter().chain(container).collect();
+    }
+    labels.iter().filter_map(|name| word(name)).collect()
+}
+
+/// The digest that a label says runs, as exporters write it, or the bare id of the image, as CRI-O gives it. Anything else is an
+/// error: something runs that nobody could look for.
+fn running_digest(sample: &Sample, name: &str) -> Result<Option<String>, PrometheusError> {
+    let text = label(sample, name);
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let id = format!("sha256:{text}");
+    let bare = id.parse::<Digest>().is_ok().then_some(id);
+    let digest = digest_in(text).map(str::to_owned).or(bare);
+    digest.map(Some).ok_or_else(|| PrometheusError::Undigested {
+        label: name.to_owned(),
+        text: text.chars().take(MAX_SHOWN).collect(),
+    })
 }
 
 /// The digest in what exporters write: bare, behind a repository, or behind a scheme.

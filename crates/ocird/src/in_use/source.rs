@@ -80,8 +80,9 @@ pub(crate) fn sources(config: &InUseConfig) -> Vec<Box<dyn Source>> {
         config;
     let files = files.iter().map(|source| Box::new(Files::new(source.clone())) as Box<dyn Source>);
     let docker = docker.iter().map(|source| Box::new(Docker::new(source.clone())) as Box<dyn Source>);
-    let prometheus =
-        prometheus.iter().map(|source| Box::new(Prometheus::new(source.clone())) as Box<dyn Source>);
+    let prometheus = prometheus
+        .iter()
+        .map(|source| Box::new(Prometheus::new(source.clone(), prometheus)) as Box<dyn Source>);
     let kubernetes =
         kubernetes.iter().map(|source| Box::new(Kubernetes::new(source.clone())) as Box<dyn Source>);
     files.chain(docker).chain(prometheus).chain(kubernetes).collect()

@@ -119,7 +119,8 @@ fn check_inert(what: &str, text: &str) {
     assert!(!text.lines().any(|line| line.starts_with("ocird_forged")), "{what}: a line was forged");
 }
 
-/// What a host says runs, with every name in it hostile; once so that it is believed, once not even whole.
+/// What a host says runs, with every name in it hostile; once so that it is believed, once with an image that is none, once not
+/// even whole.
 fn write_hostile_files(world: &World) {
     let honest = std::fs::read(world.path("in-use/milan-1.json")).unwrap();
     let mut file: serde_json::Value = serde_json::from_slice(&honest).unwrap();
@@ -128,8 +129,9 @@ fn write_hostile_files(world: &World) {
     for reference in references.iter_mut() {
         reference["by"] = HOSTILE.into();
     }
-    references.push(serde_json::json!({"image": HOSTILE, "by": HOSTILE}));
     std::fs::write(world.path("in-use/evil\u{1b}[31m\n\u{202e}.json"), file.to_string()).unwrap();
+    file["references"][0]["image"] = HOSTILE.into();
+    std::fs::write(world.path("in-use/evil-image.json"), file.to_string()).unwrap();
     std::fs::write(world.path("in-use/evil-too.json"), format!("{{\"host\": \"{HOSTILE}")).unwrap();
 }
 

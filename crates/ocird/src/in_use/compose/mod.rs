@@ -15,6 +15,7 @@ use ocird_model::UseKind;
 
 use self::dotenv::Variables;
 use self::interpolate::interpolate;
+use crate::in_use::reference::is_image;
 use crate::in_use::source::Mention;
 use crate::yaml::{Fault, Node, read_text};
 
@@ -331,15 +332,6 @@ impl File {
             Err(self.fault(node, format!("{text:?} is not the name of an image")))
         }
     }
-}
-
-/// Whether a text can be the name of an image: what a variable left blank is seen here.
-fn is_image(text: &str) -> bool {
-    !text.is_empty()
-        && !text.ends_with([':', '@', '/'])
-        && !text.starts_with([':', '@', '/'])
-        && text.chars().all(|letter| letter.is_ascii_graphic())
-        && !text.contains(":@")
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@
 use ocird_model::UseKind;
 use serde::Deserialize;
 
+use crate::in_use::engine::EngineError;
+use crate::in_use::reference::is_image;
 use crate::in_use::source::Mention;
 
 #[derive(Debug, Deserialize)]
@@ -61,6 +63,20 @@ pub(super) struct Image {
     repo_digests: Option<Vec<String>>,
 }
 
+impl Container {
+    /// Whether nobody can tell which image it needs. Podman's containers of a plain directory need none, and say so by a blank.
+    pub(super) fn is_nameless(&self) -> bool {
+        let Self { image: id, config: ContainerConfig { image: written }, .. } = self;
+        !written.is_empty() && !is_image(written) && !is_image(id)
+    }
+
+    /// That nobody can.
+    pub(super) fn nameless(&self) -> EngineError {
+        let Self { name, config: ContainerConfig { image }, .. } = self;
+        EngineError::Nameless { container: name.trim_start_matches('/').to_owned(), image: image.clone() }
+    }
+}
+
 /// Everything by which one container names its image.
 pub(super) fn named(container: &Container, image: Option<&Image>) -> Vec<Mention> {
     let Container { image: id, config, image_manifest_descriptor, .. } = container;
@@ -68,20 +84,27 @@ pub(super) fn named(container: &Container, image: Option<&Image>) -> Vec<Mention
     all.push(mention(container, id, as_digest(id)));
     let descriptors = image_manifest_descriptor.iter();
     all.extend(descriptors.map(|manifest| mention(container, id, Some(&manifest.digest))));
-    all
+    only_named(all)
 }
 
 /// Everything by which one container names an image that is mounted into it.
 pub(super) fn named_mount(container: &Container, source: &str, image: Option<&Image>) -> Vec<Mention> {
     let mut all = called(container, source, image);
     all.extend(image.map(|image| mention(container, &image.id, as_digest(&image.id))));
-    all
+    only_named(all)
 }
 
-/// The images that are mounted into a container, as they were written.
+/// Without what stands where a name or an id would, and is none: engines say `<none>` or nothing of what has no name.
+fn only_named(mut mentions: Vec<Mention>) -> Vec<Mention> {
+    mentions.retain(|mention| is_image(&mention.image));
+    mentions
+}
+
+/// The images that are mounted into a container, as they were written. Where they lie on the disk is not meant.
 pub(super) fn mounted(container: &Container) -> impl Iterator<Item = &str> {
     let mounts = container.host_config.mounts.iter().chain(&container.mounts).flatten();
-    mounts.filter(|mount| mount.r#type == "image").filter_map(|mount| mount.source.as_deref())
+    let sources = mounts.filter(|mount| mount.r#type == "image").filter_map(|mount| mount.source.as_deref());
+    sources.filter(|source| is_image(source))
 }
 
 /// The names of an image: the one that was written, and those that the engine knows it by.
@@ -91,7 +114,7 @@ fn called(container: &Container, written: &str, image: Option<&Image>) -> Vec<Me
     let mut all = vec![mention(container, written, own)];
     all.extend(digests.iter().map(|known| mention(container, known, None)));
     // What was loaded from an archive has no digest of a registry, and its tags are all that is known of it.
-    if digests.is_empty() {
+    if !digests.iter().any(|known| is_image(known)) {
         let tags = image.and_then(|image| image.repo_tags.as_deref()).unwrap_or_default();
         all.extend(tags.iter().map(|tag| mention(container, tag, None)));
     }
@@ -214,6 +237,35 @@ mod tests {
         );
         let plain = r#"{"Name": "/web", "Image": "sha256:1e", "Config": {"Image": "h/app:v1"}, "HostConfig": {"Mounts": null}}"#;
         assert_eq!(mounted(&serde_json::from_str(plain).unwrap()).count(), 0);
+    }
+
+    #[test]
+    fn what_engines_write_for_no_name_is_no_image() {
+        let nameless = image(&["<none>:<none>"], &["<none>@<none>"]);
+        let by_id = ["container web: sha256:1d sha256:1d"];
+        for written in ["", "<none>", "<none>:<none>"] {
+            let web = container("/web", written, "sha256:1d");
+            assert_eq!(shown(&web, Some(&nameless)), by_id, "{written}");
+            assert!(!web.is_nameless());
+        }
+        let of_a_directory = container("/web", "", "");
+        assert!(shown(&of_a_directory, None).is_empty() && !of_a_directory.is_nameless());
+        let unknown = container("/web", "<none>", "");
+        assert!(unknown.is_nameless());
+        assert_eq!(
+            unknown.nameless().to_string(),
+            "container web has \"<none>\" for an image, which is neither a name nor an id"
+        );
+        assert!(!container("/web", "lin.ocir.io/ns/app:v1", "").is_nameless());
+    }
+
+    #[test]
+    fn where_a_mounted_image_lies_on_the_disk_is_no_name_of_it() {
+        let text = r#"{"Name": "/web", "Image": "sha256:1e", "Config": {"Image": "h/app:v1"},
+            "HostConfig": {"Mounts": [{"Type": "image", "Source": "lin.ocir.io/ns/model:v7"}]},
+            "Mounts": [{"Type": "image", "Source": "/var/lib/docker/x"}, {"Type": "image", "Source": ""}]}"#;
+        let container: Container = serde_json::from_str(text).unwrap();
+        assert_eq!(mounted(&container).collect::<Vec<_>>(), ["lin.ocir.io/ns/model:v7"]);
     }
 
     #[test]

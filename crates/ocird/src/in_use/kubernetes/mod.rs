@@ -1,7 +1,7 @@
 //! A Kubernetes API: the images of every pod, and of the last revisions of every workload, which a rollback goes back to.
 //! Read-only; it needs the right to `list` what it asks for, in all namespaces.
 //!
-//! A small client of our own: eight lists are read, and the usual client would bring more code than the rest of ocird.
+//! A small client of our own: nine lists are read, and the usual client would bring more code than the rest of ocird.
 
 mod objects;
 
@@ -79,10 +79,11 @@ impl Kubernetes {
         let revisions: Vec<ControllerRevision> = list(&cluster, "apis/apps/v1/controllerrevisions").await?;
         let cron_jobs: Vec<CronJob> = list(&cluster, "apis/batch/v1/cronjobs").await?;
         let jobs: Vec<Workload> = list(&cluster, "apis/batch/v1/jobs").await?;
+        let controllers: Vec<Workload> = list(&cluster, "api/v1/replicationcontrollers").await?;
         // Pods last: what the workloads have made meanwhile is then seen.
         let pods: Vec<Pod> = list(&cluster, "api/v1/pods").await?;
-        let owners =
-            replica_sets.iter().chain(&jobs).map(|made| (made.metadata.uid.as_str(), &made.metadata));
+        let made = replica_sets.iter().chain(&jobs).chain(&controllers);
+        let owners = made.map(|made| (made.metadata.uid.as_str(), &made.metadata));
         let mut found = Found { owners: owners.collect(), mentions: BTreeSet::new() };
         for pod in &pods {
             found.pod(pod);
@@ -107,6 +108,7 @@ impl Kubernetes {
             let spec = &spec.job_template.spec.template.spec;
             found.spec(spec, &named("cronjob", metadata), UseKind::Running);
         }
+        found.replication_controllers(&controllers);
         found.replica_sets(&replica_sets, self.0.revisions);
         found.revisions(&revisions, self.0.revisions)?;
         Ok(found.mentions.into_iter().collect())
@@ -190,6 +192,19 @@ impl Found<'_> {
         let above = self.owners.get(owner.uid.as_str()).and_then(|made| made.controller());
         let owner = above.unwrap_or(owner);
         format!("{} {}/{}", owner.kind.to_lowercase(), pod.namespace, owner.name)
+    }
+
+    /// Every `ReplicationController`, also without a pod. Those of something else, such as `OpenShift`'s `DeploymentConfig`, are its
+    /// revisions.
+    fn replication_controllers(&mut self, controllers: &[Workload]) {
+        for Workload { metadata, spec } in controllers {
+            let (by, kind) = if metadata.controller().is_some() {
+                (self.workload(metadata), UseKind::Previous)
+            } else {
+                (named("replicationcontroller", metadata), UseKind::Running)
+            };
+            self.spec(&spec.template.spec, &by, kind);
+        }
     }
 
     /// The last revisions of every Deployment, and every `ReplicaSet` that stands for itself.

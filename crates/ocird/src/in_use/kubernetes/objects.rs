@@ -10,7 +10,8 @@ use serde_json::Value;
 pub(super) struct Page<T> {
     #[serde(default)]
     pub(super) metadata: PageMetadata,
-    /// Null is what an empty list may be in Go.
+    /// Null is what an empty list may be in Go. What has no such key is no list.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub(super) items: Option<Vec<T>>,
 }
 
@@ -96,7 +97,7 @@ pub(super) struct Pod {
     pub(super) status: PodStatus,
 }
 
-/// A Deployment, `StatefulSet`, `DaemonSet`, `ReplicaSet` or Job.
+/// A Deployment, `StatefulSet`, `DaemonSet`, `ReplicaSet`, `ReplicationController` or Job.
 #[derive(Debug, Deserialize)]
 pub(super) struct Workload {
     pub(super) metadata: Metadata,

@@ -197,6 +197,27 @@ async fn the_last_revisions_of_workloads_are_what_a_rollback_would_pull() {
 }
 
 #[tokio::test]
+async fn a_replication_controller_without_a_pod_holds_its_image() {
+    let world = World::new().await;
+    let alone = json!({"metadata": {"name": "old", "namespace": "prod", "uid": "rc1"},
+        "spec": {"replicas": 0, "template": template("r/old:1")}});
+    let made = owned("web-3", "rc2", ("DeploymentConfig", "web", "dc1"));
+    let made = json!({"metadata": made, "spec": {"template": template("r/web:3")}});
+    world.holds("api/v1/replicationcontrollers", &json!([alone, made]));
+    let pod = owned("web-3-x2x", "p1", ("ReplicationController", "web-3", "rc2"));
+    let pod = json!({"metadata": pod, "spec": {"containers": [{"image": "r/web:3"}]}});
+    world.holds("api/v1/pods", &json!([pod]));
+    assert_eq!(
+        world.mentions().await.unwrap(),
+        [
+            "replicationcontroller prod/old: r/old:1",
+            "deploymentconfig prod/web: r/web:3",
+            "deploymentconfig prod/web: r/web:3 (previous)",
+        ]
+    );
+}
+
+#[tokio::test]
 async fn pages_are_followed_to_the_end_and_begun_anew_when_the_server_forgot() {
     let world = World::new().await;
     let bare = |name: &str| pod(&json!({"name": name, "namespace": "prod", "uid": name}), "r/app:1", "aa");
@@ -215,7 +236,8 @@ async fn one_list_that_cannot_be_read_whole_is_no_answer_at_all() {
     let forbidden = (StatusCode::FORBIDDEN, json!({"kind": "Status", "reason": "Forbidden"}));
     let endless = (StatusCode::OK, json!({"metadata": {"continue": "t"}, "items": []}));
     let odd = (StatusCode::OK, json!({"metadata": {}, "items": [{"spec": {}}]}));
-    for (status, body) in [forbidden, endless, odd] {
+    let no_list = (StatusCode::OK, json!({"kind": "JobList", "metadata": {}}));
+    for (status, body) in [forbidden, endless, odd, no_list] {
         let world = World::new().await;
         for _ in 0..2 {
             world.page("apis/batch/v1/jobs", status, body.clone());

@@ -209,6 +209,21 @@ async fn a_reference_into_this_registry_that_is_not_understood_is_doubt() {
 }
 
 #[tokio::test]
+async fn what_runs_from_a_cache_of_this_registry_is_held_without_doubt() {
+    for (image, n_uses) in [
+        ("harbor.example/ocir/ns/app:v1", 1),
+        ("harbor.example/ocir/ns/web:v1", 0),
+        ("docker.io/ns/app:v1", 0),
+        ("fra.ocir.io/ns/app:v1", 0),
+    ] {
+        let mut world = World::new();
+        world.write("a", 0, true, &[image]);
+        let in_use = world.gather().await.in_use;
+        assert_eq!((in_use.uses(&app()).len(), in_use.doubt_about(&app())), (n_uses, None), "{image}");
+    }
+}
+
+#[tokio::test]
 async fn a_host_whose_file_vanishes_is_missed_until_it_is_back() {
     let mut world = World::new();
     for host in ["a", "b"] {
