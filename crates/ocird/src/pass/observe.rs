@@ -329,12 +329,14 @@ pub(crate) fn last_pulled_at(details: &ImageDetails) -> Option<DateTime<Utc>> {
     details.last_pulled_at.or((details.n_pulls > 0).then_some(NOBODY_KNOWS_WHEN))
 }
 
-/// Whether somebody has pulled or named an image since, and so wants it for its own sake, whatever it is left over from. A pull
-/// without a time shows when a read finds more of them; and the cloud's clock and ours may be apart by as much as is tolerated.
+/// Whether somebody has pulled or named an image since, and so wants it for its own sake, whatever it is left over from. The cloud's
+/// clock and ours may be apart by as much as is tolerated. A pull without a time shows when a later read finds more of them, by
+/// our own clock.
 fn is_wanted_since(image: &Image, pulls_rose_at: Option<DateTime<Utc>>, since: DateTime<Utc>) -> bool {
     let mut names = image.tags.iter().filter(|(tag, _)| subject_by_tag(tag).is_none());
     let is_since = |at: DateTime<Utc>| at > since - MAX_SKEW;
-    image.last_pulled_at.into_iter().chain(pulls_rose_at).any(is_since)
+    image.last_pulled_at.is_some_and(is_since)
+        || pulls_rose_at.is_some_and(|at| at > since)
         || names.any(|(_, attached_at)| attached_at.is_none_or(is_since))
 }
 
