@@ -4,7 +4,7 @@
 //! It only says what is certain. Where the words leave room (an account that moves while it is asked, the order of what is
 //! equally old, what counts as an image of its own), it reads them as the daemon may.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ocird_model::{Digest, ImageId, RepositoryName, Tag};
@@ -17,6 +17,9 @@ use crate::state::{Hand, State};
 /// What the daemon's clock may be off, without anybody's fault, while it is believed: 60 s at each end, and what a pass
 /// takes.
 pub(super) const SLACK: TimeDelta = TimeDelta::minutes(5);
+
+/// So long the daemon may not know what came of a deletion that it asked for: some passes may find no answer.
+const UNSETTLED: TimeDelta = TimeDelta::days(4);
 
 /// The floor under every policy.
 #[derive(Debug, Clone, Copy)]
@@ -59,7 +62,7 @@ impl<'a> Case<'a> {
     /// of that family and no image of its own: it follows its head, whatever rules say of it alone, and whoever took what stood
     /// between the two. A list of attachments that lost its tag to another does so too, when that was after the deletion or so
     /// short before that it may not have been read yet. One that the daemon had `asked` to go counts as its own, whoever was faster.
-    pub(super) fn follows_a_head(&self, unread: TimeDelta, asked: &BTreeSet<ImageId>) -> bool {
+    pub(super) fn follows_a_head(&self, unread: TimeDelta, asked: &BTreeMap<ImageId, DateTime<Utc>>) -> bool {
         let mut known = BTreeSet::new();
         let mut open =
             vec![(self.image.manifest.digest, self.own_since(self.image), DateTime::<Utc>::MAX_UTC)];
@@ -86,10 +89,10 @@ impl<'a> Case<'a> {
         digest: &Digest,
         since: DateTime<Utc>,
         until: DateTime<Utc>,
-        asked: &BTreeSet<ImageId>,
+        asked: &BTreeMap<ImageId, DateTime<Utc>>,
     ) -> bool {
         self.state.deletions.iter().any(|gone| {
-            (gone.hand == Hand::Daemon || asked.contains(&gone.image))
+            (gone.hand == Hand::Daemon || asked.get(&gone.image).is_some_and(|at| gone.at - at < UNSETTLED))
                 && gone.repository == self.repository.name
                 && gone.digest == *digest
                 && (since..=until).contains(&gone.at)

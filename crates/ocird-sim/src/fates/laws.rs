@@ -37,8 +37,8 @@ pub(super) struct Ledger {
     on_trial: Option<(ImageId, Vec<Broken>)>,
     /// Images whose deletion the tenancy has accepted, with the number of deletions then.
     accepted: BTreeSet<(ImageId, u64)>,
-    /// Images whose deletion was asked for, whatever came of it.
-    asked: BTreeSet<ImageId>,
+    /// When the deletion of an image was last asked for, whatever came of it.
+    asked: BTreeMap<ImageId, DateTime<Utc>>,
     /// What each daemon saw and did by its own store: the first, and the second on its copy.
     done: [Done; 2],
     /// Heads that the first daemon deleted and its journal knows.
@@ -162,8 +162,8 @@ impl Scene {
     /// A deletion is asked for: what may be said against it is worked out before it happens.
     pub(super) fn try_case(&mut self, id: &ImageId) {
         let mut broken = Vec::new();
-        self.ledger.asked.insert(id.clone());
         let (state, now) = self.tenancy.lock();
+        self.ledger.asked.insert(id.clone(), now);
         if let Some(since) = self.ledger.paused_since
             && since < now
         {

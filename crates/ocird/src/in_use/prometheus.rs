@@ -92,11 +92,13 @@ pub(super) struct Prometheus {
 }
 
 impl Prometheus {
-    /// One of `all`. Only where another one asks the same server is its query a part of its name.
+    /// One of `all`. The first that asks a server is known by the server, so that another one beside it costs no memory of its
+    /// hosts; the query is a part of the names of the others.
     pub(super) fn new(source: PrometheusSource, all: &[PrometheusSource]) -> Self {
         let PrometheusSource { url, query, .. } = &source;
-        let is_shared = all.iter().any(|other| other.url == *url && other.query != *query);
-        let name = if is_shared { format!("prometheus {url} {query}") } else { format!("prometheus {url}") };
+        let first = all.iter().find(|other| other.url == *url);
+        let is_first = first.is_none_or(|first| first.query == *query);
+        let name = if is_first { format!("prometheus {url}") } else { format!("prometheus {url} {query}") };
         Self { source, name }
     }
 
@@ -245,7 +247,8 @@ fn running_digest(sample: &Sample, name: &str) -> Result<Option<String>, Prometh
     }
     let id = format!("sha256:{text}");
     let bare = id.parse::<Digest>().is_ok().then_some(id);
-    let digest = digest_in(text).map(str::to_owned).or(bare);
+    let told = digest_in(text).filter(|digest| digest.parse::<Digest>().is_ok());
+    let digest = told.map(str::to_owned).or(bare);
     digest.map(Some).ok_or_else(|| PrometheusError::Undigested {
         label: name.to_owned(),
         text: text.chars().take(MAX_SHOWN).collect(),

@@ -164,7 +164,7 @@ impl<'a, R: ReadRegistry, C: Clock> Again<'a, R, C> {
             let rows = self.reader.images(&planned.compartment, &planned.id).await?;
             let ended_at = self.clock.monotonic();
             let new_tags = new_tags(planned, &rows);
-            let untagged = self.untagged(planned, &rows, &new_tags).await?;
+            let untagged = self.untagged(planned, &rows).await?;
             let retagged = retagged(planned, &rows).or(untagged);
             let (images, moved) = match observe::listed_digests(&planned.id, rows) {
                 Ok(images) => {
@@ -209,16 +209,10 @@ impl<'a, R: ReadRegistry, C: Clock> Again<'a, R, C> {
 
     /// An image that is to stay and no longer shows a tag that the first list showed of it, whoever took the tag: by that it may
     /// have been among the newest. The first list and not the plan is compared, as a list of one row for each image shows one
-    /// tag of each. Whatever has got a new tag is no older than it was.
-    async fn untagged(
-        &self,
-        planned: &Repository,
-        rows: &[ImageRow],
-        new_tags: &BTreeMap<Digest, Tag>,
-    ) -> Result<Option<String>, StoreError> {
+    /// tag of each.
+    async fn untagged(&self, planned: &Repository, rows: &[ImageRow]) -> Result<Option<String>, StoreError> {
         let known = self.store.known(&planned.id).await?;
-        let kept = self.kept(planned).filter(|digest| !new_tags.contains_key(digest));
-        let kept = kept.filter_map(|digest| planned.image(&digest)).collect::<Vec<_>>();
+        let kept = self.kept(planned).filter_map(|digest| planned.image(&digest)).collect::<Vec<_>>();
         Ok(lost_tag(&kept, &known, rows))
     }
 

@@ -128,10 +128,9 @@ impl Judged<'_> {
         let waits = |family: &&PlannedFamily| {
             let id = &family.repository;
             let is_judged = self.certain.contains(id) && !self.observe_only.contains_key(id);
-            let may_wait = |mark: &Mark| {
-                // A mark that is younger than the refusal began anew, as the policy is another one by now.
-                !is_judged || (mark.since > self.ripe_since && mark.since < refused.at)
-            };
+            // One that is younger than the refusal began anew: the policy is another one by now, or nobody looked for a grace.
+            let may_wait =
+                |mark: &Mark| !is_judged || (mark.since > self.ripe_since && mark.since < refused.at);
             unread.contains(id) || marked(family, self.inventory, self.marks).is_some_and(may_wait)
         };
         refused.families.iter().filter(waits).cloned().collect()
@@ -147,7 +146,7 @@ fn unread(inventory: &Inventory) -> BTreeSet<&RepositoryId> {
     of_unread.collect()
 }
 
-/// The mark of a planned family, unless it bears other tags by now.
+/// The mark of a planned family, unless it bears other tags by now, or its repository is no longer there.
 fn marked<'m>(
     family: &PlannedFamily,
     inventory: &Inventory,
@@ -157,8 +156,13 @@ fn marked<'m>(
     let state = inventory.repositories.get(repository_name).and_then(RepositoryState::complete);
     let image = state.and_then(|repository| repository.image(head));
     let is_another = image.is_some_and(|image| !is_same(family, &image.id, image.tags.keys()));
+    // The marks of a repository that went are kept, should it come back.
+    let is_listed = inventory.repositories.values().any(|state| match state {
+        RepositoryState::Complete(known) => known.id == *repository,
+        RepositoryState::Unreadable { id, why: _ } => id == repository,
+    });
     let key = MarkKey { repository: repository.clone(), head: *head };
-    marks.get(&key).filter(|_| !is_another)
+    marks.get(&key).filter(|_| is_listed && !is_another)
 }
 
 fn is_same<'t>(family: &PlannedFamily, image: &ImageId, tags: impl Iterator<Item = &'t Tag>) -> bool {
@@ -325,6 +329,9 @@ mod tests {
             mark.since = now();
         }
         assert_eq!(n_waiting(&fleet, ids, &[], young), 0, "their marks began anew");
+        let repositories = std::mem::take(&mut fleet.inventory.repositories);
+        assert_eq!(n_waiting(&fleet, &[], &[], now()), 0, "their repository is no longer there");
+        fleet.inventory.repositories = repositories;
         fleet.marks.clear();
         assert_eq!(n_waiting(&fleet, &[], &[], now()), 0, "no rule selects them any more");
         let unread = RepositoryState::Unreadable { id, why: Unreadable::UnknownState };

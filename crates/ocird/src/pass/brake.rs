@@ -205,7 +205,7 @@ async fn weigh(
     };
     let and_waiting = match waiting.len() {
         0 => String::new(),
-        n => format!("; of {n} of these nobody can tell at present whether they still are"),
+        n => format!("; {n} more were due, and nobody can tell at present whether they still are"),
     };
     families.extend(waiting);
     let id = store.refuse_plan(&why, &families, now).await?;

@@ -113,7 +113,7 @@ codes! {
     /// What is due is too much at once (S-19).
     TooMuch "too_much" Everything Hand
         "more is due than `max_plan`, or more than half of the tagged families of a repository",
-        "`ocird approve`, or less being due";
+        "`ocird approve`, or less being due in a pass that can judge all of it";
     /// The clock is in doubt (S-9).
     ClockDoubt "clock_doubt" Everything Itself
         "the clock is off by a minute, stepped back or jumped", "three clean passes";

@@ -50,13 +50,22 @@ impl<R: ReadRegistry, C: Clock> Steps<'_, R, C> {
     ) -> Result<RestoredImage, StoreError> {
         let (mut free, mut lost) = free_tags(deletion, place);
         // Restored with a tag, an image may take it from whoever has it by now, also when nobody can tell whether anyone does.
-        while let Some(first) = free.first().cloned()
-            && let Err(why) = self.is_free(deletion, place, &first).await.flatten()
-        {
-            free.remove(0);
-            lost.push(LostTag { tag: first, why });
+        let mut with = None;
+        while let Some(first) = free.first().cloned() {
+            match self.is_free(deletion, place, &first).await {
+                Ok(Ok(())) => {
+                    with = Some(first);
+                    break;
+                }
+                Ok(Err(why)) => {
+                    free.remove(0);
+                    lost.push(LostTag { tag: first, why });
+                }
+                // It is asked about once more when the image is back.
+                Err(_) => break,
+            }
         }
-        let mut stand = self.image(deletion, place, free.first()).await?;
+        let mut stand = self.image(deletion, place, with.as_ref()).await?;
         if matches!(stand.fate, Fate::Back | Fate::There) {
             for tag in free.iter().filter(|tag| !stand.tags.contains(*tag)).cloned().collect::<Vec<_>>() {
                 match self.tag(deletion, place, &tag).await? {

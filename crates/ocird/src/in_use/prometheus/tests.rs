@@ -56,12 +56,13 @@ fn an_answer_that_is_not_whole_is_an_error() {
 #[test]
 fn a_series_names_its_image_its_digest_and_who_runs_it() {
     let text = r#"{"status":"success","data":{"resultType":"vector","result":[
-        {"metric":{"image":"lin.ocir.io/ns/app:v1","image_id":"docker-pullable://lin.ocir.io/ns/app@sha256:ab",
+        {"metric":{"image":"lin.ocir.io/ns/app:v1","image_id":"docker-pullable://lin.ocir.io/ns/app@DIGEST",
          "name":"web","instance":"a:8080"},"value":[1,"1"]}, {"metric":{"name":"x"},"value":[1,"1"]}]}}"#;
-    let samples = read(text).unwrap();
+    let digest = format!("sha256:{}", "ab".repeat(32));
+    let samples = read(&text.replace("DIGEST", &digest)).unwrap();
     let mention = source().mention(&samples[0]).unwrap();
     assert_eq!(mention.image, "lin.ocir.io/ns/app:v1");
-    assert_eq!((mention.digest.as_deref(), mention.by.as_str()), (Some("sha256:ab"), "container web"));
+    assert_eq!((mention.digest.as_deref(), mention.by.as_str()), (Some(digest.as_str()), "container web"));
     assert!(source().mention(&samples[1]).is_err(), "a series that names no image hides one");
 }
 
@@ -108,7 +109,7 @@ fn two_queries_to_one_server_are_remembered_apart() {
     let elsewhere = PrometheusSource { url: "http://127.0.0.1:10".to_owned(), ..other.clone() };
     let name = |all: &[PrometheusSource], n: usize| Prometheus::new(all[n].clone(), all).name();
     let all = [config(), other];
-    assert_eq!(name(&all, 0), "prometheus http://127.0.0.1:9 container_last_seen");
+    assert_eq!(name(&all, 0), "prometheus http://127.0.0.1:9", "what it remembers outlives a second one");
     assert_eq!(name(&all, 1), "prometheus http://127.0.0.1:9 kube_pod_container_info");
     let apart = [config(), elsewhere];
     assert_eq!(name(&apart, 0), "prometheus http://127.0.0.1:9");
