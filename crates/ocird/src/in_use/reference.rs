@@ -240,6 +240,7 @@ mod tests {
         }
         assert!(folder().fold("lin.ocir.io/axyz/a:v1", Some("sha256:short")).is_err());
     }
+
     #[test]
     fn a_host_of_an_unknown_region_may_be_ours_where_the_namespace_is() {
         for host in ["zzz.ocir.io", "ZZZ.ocir.io:443", "ocir.eu-atlantis-1.oci.oraclecloud.com"] {
