@@ -16,7 +16,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 use tokio_util::sync::CancellationToken;
 
-use super::laws::Seen;
+use super::laws::{Seen, Written};
 use crate::clock::{ClockView, SimClock};
 use crate::face::{Bystander, Face, FaceWriter};
 use crate::tenancy::Tenancy;
@@ -37,6 +37,7 @@ pub(super) struct Daemon {
     engine: Engine<Face, FaceWriter, ClockView>,
     pub(super) board: Board,
     pub(super) state_dir: PathBuf,
+    clock: ClockView,
     config_file: &'static str,
 }
 
@@ -53,9 +54,9 @@ impl Daemon {
         let (writer, restorer) = (face.writer(), Arc::new(face.restorer()));
         let board = Board::new(first_status("of fate".to_owned(), clock.now()));
         let state_dir = config.state_dir.clone();
-        let engine = Engine::new(Survey::new(config, face), writer, clock, board.clone());
+        let engine = Engine::new(Survey::new(config, face), writer, clock.clone(), board.clone());
         let engine = engine.with_restorer(restorer);
-        Ok(Self { engine, board, state_dir, config_file })
+        Ok(Self { engine, board, state_dir, clock, config_file })
     }
 
     /// Stops it in order.
@@ -75,8 +76,9 @@ impl Daemon {
         sim: &SimClock,
         purpose: Purpose,
         died: impl Future<Output = ()>,
-    ) -> Seen {
+    ) -> anyhow::Result<Seen> {
         let stop = CancellationToken::new();
+        let began = self.clock.now();
         let only_observed = purpose == Purpose::Observe;
         let mut store = Rest { shared: self.engine.store(), store: None };
         let pass = self.engine.pass(purpose, &stop);
@@ -96,7 +98,7 @@ impl Daemon {
                 decided = &mut pass => break decided,
                 died = stands_still => {
                     if died {
-                        return Seen { complete: None, is_written: false, only_observed, died };
+                        return Ok(Seen { only_observed, died, ..Seen::default() });
                     }
                     sim.advance_to(sim.next_deadline().unwrap_or_else(|| sim.now()));
                 }
@@ -106,9 +108,29 @@ impl Daemon {
             let whole = |(name, state): (_, &RepositoryState)| state.complete().map(|_| format!("{name}"));
             decided.inventory.repositories.iter().filter_map(|(name, state)| whole((name, state))).collect()
         });
-        let is_written = !self.board.read().checks.store.is_failed();
-        Seen { complete, is_written, only_observed, died: false }
+        let written = if !self.board.read().checks.store.is_failed() {
+            Written::Everything
+        } else if has_recorded(&self.state_dir, began).await? {
+            Written::Decided
+        } else {
+            Written::Nothing
+        };
+        Ok(Seen { complete, written, only_observed, died: false })
     }
+}
+
+/// Whether the pass that began then is on record.
+async fn has_recorded(state_dir: &Path, began: DateTime<Utc>) -> anyhow::Result<bool> {
+    let path = state_dir.join(STORE);
+    if !path.exists() {
+        return Ok(false);
+    }
+    let options = SqliteConnectOptions::new().filename(path).read_only(true);
+    let mut connection = SqliteConnection::connect_with(&options).await?;
+    let select = "SELECT started_at FROM passes ORDER BY id DESC LIMIT 1";
+    let latest: Option<i64> = sqlx::query_scalar(select).fetch_optional(&mut connection).await?;
+    connection.close().await?;
+    Ok(latest == Some(began.timestamp_millis()))
 }
 
 /// The store of a pass, which works on a thread of its own, in real time. Nothing may depend on how fast that is: time passes,
@@ -164,10 +186,17 @@ pub(super) enum Served {
 /// The name of the store.
 const STORE: &str = "ocird.db";
 
-/// Copies a closed store.
+/// Copies a closed store in the place of another. A daemon that died may hold it open a moment longer, and then the latest lies
+/// beside it in the log.
 pub(super) fn copy_store(from: &Path, to: &Path) -> io::Result<()> {
     std::fs::create_dir_all(to)?;
-    std::fs::copy(from.join(STORE), to.join(STORE)).map(|_| ())
+    lose_store(to, false)?;
+    std::fs::copy(from.join(STORE), to.join(STORE))?;
+    let log = format!("{STORE}-wal");
+    if from.join(&log).exists() {
+        std::fs::copy(from.join(&log), to.join(&log))?;
+    }
+    Ok(())
 }
 
 /// Takes a closed store away, with its lock file where the whole directory is lost.

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use anyhow::Context as _;
 use chrono::TimeDelta;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use serde::Serialize;
@@ -84,6 +85,8 @@ pub fn live_all(
         Seeds::Years { from, years: _ } => (*from, u64::MAX),
     };
     let next = AtomicU64::new(first);
+    // The other threads need not go on for an hour before anybody hears why one could not.
+    let has_failed = AtomicBool::new(false);
     let lasted = Mutex::new((Figures::default(), TimeDelta::zero()));
     let enough = |lived: TimeDelta| match seeds {
         Seeds::These(_) => false,
@@ -94,10 +97,12 @@ pub fn live_all(
         let _kept = on_thread();
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed > last || enough(lock(&lasted).1) {
+            if seed > last || has_failed.load(Ordering::Relaxed) || enough(lock(&lasted).1) {
                 return Ok(());
             }
-            let fate = live(seed, terms)?;
+            let fate = live(seed, terms)
+                .with_context(|| format!("seed {seed}"))
+                .inspect_err(|_| has_failed.store(true, Ordering::Relaxed))?;
             tell(&fate);
             let mut lasted = lock(&lasted);
             lasted.0.add(&fate);

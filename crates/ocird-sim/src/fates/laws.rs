@@ -145,13 +145,25 @@ pub(super) struct Begun {
     pub(super) n_misfortunes: u64,
 }
 
+/// How far the store could be written in a pass.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Written {
+    /// Nothing is certain to be on record.
+    #[default]
+    Nothing,
+    /// What was seen and decided is on record, and the store was full for what came after.
+    Decided,
+    /// All of it.
+    Everything,
+}
+
 /// What came of one pass, as far as the laws ask.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     /// The repositories that were read whole and decided about; `None` when the pass did not end.
     pub(super) complete: Option<Vec<String>>,
-    /// The store could be written to the end.
-    pub(super) is_written: bool,
+    /// What of it is on record.
+    pub(super) written: Written,
     /// It was to look only.
     pub(super) only_observed: bool,
     /// It died.
@@ -253,9 +265,7 @@ impl Scene {
         self.judge_numbers(n_heads, by);
         let is_undisturbed = by == 0 && self.table.total() == self.ledger.n_misfortunes;
         self.judge_wanted(seen, is_undisturbed);
-        // What deletes has written down before what it saw, whatever became of the store in the meantime.
-        let is_on_record = seen.is_written || !deleted.is_empty();
-        if let Some(complete) = seen.complete.as_ref().filter(|_| is_on_record) {
+        if let Some(complete) = seen.complete.as_ref().filter(|_| seen.written >= Written::Decided) {
             for name in complete {
                 self.ledger.done[by].complete.entry(name.clone()).or_default().push(now);
             }

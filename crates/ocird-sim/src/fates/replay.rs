@@ -184,7 +184,7 @@ impl Replay {
                 self.daemon = Some(Daemon::start(&self.place, "ocird.toml")?);
             }
             let daemon = self.daemon.as_mut().context("it has just been started")?;
-            daemon.pass(self.tenancy.clock(), Purpose::Enforce, std::future::pending()).await;
+            daemon.pass(self.tenancy.clock(), Purpose::Enforce, std::future::pending()).await?;
         }
         Ok(())
     }

@@ -68,8 +68,11 @@ struct Course {
     directory: PathBuf,
     daemon: Option<Daemon>,
     second: Option<Daemon>,
-    has_copy: bool,
+    /// How many passes of the first daemon the copy of its store remembers, where there is one.
+    copy: Option<u64>,
     n_passes: u64,
+    /// Passes of the first daemon.
+    n_own_passes: u64,
     n_calls: u64,
 }
 
@@ -93,8 +96,9 @@ async fn course(seed: u64, terms: &Terms) -> anyhow::Result<Fate> {
         directory: directory.path().to_owned(),
         daemon: Some(daemon),
         second: None,
-        has_copy: false,
+        copy: None,
         n_passes: 0,
+        n_own_passes: 0,
         n_calls: 0,
     };
     course.weaver.scene().ledger.forget_store(began);
@@ -161,12 +165,13 @@ impl Course {
         let chosen = if is_second { self.second.as_mut() } else { self.daemon.as_mut() };
         let daemon = chosen.context("a daemon runs between two misfortunes")?;
         let sim = weaver.scene().tenancy.clock().clone();
-        let seen = daemon.pass(&sim, purpose, weaver.died()).await;
+        let seen = daemon.pass(&sim, purpose, weaver.died()).await?;
         let board = daemon.board.clone();
         if seen.died {
             self.bury(is_second)?;
         }
         self.n_passes += 1;
+        self.n_own_passes += u64::from(!is_second);
         // Who acted knows best what it did; of what came to light late the other one may.
         let mut state_dirs = [self.directory.join("state"), self.directory.join("state-2")];
         if is_second {
@@ -323,21 +328,19 @@ impl Course {
     /// The first time a copy is made, afterwards it is put back.
     async fn put_back_store(&mut self) -> anyhow::Result<()> {
         let saved = self.directory.join("saved");
-        if !self.has_copy {
+        let Some(n_remembered) = self.copy.take() else {
             self.restart(|state_dir| {
                 if state_dir.join("ocird.db").exists() { copy_store(state_dir, &saved) } else { Ok(()) }
             })
             .await?;
-            self.has_copy = saved.join("ocird.db").exists();
+            self.copy = saved.join("ocird.db").exists().then_some(self.n_own_passes);
             return Ok(());
+        };
+        self.restart(|state_dir| copy_store(&saved, state_dir)).await?;
+        // One that remembers every pass is the same store.
+        if n_remembered < self.n_own_passes {
+            self.forget_store();
         }
-        self.restart(|state_dir| {
-            lose_store(state_dir, false)?;
-            copy_store(&saved, state_dir)
-        })
-        .await?;
-        self.has_copy = false;
-        self.forget_store();
         Ok(())
     }
 

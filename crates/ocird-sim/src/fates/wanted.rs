@@ -9,7 +9,7 @@ use ocird_model::{Digest, ImageId, RepositoryName, Rule};
 
 use super::hosts::{HOSTS, Writing};
 use super::judge::SLACK;
-use super::laws::{Broken, Seen};
+use super::laws::{Broken, Seen, Written};
 use super::scene::Scene;
 use crate::iam::Iam;
 use crate::image::Life;
@@ -87,10 +87,9 @@ impl Scene {
             }
             return;
         }
-        let has_looked = seen
-            .complete
-            .as_ref()
-            .is_some_and(|all| seen.is_written && all.contains(&wanted.repository.to_string()));
+        let has_looked = seen.complete.as_ref().is_some_and(|all| {
+            seen.written == Written::Everything && all.contains(&wanted.repository.to_string())
+        });
         if is_undisturbed && has_looked && now < wanted.until && self.may_come_back() {
             let text = format!(
                 "{} of {} runs from a cache and was not brought back",

@@ -156,7 +156,8 @@ codes! {
         "the image signatures of a compartment cannot be listed", "the next pass that can list them";
     /// Due, and not on the list that was approved (S-19).
     Unapproved "unapproved" Some Itself
-        "something is due that is not on the approved list", "the end of the approval: all of it is gone, or 30 days";
+        "something is due that is not on the approved list, or not as it was there",
+        "the end of the approval: none of it is due any more, or 30 days";
     /// The first batches of a store are small (S-20).
     Ramp "ramp" Some Itself
         "the first batch of a store is one family, the second ten", "a clean proof of the batch before";
@@ -165,7 +166,8 @@ codes! {
         "`max_per_pass` or `max_per_day` is reached", "the next pass, the next day";
     /// The registry or what runs changed between the plan and the act; the next pass decides anew (S-17).
     Moved "moved" Some Itself
-        "the registry or what runs changed between the plan and the act", "the next pass";
+        "the registry or what runs changed between the plan and the act",
+        "the next pass; what changed waits a whole grace anew";
     /// Looking took longer than what was seen may be acted on (S-17).
     TooSlow "too_slow" Some Itself
         "looking takes longer than ten minutes, even at what is about to go", "a pass that looks faster";
